@@ -1,0 +1,48 @@
+//! `export`: a run's model as a safetensors file.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Usage, say, shell};
+use crate::exchange;
+use crate::record;
+use crate::training::folder::{read_config, read_manifest};
+
+/// Write a trained model as a safetensors file
+///
+/// The file holds forward [D, L], forward_bias [L] and backward [L, D] in f32, with the run's configuration in its metadata.
+#[derive(Args)]
+#[command(after_help = "Example: latent-cycles export artifacts/runs/default-ndarray-1 --out model.safetensors")]
+pub struct Export {
+    /// The run's folder
+    run: PathBuf,
+    /// The file to write; an existing one is replaced
+    #[arg(long, value_name = "F.safetensors")]
+    out: PathBuf,
+}
+
+impl Export {
+    pub fn run(self) -> anyhow::Result<()> {
+        let config = read_config(&self.run)?;
+        let manifest = read_manifest(&self.run)?;
+        let model = self.run.join("model.mpk");
+        if !model.is_file() {
+            let run = shell(&self.run);
+            return Err(Usage(format!("{run} has no model.mpk yet: the run has not ended; go on with train --resume --run {run}")).into());
+        }
+        let parameters = record::load_model(&model)?;
+        let (visible, latent) = match &manifest {
+            Some(manifest) => (manifest.visible, config.model.latent),
+            None => (parameters.visible(), config.model.latent),
+        };
+        record::expect_shape(&model, &parameters, visible, latent)?;
+        let size = manifest.map_or((1, visible), |manifest| (manifest.data.rows, manifest.data.columns));
+        exchange::write(&self.out, &parameters, &config, size)?;
+        say(format_args!(
+            "{}: forward [{visible}, {latent}], forward_bias [{latent}], backward [{latent}, {visible}], f32",
+            self.out.display()
+        ));
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! `import`: a safetensors file as a run's folder.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::train::{manifest, now};
+use super::{program, say, shell};
+use crate::backend::BackendName;
+use crate::config::{Config, ConfigError};
+use crate::data::Dataset;
+use crate::exchange;
+use crate::record;
+use crate::training::folder::{RunFolder, Status};
+
+/// Make a run's folder from a safetensors file
+///
+/// The configuration comes from --config, or from the file's metadata where the file was made by export, or is the default one.
+#[derive(Args)]
+#[command(after_help = "Example: latent-cycles import model.safetensors --run artifacts/runs/imported")]
+pub struct Import {
+    /// The file to read
+    #[arg(value_name = "F.safetensors")]
+    file: PathBuf,
+    /// The folder to make; it must be new
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// The configuration that names the model's data
+    #[arg(long, value_name = "F.toml")]
+    config: Option<PathBuf>,
+}
+
+impl Import {
+    pub fn run(self) -> anyhow::Result<()> {
+        RunFolder::refuse_taken(&self.run)?;
+        let (parameters, own) = exchange::read(&self.file)?;
+        let mut config = match (&self.config, own) {
+            (Some(path), _) => Config::load(Some(path), &[])?,
+            (None, Some(own)) => own,
+            (None, None) => Config::default(),
+        };
+        if self.config.is_none() {
+            config.model.latent = parameters.latent();
+        }
+        config.check()?;
+        let data = Dataset::load(&config.data)?;
+        if (data.visible(), config.model.latent) != (parameters.visible(), parameters.latent()) {
+            return Err(ConfigError::value(
+                "the model",
+                format!("of {} pixels and {} latent states", parameters.visible(), parameters.latent()),
+                format!(
+                    "of {} pixels and {} states, as the data and the configuration say; name the model's own data with --config",
+                    data.visible(),
+                    config.model.latent
+                ),
+            )
+            .into());
+        }
+        let folder = RunFolder::create(Some(&self.run), "")?;
+        folder.write_config(&config)?;
+        record::save_model(&folder.file("model.mpk"), &parameters)?;
+        let numerics = BackendName::Ndarray.open()?;
+        let mut manifest = manifest(&config, &data, numerics.device(), None);
+        manifest.status = Status::Imported;
+        manifest.end = Some(now());
+        folder.write_manifest(&manifest)?;
+        let path = shell(folder.path());
+        say(format_args!(
+            "{path}: model.mpk, config.toml, manifest.json. Train it further with\n  {} train --set model.init=record --set model.record={path}/model.mpk",
+            shell(std::path::Path::new(&program()))
+        ));
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! The commands: one file each.
+
+mod export;
+mod import;
+mod progress;
+mod train;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::ConfigError;
+use crate::training::folder::FolderError;
+
+/// The program's arguments.
+#[derive(Parser)]
+#[command(name = "latent-cycles", version, about, propagate_version = true)]
+#[command(after_help = "Example: latent-cycles train --set training.seed=2")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(train::Train),
+    Export(export::Export),
+    Import(import::Import),
+}
+
+/// Parses the arguments, runs the command and turns its error into a sentence and an exit status: 0 done, 2 wrong usage or
+/// configuration, 1 everything else.
+pub fn main() -> ExitCode {
+    // wgpu's threads tell of their faults only to a logger. Its notes on missing features are no faults.
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+
+    let result = match Arguments::parse().command {
+        Command::Train(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::Import(command) => command.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(exit_status(&error))
+        }
+    }
+}
+
+fn exit_status(error: &anyhow::Error) -> u8 {
+    let usage = error.is::<Usage>()
+        || error.is::<ConfigError>()
+        || matches!(error.downcast_ref(), Some(FolderError::Exists(_) | FolderError::NotARun(_) | FolderError::Config(_)));
+    if usage { 2 } else { 1 }
+}
+
+/// Arguments that do not go together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// A line on stdout; a reader that has gone away is no error.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// How the user started this program, to name a next command that can be pasted.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "latent-cycles".to_owned())
+}
+
+/// A path as a shell takes it.
+fn shell(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,=@:".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}

@@ -1,0 +1,279 @@
+//! `train`: from images to a model that cycles.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::progress::Progress;
+use super::{Usage, program, say, shell};
+use crate::backend::BackendName;
+use crate::config::Config;
+use crate::data::Dataset;
+use crate::evaluation::Evaluator;
+use crate::numerics::DeviceInfo;
+use crate::random::Seed;
+use crate::record::{self, TrainingState};
+use crate::training::folder::{DataManifest, Manifest, RunFolder, Status, read_config, read_manifest};
+use crate::training::start::initial_state;
+use crate::training::{Outcome, Run};
+
+/// Train a model
+///
+/// Without arguments: digits 0, 1 and 2 of the bundled MNIST images, 10 latent states, 6,000 steps.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  latent-cycles train
+  latent-cycles train --backend wgpu --set training.seed=2
+  latent-cycles train --config configs/all-digits.toml --run artifacts/runs/mine
+  latent-cycles train --resume --run artifacts/runs/mine")]
+pub struct Train {
+    /// Configuration file; keys that it leaves out keep their defaults
+    #[arg(long, value_name = "F.toml")]
+    config: Option<PathBuf>,
+    /// What computes [default: ndarray; with --resume, the run's own]
+    #[arg(long, value_enum, ignore_case = true)]
+    backend: Option<BackendName>,
+    /// Set a configuration key, as in training.steps=1000; may be given often
+    #[arg(long = "set", value_name = "key=value")]
+    settings: Vec<String>,
+    /// The run's folder; must be new, unless --resume [default: artifacts/runs/CONFIG-BACKEND-SEED, numbered]
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Go on with a run that was stopped or killed, from its last checkpoint
+    #[arg(long)]
+    resume: bool,
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Train {
+    pub fn run(self) -> anyhow::Result<()> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&stop);
+        // The second Ctrl-C does not wait for the step.
+        ctrlc::set_handler(move || {
+            if asked.swap(true, Ordering::Relaxed) {
+                std::process::exit(1);
+            }
+        })
+        .context("Ctrl-C cannot be caught on this system")?;
+
+        let given = Config::load(self.config.as_deref(), &self.settings)?;
+        let plan = if self.resume { self.resumed(given)? } else { self.fresh(given)? };
+        plan.train(&stop, self.quiet)
+    }
+
+    /// A new run. The folder is claimed last, so that a run that cannot begin leaves none.
+    fn fresh(&self, config: Config) -> anyhow::Result<Plan> {
+        if let Some(folder) = &self.run {
+            RunFolder::refuse_taken(folder)?;
+        }
+        let backend = self.backend.unwrap_or(BackendName::Ndarray);
+        let (data, numerics) = prepare(&config, backend)?;
+        let state = initial_state(&config, &data.train, data.visible())?;
+        let folder = RunFolder::create(self.run.as_deref(), &self.base_name(&config, backend))?;
+        folder.write_config(&config)?;
+        Ok(Plan {
+            config,
+            data,
+            numerics,
+            state,
+            folder,
+            earlier: None,
+        })
+    }
+
+    /// An old run: its own configuration, its last checkpoint.
+    fn resumed(&self, given: Config) -> anyhow::Result<Plan> {
+        let named_backend = self.backend.unwrap_or(BackendName::Ndarray);
+        let folder = RunFolder::reopen(self.run.as_deref(), &self.base_name(&given, named_backend))?;
+        let config = read_config(folder.path())?;
+        if (self.config.is_some() || !self.settings.is_empty()) && given != config {
+            return Err(Usage(format!(
+                "{} was started with another configuration and can only go on with its own; leave out --config and --set",
+                folder.path().display()
+            ))
+            .into());
+        }
+        let earlier = read_manifest(folder.path())?;
+        let backend = match (&self.backend, &earlier) {
+            (Some(backend), _) => *backend,
+            (None, Some(manifest)) => <BackendName as clap::ValueEnum>::from_str(&manifest.backend, true).map_err(|_| {
+                Usage(format!("the run was made with backend {}, which this build lacks; name another with --backend", manifest.backend))
+            })?,
+            (None, None) => named_backend,
+        };
+        let (data, numerics) = prepare(&config, backend)?;
+        if let Some(manifest) = &earlier
+            && manifest.data.checksum != data.checksum()
+        {
+            anyhow::bail!(
+                "{}: the run was started on other images (checksum {} in its manifest, now {}); bring those back to go on",
+                folder.path().display(),
+                manifest.data.checksum,
+                data.checksum()
+            );
+        }
+        let (state, broken) = folder.last_checkpoint();
+        for error in broken {
+            tracing::error!("passed over: {error}");
+        }
+        let state = match state {
+            Some(state) => {
+                let name = folder.file(&format!("checkpoints (step {})", state.step));
+                record::expect_shape(&name, &state.parameters, data.visible(), config.model.latent)?;
+                if state.chains.nrows() != config.training.chains || state.step > config.training.steps {
+                    anyhow::bail!("{}: is not a checkpoint of this configuration", name.display());
+                }
+                state
+            }
+            None => initial_state(&config, &data.train, data.visible())?,
+        };
+        Ok(Plan {
+            config,
+            data,
+            numerics,
+            state,
+            folder,
+            earlier,
+        })
+    }
+
+    /// CONFIG-BACKEND-SEED, which names a run that is given no name.
+    fn base_name(&self, config: &Config, backend: BackendName) -> String {
+        let stem = self.config.as_deref().and_then(Path::file_stem);
+        let stem = stem.map_or("default".into(), |stem| stem.to_string_lossy());
+        format!("{stem}-{}-{}", backend.name(), config.training.seed)
+    }
+}
+
+/// The data and the device of a configuration, checked against each other.
+fn prepare(config: &Config, backend: BackendName) -> anyhow::Result<(Dataset, Box<dyn crate::numerics::Numerics>)> {
+    let data = Dataset::load(&config.data)?;
+    let numerics = backend.open()?;
+    config.check_against(data.train.len(), data.visible(), numerics.device().largest_array)?;
+    Ok((data, numerics))
+}
+
+/// A run that is ready to go.
+struct Plan {
+    config: Config,
+    data: Dataset,
+    numerics: Box<dyn crate::numerics::Numerics>,
+    state: TrainingState,
+    folder: RunFolder,
+    earlier: Option<Manifest>,
+}
+
+impl Plan {
+    fn train(self, stop: &AtomicBool, quiet: bool) -> anyhow::Result<()> {
+        let Self {
+            config,
+            data,
+            numerics,
+            state,
+            folder,
+            earlier,
+        } = self;
+        let steps = config.training.steps;
+        let path = shell(folder.path());
+        let program = shell(Path::new(&program()));
+        if earlier.as_ref().is_some_and(|manifest| manifest.status == Status::Finished) && folder.file("model.mpk").is_file() {
+            if !quiet {
+                say(format_args!("{path} is finished: {steps} of {steps} steps are done"));
+            }
+            return Ok(());
+        }
+        let device = numerics.device().clone();
+        if !quiet {
+            say(format_args!(
+                "{}: {} training images of {} x {}, {} latent states, {steps} steps on {}: {}{}",
+                path,
+                data.train.len(),
+                data.rows,
+                data.columns,
+                config.model.latent,
+                device.backend,
+                device.name,
+                if state.step > 0 { format!("; from step {}", state.step) } else { String::new() }
+            ));
+        }
+        let evaluator = Evaluator::new(&data, config.evaluation.samples, Seed(config.training.seed));
+        let mut manifest = manifest(&config, &data, &device, evaluator.judge_accuracy());
+        manifest.step = state.step;
+        if let Some(earlier) = earlier {
+            manifest.start = earlier.start;
+        }
+        folder.write_manifest(&manifest)?;
+
+        let mut progress = Progress::new(state.step, steps, quiet);
+        let run = Run {
+            config: &config,
+            data: &data,
+            evaluator: &evaluator,
+            numerics: &*numerics,
+            folder: &folder,
+        };
+        let result = run.train(state, &mut progress, stop);
+        let last = progress.close();
+        (manifest.status, manifest.step) = match result {
+            Ok(Outcome::Finished) => (Status::Finished, steps),
+            Ok(Outcome::Interrupted(step)) => (Status::Interrupted, step),
+            Err(_) => (Status::Failed, last),
+        };
+        manifest.end = Some(now());
+        // Training's own error is the one to tell of, not that its manifest could not be written either.
+        let written = folder.write_manifest(&manifest);
+        match result? {
+            Outcome::Finished => {
+                written?;
+                if !quiet {
+                    say(format_args!(
+                        "{path} holds model.mpk, samples.png, metrics.jsonl, manifest.json, config.toml and checkpoints/; next: {program} export {path} --out model.safetensors"
+                    ));
+                }
+                Ok(())
+            }
+            Outcome::Interrupted(step) => {
+                anyhow::bail!("stopped after step {step} of {steps}, with a checkpoint; go on with: {program} train --resume --run {path}")
+            }
+        }
+    }
+}
+
+/// The manifest of a run that begins now.
+pub(super) fn manifest(config: &Config, data: &Dataset, device: &DeviceInfo, classifier_accuracy: Option<f64>) -> Manifest {
+    Manifest {
+        program: env!("CARGO_PKG_NAME").to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: option_env!("GIT_COMMIT").map(str::to_owned),
+        backend: device.backend.to_owned(),
+        device: device.name.clone(),
+        data: DataManifest {
+            name: data.name.clone(),
+            checksum: data.checksum(),
+            rows: data.rows,
+            columns: data.columns,
+            classes: data.classes.clone(),
+            train_images: data.train.len(),
+            test_images: data.test.as_ref().map_or(0, |test| test.len()),
+        },
+        visible: data.visible(),
+        latent: config.model.latent,
+        seed: config.training.seed,
+        classifier_accuracy,
+        start: now(),
+        end: None,
+        status: Status::Running,
+        step: 0,
+    }
+}
+
+/// The present time (UTC), to the second.
+pub(super) fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

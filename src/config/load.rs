@@ -1,0 +1,230 @@
+//! Configuration from a file and from `--set key=value`, with errors that name the place and the nearest known key.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::{Classes, Config, DataConfig, ModelConfig};
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: cannot be read: {source}; check the path given to --config")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Not TOML, or a value of the wrong type.
+    #[error("{place}: {problem}")]
+    Syntax {
+        /// File and line, or the `--set` that did it.
+        place: String,
+        /// In words.
+        problem: String,
+    },
+    /// A key that does not exist.
+    #[error("{place}: unknown key `{key}`; did you mean `{nearest}`?")]
+    UnknownKey {
+        /// The file or the `--set` that did it.
+        place: String,
+        /// As written.
+        key: String,
+        /// The known key that looks most like it.
+        nearest: String,
+    },
+    /// A value that cannot be.
+    #[error("{key} is {value}; it must be {allowed}")]
+    Value {
+        /// Dotted path.
+        key: String,
+        /// As given.
+        value: String,
+        /// What it can be.
+        allowed: String,
+    },
+}
+
+impl ConfigError {
+    /// An impossible value of `key`, and what it can be.
+    pub fn value(key: &str, value: impl Into<String>, allowed: impl Into<String>) -> Self {
+        Self::Value {
+            key: key.to_owned(),
+            value: value.into(),
+            allowed: allowed.into(),
+        }
+    }
+}
+
+impl Config {
+    /// The configuration of a file (the defaults, without one) with `key=value` settings on top, checked.
+    ///
+    /// # Errors
+    /// Names the file and line, or the setting, and what to write instead.
+    pub fn load(file: Option<&Path>, settings: &[String]) -> Result<Self, ConfigError> {
+        let mut table = Table::new();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
+            table = parse(&text, &path.display().to_string())?;
+        }
+        let mut config: Self = from_table(&table, "the configuration")?;
+        for setting in settings {
+            let place = format!("--set {setting}");
+            overlay(&mut table, setting, &place)?;
+            config = from_table(&table, &place)?;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The configuration in a text that stands in `place`, checked.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_toml(text: &str, place: &str) -> Result<Self, ConfigError> {
+        let config: Self = from_table(&parse(text, place)?, place)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The whole configuration as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Parses a text and checks its keys and types; errors name the line.
+fn parse(text: &str, place: &str) -> Result<Table, ConfigError> {
+    let table: Table = toml::from_str(text).map_err(|error| syntax(&error, text, place))?;
+    check_keys(&Value::Table(table.clone()), "", &known_keys(), place)?;
+    toml::from_str::<Config>(text).map_err(|error| syntax(&error, text, place))?;
+    Ok(table)
+}
+
+/// An error of the TOML reader in one line, with the line it is about.
+fn syntax(error: &toml::de::Error, text: &str, place: &str) -> ConfigError {
+    let line = error
+        .span()
+        .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    ConfigError::Syntax {
+        place: match line {
+            Some(line) => format!("{place}, line {line}"),
+            None => place.to_owned(),
+        },
+        problem: error.message().replace('\n', "; "),
+    }
+}
+
+fn from_table(table: &Table, place: &str) -> Result<Config, ConfigError> {
+    table.clone().try_into().map_err(|error: toml::de::Error| ConfigError::Syntax {
+        place: place.to_owned(),
+        problem: error.message().replace('\n', "; "),
+    })
+}
+
+/// Puts one `key=value` into a table. The value is TOML; what is not TOML is a string, so that paths and words need no quotes.
+fn overlay(table: &mut Table, setting: &str, place: &str) -> Result<(), ConfigError> {
+    let Some((key, text)) = setting.split_once('=') else {
+        return Err(ConfigError::Syntax {
+            place: place.to_owned(),
+            problem: "has no `=`; write --set key=value, as in --set training.steps=1000".into(),
+        });
+    };
+    let (key, text) = (key.trim(), text.trim());
+    let value = toml::from_str::<Table>(&format!("value = {text}"))
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_owned()));
+    let parts: Vec<&str> = key.split('.').collect();
+    let (last, sections) = parts.split_last().expect("split gives at least one part");
+    let mut nested = Value::Table(Table::from_iter([((*last).to_owned(), value.clone())]));
+    for section in sections.iter().rev() {
+        nested = Value::Table(Table::from_iter([((*section).to_owned(), nested)]));
+    }
+    check_keys(&nested, "", &known_keys(), place)?;
+
+    let mut target = table;
+    for section in sections {
+        let entry = target.entry(*section).or_insert_with(|| Value::Table(Table::new()));
+        target = entry.as_table_mut().ok_or_else(|| ConfigError::Syntax {
+            place: place.to_owned(),
+            problem: format!("`{section}` holds a value already and is not a section"),
+        })?;
+    }
+    target.insert((*last).to_owned(), value);
+    Ok(())
+}
+
+/// Refuses the first key of a table that no configuration has.
+fn check_keys(value: &Value, path: &str, known: &[String], place: &str) -> Result<(), ConfigError> {
+    let Value::Table(table) = value else { return Ok(()) };
+    for (key, value) in table {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let section = format!("{path}.");
+        let is_section = known.iter().any(|known| known.starts_with(&section));
+        if !known.contains(&path) && !is_section {
+            let nearest = known
+                .iter()
+                .min_by_key(|known| distance(known, &path))
+                .cloned()
+                .unwrap_or_default();
+            return Err(ConfigError::UnknownKey {
+                place: place.to_owned(),
+                key: path,
+                nearest,
+            });
+        }
+        check_keys(value, &path, known, place)?;
+    }
+    Ok(())
+}
+
+/// How unlike two dotted paths are; the right name in the wrong section is near.
+fn distance(known: &str, path: &str) -> usize {
+    let name = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    let whole = strsim::damerau_levenshtein(known, path);
+    whole.min(1 + strsim::damerau_levenshtein(&name(known), &name(path)))
+}
+
+/// The dotted paths of all keys, from a configuration in which every optional one is set.
+fn known_keys() -> Vec<String> {
+    let path = Some(PathBuf::new());
+    let complete = Config {
+        data: DataConfig {
+            images: path.clone(),
+            labels: path.clone(),
+            test_images: path.clone(),
+            test_labels: path.clone(),
+            max_images: Some(1),
+            max_test_images: Some(1),
+            classes: Classes::All,
+            ..DataConfig::default()
+        },
+        model: ModelConfig {
+            record: path,
+            ..ModelConfig::default()
+        },
+        ..Config::default()
+    };
+    let mut keys = Vec::new();
+    if let Ok(value) = Value::try_from(complete) {
+        collect_keys(&value, "", &mut keys);
+    }
+    keys
+}
+
+fn collect_keys(value: &Value, path: &str, keys: &mut Vec<String>) {
+    if let Value::Table(table) = value {
+        for (key, value) in table {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            collect_keys(value, &path, keys);
+        }
+    } else {
+        keys.push(path.to_owned());
+    }
+}

@@ -1,0 +1,77 @@
+//! The full MNIST set, through burn-dataset and its cache.
+
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use burn_dataset::Dataset as _;
+use burn_dataset::vision::{MnistDataset, MnistItem};
+
+use super::idx::{self, Idx};
+use super::{DataError, Raw};
+
+/// The files of a split in burn-dataset's cache: folder, images, labels.
+const SPLITS: [(&str, &str, &str); 2] = [
+    ("train", "train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    ("test", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+];
+
+/// Training and test images of MNIST, 60,000 and 10,000; downloaded by burn-dataset if its cache does not hold them.
+///
+/// burn-dataset panics when it is offline or when a file is damaged, and leaves a bad download in its cache. So the files that are
+/// there are checked first, and a download that fails becomes an error that says which files to put where.
+pub fn load() -> Result<[Raw; 2], DataError> {
+    let cache = dirs::cache_dir()
+        .ok_or(DataError::NoCacheFolder)?
+        .join("burn-dataset")
+        .join("mnist");
+    for (split, images, labels) in SPLITS {
+        let folder = cache.join(split);
+        check(&folder.join(images), 3)?;
+        check(&folder.join(labels), 1)?;
+    }
+    let quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let sets = catch_unwind(|| [MnistDataset::train(), MnistDataset::test()]);
+    std::panic::set_hook(quiet);
+    let sets = sets.map_err(|_| DataError::MnistMissing {
+        cache: cache.clone(),
+    })?;
+    // A download just made has not been checked yet.
+    for (split, images, _) in SPLITS {
+        check(&cache.join(split).join(images), 3)?;
+    }
+    Ok(sets.map(|set| raw(&set)))
+}
+
+/// A file that is in the cache must be whole; one that is not may be downloaded.
+fn check(path: &Path, dimensions: usize) -> Result<Option<Idx>, DataError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let damaged = |problem: String| DataError::MnistDamaged {
+        path: PathBuf::from(path),
+        problem,
+    };
+    let idx = idx::read(path, &[dimensions]).map_err(|error| damaged(error.to_string()))?;
+    if dimensions == 3 && idx.sizes[1..] != [28, 28] {
+        return Err(damaged(format!("its images are {} x {}, not 28 x 28", idx.sizes[1], idx.sizes[2])));
+    }
+    Ok(Some(idx))
+}
+
+fn raw(set: &MnistDataset) -> Raw {
+    let items = (0..set.len()).filter_map(|index| set.get(index));
+    let mut pixels = Vec::with_capacity(set.len() * 28 * 28);
+    let mut labels = Vec::with_capacity(set.len());
+    for MnistItem { image, label } in items {
+        // burn-dataset gives the bytes 0 to 255 as floats.
+        pixels.extend(image.iter().flatten().map(|&value| value as u8));
+        labels.push(label);
+    }
+    Raw {
+        rows: 28,
+        columns: 28,
+        pixels,
+        labels: Some(labels),
+    }
+}

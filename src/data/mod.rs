@@ -1,0 +1,316 @@
+//! From image files to binary images: sources, choice of classes, binarization, minibatches.
+
+pub mod batches;
+pub mod binarize;
+pub mod idx;
+mod mnist;
+
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+use sha2::{Digest, Sha256};
+
+use self::binarize::Binarization;
+use self::idx::{Idx, IdxError};
+use crate::config::{Classes, DataConfig, Source};
+use crate::random::{Seed, Stream};
+
+/// Images of 0s and 1s, one a row, `[N, D]`.
+pub type BinaryImages = Array2<u8>;
+
+/// Why there are no data.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A file of images or labels cannot be used.
+    #[error(transparent)]
+    Idx(#[from] IdxError),
+    /// No home for burn-dataset's cache.
+    #[error("data.source = \"mnist\" needs a cache folder and the system names none; set XDG_CACHE_HOME to one")]
+    NoCacheFolder,
+    /// Offline, and nothing in the cache.
+    #[error(
+        "MNIST is not in {cache} and could not be downloaded; put the unpacked files train-images-idx3-ubyte and \
+         train-labels-idx1-ubyte into {cache}/train, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte into {cache}/test, \
+         or use data.source = \"bundled\"",
+        cache = cache.display()
+    )]
+    MnistMissing {
+        /// burn-dataset's folder for MNIST.
+        cache: PathBuf,
+    },
+    /// A broken file in the cache.
+    #[error("the cached MNIST file {path} is damaged ({problem}); delete it, and it will be downloaded again")]
+    MnistDamaged {
+        /// The file.
+        path: PathBuf,
+        /// In words.
+        problem: String,
+    },
+    /// Images, labels and options that do not go together.
+    #[error("{0}")]
+    Inconsistent(String),
+}
+
+/// Images and labels as a source gives them.
+pub struct Raw {
+    rows: usize,
+    columns: usize,
+    pixels: Vec<u8>,
+    labels: Option<Vec<u8>>,
+}
+
+/// What a model is trained on and judged by.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// What the data are, in words.
+    pub name: String,
+    /// Height of an image in pixels.
+    pub rows: usize,
+    /// Width of an image in pixels.
+    pub columns: usize,
+    /// The label of each class; labels of images are indices into this list. Empty without labels.
+    pub classes: Vec<u8>,
+    /// Images to train on.
+    pub train: Images,
+    /// Images to judge by.
+    pub test: Option<Images>,
+}
+
+/// A set of grey images, and how they become binary.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// Grey values, `[n, D]`.
+    grey: Array2<u8>,
+    labels: Option<Vec<usize>>,
+    binarization: Binarization,
+}
+
+impl Dataset {
+    /// Reads, selects and checks the data that a configuration names.
+    ///
+    /// # Errors
+    /// When a file is missing or malformed, or when images, labels, classes and limits do not go together.
+    pub fn load(config: &DataConfig) -> Result<Self, DataError> {
+        let (name, train, test) = match config.source {
+            Source::Bundled => {
+                let [train, test] = bundled()?;
+                ("MNIST, the first 10,000 training and 2,000 test images (bundled)".to_owned(), train, Some(test))
+            }
+            Source::Mnist => {
+                let [train, test] = mnist::load()?;
+                ("MNIST".to_owned(), train, Some(test))
+            }
+            Source::Idx => {
+                let images = config.images.as_deref().ok_or_else(|| {
+                    DataError::Inconsistent("data.source = \"idx\" needs data.images, the path of an IDX file".into())
+                })?;
+                let train = read_pair(images, config.labels.as_deref(), "data.labels")?;
+                let test = match &config.test_images {
+                    Some(images) => Some(read_pair(images, config.test_labels.as_deref(), "data.test_labels")?),
+                    None => None,
+                };
+                (images.display().to_string(), train, test)
+            }
+        };
+        if let Some(test) = &test
+            && (test.rows, test.columns) != (train.rows, train.columns)
+        {
+            return Err(DataError::Inconsistent(format!(
+                "the training images are {} x {} and the test images {} x {} pixels; they must have one size",
+                train.rows, train.columns, test.rows, test.columns
+            )));
+        }
+        let classes = choose_classes(&config.classes, &train, test.as_ref())?;
+        let (rows, columns) = (train.rows, train.columns);
+        let binarization = Binarization::new(config.binarize, config.threshold);
+        Ok(Self {
+            name,
+            rows,
+            columns,
+            train: select(train, &classes, config.max_images, binarization, "training")?,
+            test: test
+                .map(|test| select(test, &classes, config.max_test_images, binarization, "test"))
+                .transpose()?,
+            classes,
+        })
+    }
+
+    /// D, the number of pixels.
+    pub fn visible(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// SHA-256 over sizes, grey values and labels of all images in use, in hexadecimal.
+    pub fn checksum(&self) -> String {
+        let mut digest = Sha256::new();
+        for images in std::iter::once(&self.train).chain(&self.test) {
+            for size in [images.len(), self.rows, self.columns] {
+                digest.update((size as u64).to_le_bytes());
+            }
+            digest.update(images.grey.as_slice().unwrap_or_default());
+            for &label in images.labels.iter().flatten() {
+                digest.update([self.classes[label]]);
+            }
+        }
+        crate::files::hexadecimal(&digest.finalize())
+    }
+}
+
+impl Images {
+    /// The number of images, at least one.
+    pub fn len(&self) -> usize {
+        self.grey.nrows()
+    }
+
+    /// Never true: a set without images is refused when it is loaded.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The class of every image, as an index into [`Dataset::classes`].
+    pub fn labels(&self) -> Option<&[usize]> {
+        self.labels.as_deref()
+    }
+
+    /// All images as evaluation sees them: a stochastic binarization is drawn once for a run and stays.
+    ///
+    /// `set` is 0 for training and 1 for test images.
+    pub fn evaluation_images(&self, seed: Seed, set: u64) -> BinaryImages {
+        let all: Vec<usize> = (0..self.len()).collect();
+        self.binary(&all, |_, image| {
+            seed.generator(Stream::BinarizeEvaluation, set, image as u64)
+        })
+    }
+
+    /// The mean binary image, `[D]`: the probability of each pixel to be lit.
+    pub fn mean(&self) -> Vec<f64> {
+        let count = self.len() as f64;
+        self.grey
+            .columns()
+            .into_iter()
+            .map(|pixel| pixel.iter().map(|&grey| self.binarization.probability(grey)).sum::<f64>() / count)
+            .collect()
+    }
+}
+
+/// The bundled images, which are inside the program; see mnist-subset/NOTICE.md for their origin and licence.
+fn bundled() -> Result<[Raw; 2], DataError> {
+    macro_rules! bundled_pair {
+        ($split:literal) => {
+            pair(
+                parse_bundled(include_bytes!(concat!("mnist-subset/", $split, "-images-idx3-ubyte.gz")), 3)?,
+                Some(parse_bundled(include_bytes!(concat!("mnist-subset/", $split, "-labels-idx1-ubyte.gz")), 1)?),
+            )
+        };
+    }
+    Ok([bundled_pair!("train"), bundled_pair!("t10k")])
+}
+
+fn parse_bundled(bytes: &[u8], dimensions: usize) -> Result<Idx, DataError> {
+    idx::parse(bytes, &[dimensions])
+        .map_err(|problem| DataError::Inconsistent(format!("the bundled images are damaged ({problem}); build the program again")))
+}
+
+/// Reads images and, where there are any, their labels.
+fn read_pair(images: &Path, labels: Option<&Path>, field: &str) -> Result<Raw, DataError> {
+    let image_file = idx::read(images, &[2, 3])?;
+    let label_file = labels.map(|labels| idx::read(labels, &[1])).transpose()?;
+    if let (Some(labels), Some(path)) = (&label_file, labels)
+        && labels.sizes[0] != image_file.sizes[0]
+    {
+        return Err(DataError::Inconsistent(format!(
+            "{} holds {} images and {} ({field}) {} labels; give the labels of these images",
+            images.display(),
+            image_file.sizes[0],
+            path.display(),
+            labels.sizes[0]
+        )));
+    }
+    Ok(pair(image_file, label_file))
+}
+
+/// Images of two sizes are vectors: a square number of pixels is shown as a square, any other as one row.
+fn pair(images: Idx, labels: Option<Idx>) -> Raw {
+    let (rows, columns) = match images.sizes[1..] {
+        [rows, columns] => (rows, columns),
+        _ => {
+            let pixels = images.sizes[1];
+            let side = pixels.isqrt();
+            if side * side == pixels { (side, side) } else { (1, pixels) }
+        }
+    };
+    Raw {
+        rows,
+        columns,
+        pixels: images.bytes,
+        labels: labels.map(|labels| labels.bytes),
+    }
+}
+
+/// The labels in use, in ascending order; empty where there are none.
+fn choose_classes(classes: &Classes, train: &Raw, test: Option<&Raw>) -> Result<Vec<u8>, DataError> {
+    let mut present: Vec<u8> = train.labels.clone().unwrap_or_default();
+    match classes {
+        Classes::All => {
+            if let (Some(test_labels), true) = (test.and_then(|test| test.labels.as_ref()), train.labels.is_some()) {
+                present.extend(test_labels);
+            }
+            present.sort_unstable();
+            present.dedup();
+            Ok(present)
+        }
+        Classes::Some(_) if train.labels.is_none() => Err(DataError::Inconsistent(
+            "data.classes selects classes, but there are no labels; give data.labels or set data.classes = \"all\"".into(),
+        )),
+        Classes::Some(_) if test.is_some_and(|test| test.labels.is_none()) => Err(DataError::Inconsistent(
+            "data.classes selects classes, but the test images have no labels; give data.test_labels or set data.classes = \"all\""
+                .into(),
+        )),
+        Classes::Some(chosen) => {
+            let mut chosen = chosen.clone();
+            chosen.sort_unstable();
+            match chosen.iter().find(|class| !present.contains(class)) {
+                Some(absent) => Err(DataError::Inconsistent(format!(
+                    "data.classes names class {absent}, which no training image has"
+                ))),
+                None => Ok(chosen),
+            }
+        }
+    }
+}
+
+/// Keeps the images of the chosen classes, at most `limit` of them.
+fn select(
+    raw: Raw,
+    classes: &[u8],
+    limit: Option<usize>,
+    binarization: Binarization,
+    what: &str,
+) -> Result<Images, DataError> {
+    let visible = raw.rows * raw.columns;
+    let count = raw.pixels.len() / visible;
+    let class_of = |image: usize| match &raw.labels {
+        Some(labels) if !classes.is_empty() => classes.iter().position(|&class| class == labels[image]).map(Some),
+        _ => Some(None),
+    };
+    let mut pixels = Vec::new();
+    let mut labels = Vec::new();
+    for (image, class) in (0..count)
+        .filter_map(|image| Some((image, class_of(image)?)))
+        .take(limit.unwrap_or(usize::MAX))
+    {
+        pixels.extend_from_slice(&raw.pixels[image * visible..(image + 1) * visible]);
+        labels.extend(class);
+    }
+    if pixels.is_empty() {
+        return Err(DataError::Inconsistent(format!("no {what} image is of the classes in data.classes")));
+    }
+    let kept = pixels.len() / visible;
+    let grey = Array2::from_shape_vec((kept, visible), pixels)
+        .map_err(|error| DataError::Inconsistent(format!("the {what} images do not form a table: {error}")))?;
+    Ok(Images {
+        grey,
+        labels: (labels.len() == kept).then_some(labels),
+        binarization,
+    })
+}

@@ -1,0 +1,78 @@
+//! A small judge of images: multinomial logistic regression on pixels, trained on the labelled data.
+
+use ndarray::{Array1, Array2};
+
+use crate::conditionals::log_sum_exp;
+use crate::random::{Seed, Stream, permutation};
+
+/// Passes over the training images; the decaying rate has settled well before the last.
+const EPOCHS: usize = 12;
+/// First learning rate, halved over the first epoch's time and falling as 1/t after it.
+const RATE: f64 = 0.05;
+
+/// `p(class | x) = softmax_c( sum_i x_i V_ic + a_c )`, fitted by stochastic gradient descent and averaged over the later half of the
+/// passes (Polyak).
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    /// V, `[D, C]`.
+    weights: Array2<f64>,
+    /// a, `[C]`.
+    bias: Array1<f64>,
+}
+
+impl Classifier {
+    /// Fits images, given as lit pixels, to labels `0..classes`. The seed sets the order of the images and nothing else.
+    pub fn fit(images: &[Vec<usize>], labels: &[usize], visible: usize, classes: usize, seed: Seed) -> Self {
+        let mut present = Self {
+            weights: Array2::zeros((visible, classes)),
+            bias: Array1::zeros(classes),
+        };
+        let mut average = present.clone();
+        for epoch in 0..EPOCHS {
+            let rate = RATE / (1.0 + epoch as f64);
+            let mut generator = seed.generator(Stream::Classifier, epoch as u64, 0);
+            for n in permutation(&mut generator, images.len()) {
+                // d ln p(label|x) / d logits = onehot(label) - p(.|x)
+                let mut step = present.log_probabilities(&images[n]).mapv(|log_p| -log_p.exp());
+                step[labels[n]] += 1.0;
+                step *= rate;
+                for &pixel in &images[n] {
+                    let mut row = present.weights.row_mut(pixel);
+                    row += &step;
+                }
+                present.bias += &step;
+            }
+            if epoch >= EPOCHS / 2 {
+                let share = 1.0 / (1.0 + (epoch - EPOCHS / 2) as f64);
+                average.weights = &average.weights * (1.0 - share) + &present.weights * share;
+                average.bias = &average.bias * (1.0 - share) + &present.bias * share;
+            }
+        }
+        average
+    }
+
+    /// The most probable class of an image given as lit pixels.
+    pub fn class(&self, lit: &[usize]) -> usize {
+        let log_p = self.log_probabilities(lit);
+        (0..log_p.len()).fold(0, |best, class| if log_p[class] > log_p[best] { class } else { best })
+    }
+
+    /// The share of images whose class is found.
+    pub fn accuracy(&self, images: &[Vec<usize>], labels: &[usize]) -> f64 {
+        let right = images
+            .iter()
+            .zip(labels)
+            .filter(|(lit, label)| self.class(lit) == **label)
+            .count();
+        right as f64 / images.len() as f64
+    }
+
+    fn log_probabilities(&self, lit: &[usize]) -> Array1<f64> {
+        let mut logits = self.bias.clone();
+        for &pixel in lit {
+            logits += &self.weights.row(pixel);
+        }
+        let normalization = log_sum_exp(logits.view());
+        logits - normalization
+    }
+}

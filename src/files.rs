@@ -1,0 +1,145 @@
+//! Files that are whole or absent: written under a temporary name, synced, read back, renamed.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// How temporary names begin; a killed program may leave one behind.
+const PARTIAL: &str = ".partial-";
+/// Ends a sealed file, after the 64 hexadecimal digits of its content's SHA-256.
+const SEAL: &[u8; 16] = b"\nlatent-cycles\n\0";
+/// Length of what a seal adds to a file.
+const SEAL_LENGTH: usize = 64 + SEAL.len();
+
+/// Why a file could not be written or used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Writing failed; what stood under the name before still does.
+    #[error("{path}: cannot be written: {source}; check space and permissions (what was there before is untouched)")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Reading failed.
+    #[error("{path}: cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// No seal at the end.
+    #[error("{path}: is not a complete record of latent-cycles: it is truncated or was made by another program")]
+    NotSealed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Content and seal disagree.
+    #[error("{path}: is corrupt: its content does not have the checksum that was written with it; use another checkpoint")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Larger than any record.
+    #[error("{path}: is {size} bytes long, more than any record")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        size: u64,
+    },
+}
+
+/// Writes a file so that a kill or a full disk at any moment leaves the old one or the new one, never a part.
+pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    write_atomically(path, content).map_err(|source| FileError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Temporary files are private by default; a result is as readable as any other new file.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.prefix(PARTIAL).tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    if fs::read(file.path())? != content {
+        return Err(io::Error::other("what was read back differs from what was written"));
+    }
+    file.persist(path).map_err(|error| error.error)?;
+    // The new name is only safe once its folder is.
+    File::open(folder)?.sync_all()
+}
+
+/// Writes a file with a checksum after its content. Readers of burn records stop at the record's end and do not see it.
+pub fn write_sealed(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let mut sealed = content.to_vec();
+    sealed.extend_from_slice(hexadecimal(&Sha256::digest(content)).as_bytes());
+    sealed.extend_from_slice(SEAL);
+    write(path, &sealed)
+}
+
+/// Reads a file written by [`write_sealed`] and returns its content, checked.
+pub fn read_sealed(path: &Path) -> Result<Vec<u8>, FileError> {
+    let mut sealed = read_at_most(path, 1 << 34)?;
+    let Some(end) = sealed.len().checked_sub(SEAL_LENGTH) else {
+        return Err(FileError::NotSealed { path: path.to_owned() });
+    };
+    let (content, seal) = sealed.split_at(end);
+    if &seal[64..] != SEAL {
+        return Err(FileError::NotSealed { path: path.to_owned() });
+    }
+    if hexadecimal(&Sha256::digest(content)).as_bytes() != &seal[..64] {
+        return Err(FileError::Corrupt { path: path.to_owned() });
+    }
+    sealed.truncate(end);
+    Ok(sealed)
+}
+
+/// Reads a whole file of at most `most` bytes.
+pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
+    let error = |source| FileError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(error)?;
+    let size = file.metadata().map_err(error)?.len();
+    if size > most {
+        return Err(FileError::TooLarge {
+            path: path.to_owned(),
+            size,
+        });
+    }
+    let mut content = Vec::new();
+    // A device or pipe says it is empty and never ends.
+    file.take(most).read_to_end(&mut content).map_err(error)?;
+    Ok(content)
+}
+
+/// Deletes what a killed program left half written in a folder.
+pub fn remove_partial(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Bytes as lowercase hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,3 @@
+//! What is made to be looked at.
+
+pub mod grid;

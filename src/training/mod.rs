@@ -1,0 +1,180 @@
+//! Training: the loop around the step, with its evaluations and checkpoints.
+
+pub mod folder;
+pub mod ladder;
+pub mod metrics;
+pub mod schedule;
+pub mod start;
+pub mod step;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use self::folder::RunFolder;
+use self::metrics::{Metrics, MetricsFile};
+use self::schedule::learning_rate;
+use crate::config::Config;
+use crate::data::Dataset;
+use crate::data::batches::Batches;
+use crate::evaluation::Evaluator;
+use crate::files::{self, FileError};
+use crate::numerics::{Numerics, Trainer};
+use crate::random::Seed;
+use crate::record::{self, RecordError, TrainingState};
+use crate::report::grid;
+
+/// Why training stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// Numbers that are no longer numbers.
+    #[error("training diverged: the parameters were not finite at step {step}; lower training.learning_rate (now {rate}) or raise training.rmsprop.epsilon")]
+    Diverged {
+        /// Updates done.
+        step: u64,
+        /// The configured learning rate.
+        rate: f64,
+    },
+    /// A checkpoint or the model could not be saved.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Another file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// How training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// At the last step.
+    Finished,
+    /// Because it was asked to stop, after this many steps; the state is saved.
+    Interrupted(u64),
+}
+
+/// Who is told how training goes.
+pub trait Observer {
+    /// An update was done.
+    fn stepped(&mut self, step: u64);
+    /// An evaluation was done.
+    fn evaluated(&mut self, metrics: &Metrics);
+}
+
+/// One run: everything that training needs.
+pub struct Run<'a> {
+    /// As resolved and checked.
+    pub config: &'a Config,
+    /// What is trained on.
+    pub data: &'a Dataset,
+    /// What judges the model.
+    pub evaluator: &'a Evaluator,
+    /// What computes.
+    pub numerics: &'a dyn Numerics,
+    /// Where everything goes.
+    pub folder: &'a RunFolder,
+}
+
+impl Run<'_> {
+    /// Trains from `state` to the end, or until `stop` is set.
+    ///
+    /// A state of step 0 is a new run; any other was loaded from a checkpoint, and what follows is, bit for bit on the CPU backends,
+    /// what would have followed without the break.
+    ///
+    /// # Errors
+    /// When the parameters diverge or a file cannot be written.
+    pub fn train(&self, state: TrainingState, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainingError> {
+        let training = &self.config.training;
+        let mut batches = Batches::new(&self.data.train, training.batch_size, Seed(training.seed));
+        let resumed = (state.step > 0).then_some(state.step);
+        let (metrics_file, last) = MetricsFile::open(&self.folder.file("metrics.jsonl"), resumed)?;
+        let mut journal = Journal {
+            run: self,
+            metrics_file,
+            start: Instant::now(),
+            seconds_before: last.map_or(0.0, |metrics| metrics.seconds),
+            last_saved: Instant::now(),
+        };
+
+        let first = state.step;
+        let mut trainer = self.numerics.trainer(&state, training);
+        if first == 0 {
+            observer.evaluated(&journal.evaluate(&*trainer, 0)?);
+            self.folder.keep_checkpoint(&state)?;
+        }
+        for step in first..training.steps {
+            trainer.step(&batches.at(step), learning_rate(training, step));
+            let done = step + 1;
+            if done % self.config.evaluation.every == 0 || done == training.steps {
+                observer.evaluated(&journal.evaluate(&*trainer, done)?);
+            }
+            let saved = journal.checkpoint(&*trainer, done)?;
+            observer.stepped(done);
+            if stop.load(Ordering::Relaxed) && done < training.steps {
+                if !saved {
+                    self.folder.replace_latest(&self.checked_state(&*trainer)?)?;
+                }
+                return Ok(Outcome::Interrupted(done));
+            }
+        }
+        let state = self.checked_state(&*trainer)?;
+        record::save_model(&self.folder.file("model.mpk"), &state.parameters)?;
+        let picture = grid::png(&state.chains, self.data.rows, self.data.columns);
+        files::write(&self.folder.file("samples.png"), &picture)?;
+        self.folder.remove_latest();
+        Ok(Outcome::Finished)
+    }
+
+    /// The trainer's state, if it may be saved: a checkpoint that is not finite would be of no use.
+    fn checked_state(&self, trainer: &dyn Trainer) -> Result<TrainingState, TrainingError> {
+        let state = trainer.state();
+        if state.parameters.is_finite() && state.mean_squares.is_finite() {
+            return Ok(state);
+        }
+        Err(self.diverged(state.step))
+    }
+
+    fn diverged(&self, step: u64) -> TrainingError {
+        TrainingError::Diverged {
+            step,
+            rate: self.config.training.learning_rate,
+        }
+    }
+}
+
+/// What is written down along the way, and when.
+struct Journal<'a> {
+    run: &'a Run<'a>,
+    metrics_file: MetricsFile,
+    start: Instant,
+    seconds_before: f64,
+    last_saved: Instant,
+}
+
+impl Journal<'_> {
+    /// Evaluates and appends a line; done before the checkpoint of the same step, so that a resumed run finds the line.
+    fn evaluate(&mut self, trainer: &dyn Trainer, step: u64) -> Result<Metrics, TrainingError> {
+        let figures = self.run.evaluator.evaluate(&trainer.parameters(), step);
+        let metrics = Metrics {
+            step,
+            seconds: self.seconds_before + self.start.elapsed().as_secs_f64(),
+            figures: figures.ok_or_else(|| self.run.diverged(step))?,
+        };
+        self.metrics_file.append(&metrics)?;
+        Ok(metrics)
+    }
+
+    /// Saves a checkpoint if it is time for one.
+    fn checkpoint(&mut self, trainer: &dyn Trainer, step: u64) -> Result<bool, TrainingError> {
+        let config = self.run.config;
+        let keep = ladder::is_rung(step, config.checkpoint.per_decade) || step == config.training.steps;
+        let replace = self.last_saved.elapsed() >= Duration::from_secs(config.checkpoint.seconds);
+        if keep {
+            self.run.folder.keep_checkpoint(&self.run.checked_state(trainer)?)?;
+        } else if replace {
+            self.run.folder.replace_latest(&self.run.checked_state(trainer)?)?;
+        }
+        if keep || replace {
+            self.last_saved = Instant::now();
+        }
+        Ok(keep || replace)
+    }
+}
