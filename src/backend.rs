@@ -117,10 +117,7 @@ fn start_wgpu() -> Result<DeviceInfo, BackendError> {
     .map_err(|error| BackendError::NoAdapter(one_line(&error.to_string())))?;
     drop(adapter);
     let setup = quietly(|| burn_wgpu::init_setup::<AutoGraphicsApi>(&WgpuDevice::DefaultDevice, RuntimeOptions::default()))
-        .map_err(|problem| BackendError::Device {
-            backend: "wgpu",
-            problem,
-        })?;
+        .map_err(|problem| BackendError::Device { backend: "wgpu", problem })?;
     let info = setup.adapter.get_info();
     Ok(DeviceInfo {
         backend: "wgpu",
@@ -137,10 +134,7 @@ fn open_cuda() -> Result<Box<dyn Numerics>, BackendError> {
 
     let device = CudaDevice::default();
     // The first array starts the device; without a driver that panics.
-    quietly(|| Tensor::<Cuda, 1>::zeros([1], &device).into_data()).map_err(|problem| BackendError::Device {
-        backend: "cuda",
-        problem,
-    })?;
+    quietly(|| Tensor::<Cuda, 1>::zeros([1], &device).into_data()).map_err(|problem| BackendError::Device { backend: "cuda", problem })?;
     Ok(Box::new(On::<Cuda> {
         info: DeviceInfo {
             backend: "cuda",

@@ -71,7 +71,11 @@ pub fn read(path: &Path) -> Result<(Parameters, Option<Config>), ExchangeError> 
     let tensor = |name: &str, rank: usize| {
         let view = file.tensor(name).map_err(|_| refuse(format!("has no tensor `{name}`")))?;
         if view.dtype() != Dtype::F32 || view.shape().len() != rank {
-            return Err(refuse(format!("its tensor `{name}` is {:?} of shape {:?}", view.dtype(), view.shape())));
+            return Err(refuse(format!(
+                "its tensor `{name}` is {:?} of shape {:?}",
+                view.dtype(),
+                view.shape()
+            )));
         }
         let values: Vec<f32> = view
             .data()

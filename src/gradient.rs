@@ -39,11 +39,7 @@ pub struct Gradient<B: Backend> {
 ///
 /// Every ratio is formed in log space. `p(k|x') u_k = exp(ln p + ln u)` is at most `N rho_k`, since pi is the chains' own mean: a
 /// state that no chain visits gives a large but finite pull back to life, with no division and no clamp.
-pub fn two_step<B: Backend>(
-    model: &Model<B>,
-    images: Tensor<B, 2>,
-    chains: Tensor<B, 2>,
-) -> Gradient<B> {
+pub fn two_step<B: Backend>(model: &Model<B>, images: Tensor<B, 2>, chains: Tensor<B, 2>) -> Gradient<B> {
     let [image_count, _] = images.dims();
     let [chain_count, _] = chains.dims();
     let [latent] = model.forward_bias.dims();
@@ -80,7 +76,11 @@ fn log_sum_exp<B: Backend>(a: Tensor<B, 2>, dim: usize) -> Tensor<B, 2> {
 }
 
 /// `ln mean_d exp(a)` along a dimension, which stays with length 1.
+///
+/// The count is divided out before the logarithm: `ln sum - ln count` would cancel digits, and the forward gradient is made of small
+/// differences of u from 1.
 fn log_mean_exp<B: Backend>(a: Tensor<B, 2>, dim: usize) -> Tensor<B, 2> {
     let count = a.dims()[dim] as f64;
-    log_sum_exp(a, dim) - count.ln()
+    let largest = a.clone().max_dim(dim);
+    ((a - largest.clone()).exp().sum_dim(dim) / count).log() + largest
 }

@@ -31,10 +31,7 @@ impl<B: Backend> Model<B> {
         // Fixed ids: records of one model, made anywhere, are the same bytes.
         Self {
             forward: Param::initialized(ParamId::from(1), matrix(&parameters.forward, device)),
-            forward_bias: Param::initialized(
-                ParamId::from(2),
-                vector(&parameters.forward_bias, device),
-            ),
+            forward_bias: Param::initialized(ParamId::from(2), vector(&parameters.forward_bias, device)),
             backward: Param::initialized(ParamId::from(3), matrix(&parameters.backward, device)),
         }
     }
@@ -50,10 +47,7 @@ impl<B: Backend> Model<B> {
 
     /// `ln p(z=k | x)` for images `[N, D]`, as `[N, L]`; nats.
     pub fn log_forward(&self, images: Tensor<B, 2>) -> Tensor<B, 2> {
-        log_softmax(
-            images.matmul(self.forward.val()) + self.forward_bias.val().unsqueeze(),
-            1,
-        )
+        log_softmax(images.matmul(self.forward.val()) + self.forward_bias.val().unsqueeze(), 1)
     }
 
     /// `ln q(x | z=k) = sum_i x_i A_ki - sum_i ln(1 + exp(A_ki))` for images `[N, D]`, as `[N, L]`; nats.
@@ -96,16 +90,13 @@ impl Parameters {
 
     /// Do the three arrays agree on D and L?
     pub fn is_consistent(&self) -> bool {
-        self.forward_bias.len() == self.latent()
-            && self.backward.dim() == (self.latent(), self.visible())
+        self.forward_bias.len() == self.latent() && self.backward.dim() == (self.latent(), self.visible())
     }
 
     /// Is every number finite?
     pub fn is_finite(&self) -> bool {
         let finite = |value: &f32| value.is_finite();
-        self.forward.iter().all(finite)
-            && self.forward_bias.iter().all(finite)
-            && self.backward.iter().all(finite)
+        self.forward.iter().all(finite) && self.forward_bias.iter().all(finite) && self.backward.iter().all(finite)
     }
 }
 
@@ -123,10 +114,7 @@ fn softplus<B: Backend>(a: Tensor<B, 2>) -> Tensor<B, 2> {
 /// A host matrix on a device.
 pub fn matrix<B: Backend>(values: &Array2<f32>, device: &B::Device) -> Tensor<B, 2> {
     let flat: Vec<f32> = values.iter().copied().collect();
-    Tensor::from_data(
-        TensorData::new(flat, [values.nrows(), values.ncols()]),
-        device,
-    )
+    Tensor::from_data(TensorData::new(flat, [values.nrows(), values.ncols()]), device)
 }
 
 /// A host vector on a device.

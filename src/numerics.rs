@@ -80,10 +80,7 @@ impl<B: Backend> Numerics for On<B> {
     fn conditionals(&self, parameters: &Parameters, images: &BinaryImages) -> (Array2<f32>, Array2<f32>) {
         let model = self.model(parameters);
         let images = self.images(images);
-        (
-            to_matrix(model.log_forward(images.clone())),
-            to_matrix(model.log_backward(images)),
-        )
+        (to_matrix(model.log_forward(images.clone())), to_matrix(model.log_backward(images)))
     }
 
     fn gradient(&self, parameters: &Parameters, images: &BinaryImages, chains: &BinaryImages) -> Parameters {

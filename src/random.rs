@@ -41,23 +41,14 @@ impl Seed {
     /// The generator of one stream at a pair of indices, at position 0.
     pub fn generator(self, stream: Stream, first: u64, second: u64) -> ChaCha8Rng {
         let mut key = [0; 32];
-        for (bytes, word) in
-            key.chunks_exact_mut(8)
-                .zip([self.0, stream as u64, first, second])
-        {
+        for (bytes, word) in key.chunks_exact_mut(8).zip([self.0, stream as u64, first, second]) {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
         ChaCha8Rng::from_seed(key)
     }
 
     /// A matrix of uniforms: entry (r, c) is draw number `r * columns + c` of the stream, whoever computes it.
-    pub fn uniforms(
-        self,
-        stream: Stream,
-        first: u64,
-        second: u64,
-        (rows, columns): (usize, usize),
-    ) -> Array2<f32> {
+    pub fn uniforms(self, stream: Stream, first: u64, second: u64, (rows, columns): (usize, usize)) -> Array2<f32> {
         /// Rows that one task fills; only a grain size, no draw depends on it.
         const ROWS: usize = 64;
         let mut values = vec![0.0; rows * columns];

@@ -103,8 +103,7 @@ pub fn save_checkpoint(path: &Path, state: &TrainingState) -> Result<(), RecordE
 /// Loads a checkpoint; its arrays fit together and its numbers are possible.
 pub fn load_checkpoint(path: &Path) -> Result<TrainingState, RecordError> {
     let content = files::read_sealed(path)?;
-    let record = decode::<CheckpointRecord<Host>>(&content)
-        .map_err(|problem| foreign(path, "checkpoint", problem))?;
+    let record = decode::<CheckpointRecord<Host>>(&content).map_err(|problem| foreign(path, "checkpoint", problem))?;
     let state = TrainingState {
         parameters: parameters(record.model),
         mean_squares: Parameters {
@@ -167,14 +166,12 @@ fn parameters(record: ModelRecord<Host>) -> Parameters {
 
 /// burn's file recorders delete the old file first, never flush, and cut names at their last dot: only its encoding is used.
 fn save(path: &Path, record: impl Record<Host>, what: &'static str) -> Result<(), RecordError> {
-    let content = Recorder::<Host>::record(&Recording::default(), record, ())
-        .map_err(|error| foreign(path, what, error.to_string()))?;
+    let content = Recorder::<Host>::record(&Recording::default(), record, ()).map_err(|error| foreign(path, what, error.to_string()))?;
     Ok(files::write_sealed(path, &content)?)
 }
 
 fn decode<R: Record<Host>>(content: &[u8]) -> Result<R, String> {
-    Recorder::<Host>::load(&Recording::default(), content.to_vec(), &Default::default())
-        .map_err(|error| error.to_string())
+    Recorder::<Host>::load(&Recording::default(), content.to_vec(), &Default::default()).map_err(|error| error.to_string())
 }
 
 fn foreign(path: &Path, what: &'static str, problem: String) -> RecordError {

@@ -29,7 +29,10 @@ impl Export {
         let model = self.run.join("model.mpk");
         if !model.is_file() {
             let run = shell(&self.run);
-            return Err(Usage(format!("{run} has no model.mpk yet: the run has not ended; go on with train --resume --run {run}")).into());
+            return Err(Usage(format!(
+                "{run} has no model.mpk yet: the run has not ended; go on with train --resume --run {run}"
+            ))
+            .into());
         }
         let parameters = record::load_model(&model)?;
         let (visible, latent) = match &manifest {

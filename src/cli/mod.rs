@@ -33,9 +33,11 @@ enum Command {
 /// configuration, 1 everything else.
 pub fn main() -> ExitCode {
     // wgpu's threads tell of their faults only to a logger. Its notes on missing features are no faults.
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 
     let result = match Arguments::parse().command {
         Command::Train(command) => command.run(),
@@ -54,7 +56,10 @@ pub fn main() -> ExitCode {
 fn exit_status(error: &anyhow::Error) -> u8 {
     let usage = error.is::<Usage>()
         || error.is::<ConfigError>()
-        || matches!(error.downcast_ref(), Some(FolderError::Exists(_) | FolderError::NotARun(_) | FolderError::Config(_)));
+        || matches!(
+            error.downcast_ref(),
+            Some(FolderError::Exists(_) | FolderError::NotARun(_) | FolderError::Config(_))
+        );
     if usage { 2 } else { 1 }
 }
 

@@ -103,7 +103,10 @@ impl Train {
         let backend = match (&self.backend, &earlier) {
             (Some(backend), _) => *backend,
             (None, Some(manifest)) => <BackendName as clap::ValueEnum>::from_str(&manifest.backend, true).map_err(|_| {
-                Usage(format!("the run was made with backend {}, which this build lacks; name another with --backend", manifest.backend))
+                Usage(format!(
+                    "the run was made with backend {}, which this build lacks; name another with --backend",
+                    manifest.backend
+                ))
             })?,
             (None, None) => named_backend,
         };
@@ -199,7 +202,11 @@ impl Plan {
                 config.model.latent,
                 device.backend,
                 device.name,
-                if state.step > 0 { format!("; from step {}", state.step) } else { String::new() }
+                if state.step > 0 {
+                    format!("; from step {}", state.step)
+                } else {
+                    String::new()
+                }
             ));
         }
         let evaluator = Evaluator::new(&data, config.evaluation.samples, Seed(config.training.seed));

@@ -160,28 +160,31 @@ fn overlay(table: &mut Table, setting: &str, place: &str) -> Result<(), ConfigEr
     Ok(())
 }
 
-/// Refuses the first key of a table that no configuration has.
+/// Refuses the first key of a table that no configuration has, by its whole path.
 fn check_keys(value: &Value, path: &str, known: &[String], place: &str) -> Result<(), ConfigError> {
-    let Value::Table(table) = value else { return Ok(()) };
-    for (key, value) in table {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        let section = format!("{path}.");
-        let is_section = known.iter().any(|known| known.starts_with(&section));
-        if !known.contains(&path) && !is_section {
-            let nearest = known
-                .iter()
-                .min_by_key(|known| distance(known, &path))
-                .cloned()
-                .unwrap_or_default();
-            return Err(ConfigError::UnknownKey {
-                place: place.to_owned(),
-                key: path,
-                nearest,
-            });
-        }
-        check_keys(value, &path, known, place)?;
+    if known.iter().any(|known| known == path) {
+        return Ok(());
     }
-    Ok(())
+    let section = format!("{path}.");
+    match value {
+        // An empty table is only allowed as a section; a full one is judged by its keys.
+        Value::Table(table) if !table.is_empty() || path.is_empty() || known.iter().any(|known| known.starts_with(&section)) => {
+            table.iter().try_for_each(|(key, value)| {
+                let path = if path.is_empty() { key.clone() } else { format!("{section}{key}") };
+                check_keys(value, &path, known, place)
+            })
+        }
+        // A number where a section belongs: its type is judged when it is read.
+        _ if known.iter().any(|known| known.starts_with(&section)) => Ok(()),
+        _ => {
+            let nearest = known.iter().min_by_key(|known| distance(known, path));
+            Err(ConfigError::UnknownKey {
+                place: place.to_owned(),
+                key: path.to_owned(),
+                nearest: nearest.cloned().unwrap_or_default(),
+            })
+        }
+    }
 }
 
 /// How unlike two dotted paths are; the right name in the wrong section is near.

@@ -271,10 +271,7 @@ impl Default for RmsPropConfig {
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self {
-            every: 100,
-            samples: 1000,
-        }
+        Self { every: 100, samples: 1000 }
     }
 }
 

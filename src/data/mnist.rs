@@ -33,9 +33,7 @@ pub fn load() -> Result<[Raw; 2], DataError> {
     std::panic::set_hook(Box::new(|_| ()));
     let sets = catch_unwind(|| [MnistDataset::train(), MnistDataset::test()]);
     std::panic::set_hook(quiet);
-    let sets = sets.map_err(|_| DataError::MnistMissing {
-        cache: cache.clone(),
-    })?;
+    let sets = sets.map_err(|_| DataError::MnistMissing { cache: cache.clone() })?;
     // A download just made has not been checked yet.
     for (split, images, _) in SPLITS {
         check(&cache.join(split).join(images), 3)?;

@@ -94,16 +94,21 @@ impl Dataset {
         let (name, train, test) = match config.source {
             Source::Bundled => {
                 let [train, test] = bundled()?;
-                ("MNIST, the first 10,000 training and 2,000 test images (bundled)".to_owned(), train, Some(test))
+                (
+                    "MNIST, the first 10,000 training and 2,000 test images (bundled)".to_owned(),
+                    train,
+                    Some(test),
+                )
             }
             Source::Mnist => {
                 let [train, test] = mnist::load()?;
                 ("MNIST".to_owned(), train, Some(test))
             }
             Source::Idx => {
-                let images = config.images.as_deref().ok_or_else(|| {
-                    DataError::Inconsistent("data.source = \"idx\" needs data.images, the path of an IDX file".into())
-                })?;
+                let images = config
+                    .images
+                    .as_deref()
+                    .ok_or_else(|| DataError::Inconsistent("data.source = \"idx\" needs data.images, the path of an IDX file".into()))?;
                 let train = read_pair(images, config.labels.as_deref(), "data.labels")?;
                 let test = match &config.test_images {
                     Some(images) => Some(read_pair(images, config.test_labels.as_deref(), "data.test_labels")?),
@@ -177,9 +182,7 @@ impl Images {
     /// `set` is 0 for training and 1 for test images.
     pub fn evaluation_images(&self, seed: Seed, set: u64) -> BinaryImages {
         let all: Vec<usize> = (0..self.len()).collect();
-        self.binary(&all, |_, image| {
-            seed.generator(Stream::BinarizeEvaluation, set, image as u64)
-        })
+        self.binary(&all, |_, image| seed.generator(Stream::BinarizeEvaluation, set, image as u64))
     }
 
     /// The mean binary image, `[D]`: the probability of each pixel to be lit.
@@ -199,7 +202,10 @@ fn bundled() -> Result<[Raw; 2], DataError> {
         ($split:literal) => {
             pair(
                 parse_bundled(include_bytes!(concat!("mnist-subset/", $split, "-images-idx3-ubyte.gz")), 3)?,
-                Some(parse_bundled(include_bytes!(concat!("mnist-subset/", $split, "-labels-idx1-ubyte.gz")), 1)?),
+                Some(parse_bundled(
+                    include_bytes!(concat!("mnist-subset/", $split, "-labels-idx1-ubyte.gz")),
+                    1,
+                )?),
             )
         };
     }
@@ -263,8 +269,7 @@ fn choose_classes(classes: &Classes, train: &Raw, test: Option<&Raw>) -> Result<
             "data.classes selects classes, but there are no labels; give data.labels or set data.classes = \"all\"".into(),
         )),
         Classes::Some(_) if test.is_some_and(|test| test.labels.is_none()) => Err(DataError::Inconsistent(
-            "data.classes selects classes, but the test images have no labels; give data.test_labels or set data.classes = \"all\""
-                .into(),
+            "data.classes selects classes, but the test images have no labels; give data.test_labels or set data.classes = \"all\"".into(),
         )),
         Classes::Some(chosen) => {
             let mut chosen = chosen.clone();
@@ -280,13 +285,7 @@ fn choose_classes(classes: &Classes, train: &Raw, test: Option<&Raw>) -> Result<
 }
 
 /// Keeps the images of the chosen classes, at most `limit` of them.
-fn select(
-    raw: Raw,
-    classes: &[u8],
-    limit: Option<usize>,
-    binarization: Binarization,
-    what: &str,
-) -> Result<Images, DataError> {
+fn select(raw: Raw, classes: &[u8], limit: Option<usize>, binarization: Binarization, what: &str) -> Result<Images, DataError> {
     let visible = raw.rows * raw.columns;
     let count = raw.pixels.len() / visible;
     let class_of = |image: usize| match &raw.labels {
@@ -303,7 +302,9 @@ fn select(
         labels.extend(class);
     }
     if pixels.is_empty() {
-        return Err(DataError::Inconsistent(format!("no {what} image is of the classes in data.classes")));
+        return Err(DataError::Inconsistent(format!(
+            "no {what} image is of the classes in data.classes"
+        )));
     }
     let kept = pixels.len() / visible;
     let grey = Array2::from_shape_vec((kept, visible), pixels)

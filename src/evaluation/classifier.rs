@@ -59,11 +59,7 @@ impl Classifier {
 
     /// The share of images whose class is found.
     pub fn accuracy(&self, images: &[Vec<usize>], labels: &[usize]) -> f64 {
-        let right = images
-            .iter()
-            .zip(labels)
-            .filter(|(lit, label)| self.class(lit) == **label)
-            .count();
+        let right = images.iter().zip(labels).filter(|(lit, label)| self.class(lit) == **label).count();
         right as f64 / images.len() as f64
     }
 

@@ -46,13 +46,7 @@ struct Stratum<T> {
 impl<T: Send> LatentKernel<T> {
     /// Draws `samples` images in each state and shows each, as its lit pixels, to `observe`; `time` keys the draws. `None` if the
     /// steady state is not unique, which for finite parameters cannot be.
-    pub fn estimate(
-        model: &Conditionals,
-        samples: usize,
-        seed: Seed,
-        time: u64,
-        observe: impl Fn(&[usize]) -> T + Sync,
-    ) -> Option<Self> {
+    pub fn estimate(model: &Conditionals, samples: usize, seed: Seed, time: u64, observe: impl Fn(&[usize]) -> T + Sync) -> Option<Self> {
         let latent = model.latent();
         let strata: Vec<Stratum<T>> = (0..latent)
             .into_par_iter()
@@ -61,8 +55,7 @@ impl<T: Send> LatentKernel<T> {
                 Stratum::draw(model, state, samples, &mut generator, &observe)
             })
             .collect();
-        let log_transition =
-            Array2::from_shape_fn((latent, latent), |(j, k)| strata[j].log_transition[k]);
+        let log_transition = Array2::from_shape_fn((latent, latent), |(j, k)| strata[j].log_transition[k]);
         let log_pi = log_stationary(&log_transition)?;
         let path = log_pi.iter().zip(&strata).map(|(log_pi, stratum)| log_pi.exp() * stratum.path);
         Some(Self {
@@ -75,13 +68,7 @@ impl<T: Send> LatentKernel<T> {
 }
 
 impl<T> Stratum<T> {
-    fn draw(
-        model: &Conditionals,
-        state: usize,
-        samples: usize,
-        generator: &mut impl Rng,
-        observe: impl Fn(&[usize]) -> T,
-    ) -> Self {
+    fn draw(model: &Conditionals, state: usize, samples: usize, generator: &mut impl Rng, observe: impl Fn(&[usize]) -> T) -> Self {
         let mut log_forward = Array2::zeros((samples, model.latent()));
         let mut path = 0.0;
         let mut observed = Vec::with_capacity(samples);

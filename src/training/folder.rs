@@ -175,7 +175,11 @@ impl RunFolder {
     pub fn reopen(named: Option<&Path>, base: &str) -> Result<Self, FolderError> {
         let path = match named {
             Some(path) => path.to_owned(),
-            None => (1..).map(|number| numbered(base, number)).take_while(|path| path.exists()).last().unwrap_or(numbered(base, 1)),
+            None => (1..)
+                .map(|number| numbered(base, number))
+                .take_while(|path| path.exists())
+                .last()
+                .unwrap_or(numbered(base, 1)),
         };
         if !path.join("config.toml").is_file() {
             return Err(FolderError::NotARun(path));

@@ -27,7 +27,9 @@ use crate::report::grid;
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
     /// Numbers that are no longer numbers.
-    #[error("training diverged: the parameters were not finite at step {step}; lower training.learning_rate (now {rate}) or raise training.rmsprop.epsilon")]
+    #[error(
+        "training diverged: the parameters were not finite at step {step}; lower training.learning_rate (now {rate}) or raise training.rmsprop.epsilon"
+    )]
     Diverged {
         /// Updates done.
         step: u64,

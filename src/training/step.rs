@@ -2,8 +2,8 @@
 
 use burn::module::Param;
 use burn::optim::{CenteredState, RmsProp, RmsPropConfig, RmsPropState, SimpleOptimizer, SquareAvgState};
-use burn::tensor::backend::Backend;
 use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
 
 use crate::chain::walk;
 use crate::config::TrainingConfig;

@@ -1,0 +1,218 @@
+//! Fixtures: backends, random models whose dimensions are distinct primes, and the model written out plainly in f64.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+
+use latent_cycles::backend::BackendName;
+use latent_cycles::data::BinaryImages;
+use latent_cycles::model::Parameters;
+use latent_cycles::numerics::Numerics;
+use latent_cycles::random::{Seed, Stream, normal, uniform_f64};
+use ndarray::{Array1, Array2};
+
+/// Runs a check on every backend. Where there is no graphics adapter, wgpu is skipped and named, past the capture of output, unless
+/// the variable REQUIRE_WGPU is set.
+pub fn on_every_backend(test: &str, check: impl Fn(&dyn Numerics)) {
+    for name in [BackendName::Ndarray, BackendName::Flex, BackendName::Wgpu] {
+        match name.open() {
+            Ok(numerics) => check(&*numerics),
+            Err(error) if name == BackendName::Wgpu && std::env::var_os("REQUIRE_WGPU").is_none() => {
+                let _ = writeln!(std::io::stderr(), "skipped: {test} on wgpu: {error}");
+            }
+            Err(error) => panic!("{test} on {}: {error}", name.name()),
+        }
+    }
+}
+
+/// A model with normal parameters.
+pub fn random_model(seed: u64, visible: usize, latent: usize, scale: f64) -> Parameters {
+    let mut generator = Seed(seed).generator(Stream::Parameters, 77, 0);
+    let mut draw = || (scale * normal(&mut generator)) as f32;
+    Parameters {
+        forward: Array2::from_shape_simple_fn((visible, latent), &mut draw),
+        forward_bias: Array1::from_shape_simple_fn(latent, &mut draw),
+        backward: Array2::from_shape_simple_fn((latent, visible), &mut draw),
+    }
+}
+
+/// Images of independent fair pixels.
+pub fn random_images(seed: u64, count: usize, visible: usize) -> BinaryImages {
+    let mut generator = Seed(seed).generator(Stream::ChainStart, 77, 0);
+    BinaryImages::from_shape_simple_fn((count, visible), || u8::from(uniform_f64(&mut generator) < 0.5))
+}
+
+/// Image number `code` of all 2^visible.
+pub fn image(code: usize, visible: usize) -> Vec<u8> {
+    (0..visible).map(|pixel| (code >> pixel & 1) as u8).collect()
+}
+
+/// All 2^visible images.
+pub fn all_images(visible: usize) -> BinaryImages {
+    BinaryImages::from_shape_fn((1 << visible, visible), |(code, pixel)| (code >> pixel & 1) as u8)
+}
+
+/// The model in plain f64 loops: what everything else is held against.
+#[derive(Clone)]
+pub struct Plain {
+    pub w: Array2<f64>,
+    pub b: Array1<f64>,
+    pub a: Array2<f64>,
+}
+
+impl Plain {
+    pub fn new(parameters: &Parameters) -> Self {
+        Self {
+            w: parameters.forward.mapv(f64::from),
+            b: parameters.forward_bias.mapv(f64::from),
+            a: parameters.backward.mapv(f64::from),
+        }
+    }
+
+    pub fn visible(&self) -> usize {
+        self.w.nrows()
+    }
+
+    pub fn latent(&self) -> usize {
+        self.w.ncols()
+    }
+
+    /// ln p(k|x)
+    pub fn log_p(&self, x: &[u8], k: usize) -> f64 {
+        let logit = |k: usize| self.b[k] + (0..self.visible()).map(|i| f64::from(x[i]) * self.w[[i, k]]).sum::<f64>();
+        let largest = (0..self.latent()).map(logit).fold(f64::MIN, f64::max);
+        logit(k) - largest - (0..self.latent()).map(|j| (logit(j) - largest).exp()).sum::<f64>().ln()
+    }
+
+    /// ln q(x|k)
+    pub fn log_q(&self, x: &[u8], k: usize) -> f64 {
+        let log_sigmoid = |a: f64| if a > 0.0 { -(-a).exp().ln_1p() } else { a - a.exp().ln_1p() };
+        (0..self.visible())
+            .map(|i| log_sigmoid(if x[i] == 1 { self.a[[k, i]] } else { -self.a[[k, i]] }))
+            .sum()
+    }
+
+    /// T by enumeration of all images.
+    pub fn kernel(&self) -> Array2<f64> {
+        Array2::from_shape_fn((self.latent(), self.latent()), |(j, k)| {
+            (0..1 << self.visible())
+                .map(|code| {
+                    let x = image(code, self.visible());
+                    (self.log_q(&x, j) + self.log_p(&x, k)).exp()
+                })
+                .sum()
+        })
+    }
+
+    /// P(x) of all 2^D images: the image chain x -> z -> x' iterated until it stands still.
+    pub fn image_distribution(&self) -> Vec<f64> {
+        let images: Vec<Vec<u8>> = (0..1 << self.visible()).map(|code| image(code, self.visible())).collect();
+        let p: Vec<Vec<f64>> = images
+            .iter()
+            .map(|x| (0..self.latent()).map(|k| self.log_p(x, k).exp()).collect())
+            .collect();
+        let q: Vec<Vec<f64>> = images
+            .iter()
+            .map(|x| (0..self.latent()).map(|k| self.log_q(x, k).exp()).collect())
+            .collect();
+        let mut distribution = vec![1.0 / images.len() as f64; images.len()];
+        for _ in 0..20_000 {
+            let shares: Vec<f64> = (0..self.latent())
+                .map(|k| distribution.iter().zip(&p).map(|(d, p)| d * p[k]).sum())
+                .collect();
+            distribution = q.iter().map(|q| q.iter().zip(&shares).map(|(q, share)| q * share).sum()).collect();
+        }
+        distribution
+    }
+
+    /// The two-step objective: mean_n ln sum_k pi_k q(x_n|k) with pi_k = mean over the chains of p(k|x').
+    pub fn objective(&self, images: &BinaryImages, chains: &BinaryImages) -> f64 {
+        let rows = |images: &BinaryImages| images.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>();
+        let (images, chains) = (rows(images), rows(chains));
+        let pi: Vec<f64> = (0..self.latent())
+            .map(|k| chains.iter().map(|x| self.log_p(x, k).exp()).sum::<f64>() / chains.len() as f64)
+            .collect();
+        let log_density = |x: &Vec<u8>| {
+            let terms: Vec<f64> = (0..self.latent()).map(|k| pi[k].ln() + self.log_q(x, k)).collect();
+            let largest = terms.iter().copied().fold(f64::MIN, f64::max);
+            largest + terms.iter().map(|term| (term - largest).exp()).sum::<f64>().ln()
+        };
+        images.iter().map(log_density).sum::<f64>() / images.len() as f64
+    }
+
+    /// The gradient formula of MATH section 2 in plain f64, as (W, b, A) flattened.
+    pub fn gradient(&self, images: &BinaryImages, chains: &BinaryImages) -> Vec<f64> {
+        let (visible, latent) = (self.visible(), self.latent());
+        let (count, chain_count) = (images.nrows() as f64, chains.nrows() as f64);
+        let chains: Vec<Vec<u8>> = chains.rows().into_iter().map(|row| row.to_vec()).collect();
+        let images: Vec<Vec<u8>> = images.rows().into_iter().map(|row| row.to_vec()).collect();
+        let p: Vec<Vec<f64>> = chains.iter().map(|x| (0..latent).map(|k| self.log_p(x, k)).collect()).collect();
+        let log_sum = |terms: &[f64]| {
+            let largest = terms.iter().copied().fold(f64::MIN, f64::max);
+            largest + terms.iter().map(|term| (term - largest).exp()).sum::<f64>().ln()
+        };
+        let log_pi: Vec<f64> = (0..latent)
+            .map(|k| log_sum(&p.iter().map(|p| p[k]).collect::<Vec<_>>()) - chain_count.ln())
+            .collect();
+        let mut u = vec![0.0; latent];
+        let mut a = Array2::<f64>::zeros((latent, visible));
+        for x in &images {
+            let log_q: Vec<f64> = (0..latent).map(|k| self.log_q(x, k)).collect();
+            let log_density = log_sum(&(0..latent).map(|k| log_pi[k] + log_q[k]).collect::<Vec<_>>());
+            for k in 0..latent {
+                u[k] += (log_q[k] - log_density).exp() / count;
+                let r = (log_pi[k] + log_q[k] - log_density).exp();
+                for i in 0..visible {
+                    a[[k, i]] += r * (f64::from(x[i]) - 1.0 / (1.0 + (-self.a[[k, i]]).exp())) / count;
+                }
+            }
+        }
+        let mut w = Array2::<f64>::zeros((visible, latent));
+        let mut b = Array1::<f64>::zeros(latent);
+        for (x, p) in chains.iter().zip(&p) {
+            let common: f64 = (0..latent).map(|j| p[j].exp() * u[j]).sum();
+            for k in 0..latent {
+                let excess = p[k].exp() * (u[k] - common) / chain_count;
+                b[k] += excess;
+                for i in 0..visible {
+                    w[[i, k]] += f64::from(x[i]) * excess;
+                }
+            }
+        }
+        w.iter().chain(&b).chain(&a).copied().collect()
+    }
+
+    /// All parameters as (W, b, A) flattened, to be varied one by one.
+    pub fn parameters_mut(&mut self) -> Vec<&mut f64> {
+        self.w.iter_mut().chain(&mut self.b).chain(&mut self.a).collect()
+    }
+}
+
+/// (W, b, A) flattened.
+pub fn flat(parameters: &Parameters) -> Vec<f64> {
+    let all = parameters
+        .forward
+        .iter()
+        .chain(&parameters.forward_bias)
+        .chain(&parameters.backward);
+    all.map(|&value| f64::from(value)).collect()
+}
+
+/// |a - b| / |b|
+pub fn relative_distance(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
+}
+
+/// The program, to be run in a folder of its own.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_latent-cycles"));
+    command.env("RUST_BACKTRACE", "0").env_remove("RUST_LOG");
+    command
+}
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}

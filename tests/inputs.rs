@@ -1,0 +1,316 @@
+//! Bad input of every kind, through the program: one clear sentence, exit status 1 or 2, nothing left behind.
+
+use std::path::Path;
+
+use crate::command::run;
+use crate::common::program;
+use crate::data::{gzip, idx_bytes};
+
+/// Files to go wrong with.
+fn prepare(folder: &Path) {
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+    write("images", &idx_bytes(&[7, 3, 2], &[200; 42]));
+    write("other-size", &idx_bytes(&[7, 2, 2], &[200; 28]));
+    write("labels", &idx_bytes(&[7], &[0, 1, 2, 0, 1, 2, 0]));
+    write("few-labels", &idx_bytes(&[3], &[0, 1, 2]));
+    write("lying", &idx_bytes(&[70, 3, 2], &[200; 42]));
+    write("huge", &idx_bytes(&[u32::MAX, u32::MAX, 2], &[200; 42]));
+    write("bomb.gz", &gzip(&[idx_bytes(&[7, 3, 2], &[]), vec![0; 1 << 26]].concat()));
+    write("cut.gz", &gzip(&idx_bytes(&[7, 3, 2], &[200; 42]))[..30]);
+    write("text", b"no images here");
+    write("empty", b"");
+    write("broken.toml", b"[training\nsteps = 5\n");
+    write("unknown.toml", b"[training]\nstepz = 5\n");
+    write("binary.toml", &[0xff, 0xfe, 0x00]);
+    write("good.toml", b"[training]\nsteps = 5\n");
+    write("file", b"a file, not a folder");
+    std::fs::create_dir(folder.join("folder")).unwrap();
+    std::fs::create_dir(folder.join("not-a-run")).unwrap();
+    std::fs::create_dir(folder.join("bad-run")).unwrap();
+    write("bad-run/config.toml", b"[training]\nsteps = 0\n");
+    std::fs::create_dir(folder.join("odd-run")).unwrap();
+    write("odd-run/config.toml", b"");
+    write("odd-run/manifest.json", b"{}");
+    std::fs::create_dir(folder.join("fake-run")).unwrap();
+    write("fake-run/config.toml", b"");
+    write("fake-run/model.mpk", b"not a record");
+    // A real run of another shape, to be misused.
+    let (status, _, stderr) = run(program()
+        .args([
+            "train",
+            "--quiet",
+            "--run",
+            "real",
+            "--set",
+            "training.steps=2",
+            "--set",
+            "model.latent=3",
+        ])
+        .args(["--set", "evaluation.samples=5"])
+        .current_dir(folder));
+    assert_eq!(status, 0, "{stderr}");
+    let record = std::fs::read(folder.join("real/model.mpk")).unwrap();
+    write("cut.mpk", &record[..record.len() / 2]);
+    let mut flipped = record.clone();
+    flipped[record.len() / 2] ^= 4;
+    write("flipped.mpk", &flipped);
+    let (status, _, stderr) = run(program().args(["export", "real", "--out", "real.safetensors"]).current_dir(folder));
+    assert_eq!(status, 0, "{stderr}");
+    let tensors = std::fs::read(folder.join("real.safetensors")).unwrap();
+    write("cut.safetensors", &tensors[..tensors.len() / 2]);
+}
+
+#[test]
+fn bad_input_ends_in_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let before = listing(folder.path());
+    // (arguments, exit status, words of the sentence)
+    let idx = "train --set data.source=idx --set data.classes=all --set data.images=";
+    let cases: Vec<(String, i32, &str)> = [
+        ("", 2, "Usage"),
+        ("trian", 2, "unrecognized subcommand"),
+        ("train --backend tpu", 2, "ndarray, flex, wgpu"),
+        ("train --set", 2, "a value is required"),
+        ("train extra", 2, "unexpected argument"),
+        ("train --set training.stepz=5", 2, "did you mean `training.steps`"),
+        ("train --set training.learning_rate=nan", 2, "training.learning_rate is NaN"),
+        ("train --set training.steps=0", 2, "training.steps is 0"),
+        ("train --set model.latent=99999999999", 2, "model.latent is 99999999999"),
+        (
+            "train --set training.batch_size=4000",
+            2,
+            "training.batch_size is 4000; it must be at most the number of training images, 3119",
+        ),
+        (
+            "train --set evaluation.samples=10000000 --set model.latent=10000",
+            2,
+            "evaluation.samples is 10000000",
+        ),
+        ("train --config broken.toml", 2, "broken.toml, line 1"),
+        (
+            "train --config unknown.toml",
+            2,
+            "unknown.toml: unknown key `training.stepz`; did you mean `training.steps`?",
+        ),
+        ("train --config binary.toml", 2, "binary.toml: cannot be read"),
+        ("train --config missing.toml", 2, "missing.toml: cannot be read"),
+        ("train --config folder", 2, "folder: cannot be read"),
+        ("train --run real", 2, "real exists already"),
+        ("train --run folder", 2, "folder exists already"),
+        ("train --run file", 2, "file exists already"),
+        ("train --run file/inside", 1, "file/inside: the folder cannot be made"),
+        ("train --run /proc/nowhere/run", 1, "the folder cannot be made"),
+        ("train --resume --run missing", 2, "missing holds no run"),
+        ("train --resume --run not-a-run", 2, "not-a-run holds no run"),
+        ("train --resume --run bad-run", 2, "training.steps is 0"),
+        ("train --resume --run odd-run", 1, "manifest.json: missing field"),
+        ("train --resume", 2, "holds no run"),
+        (
+            "train --resume --run real --set training.steps=9",
+            2,
+            "was started with another configuration",
+        ),
+        (
+            "train --resume --run real --config good.toml",
+            2,
+            "was started with another configuration",
+        ),
+        (
+            "train --set model.init=record --set model.record=missing.mpk",
+            1,
+            "missing.mpk: cannot be read",
+        ),
+        (
+            "train --set model.init=record --set model.record=text",
+            1,
+            "text: is not a complete record",
+        ),
+        (
+            "train --set model.init=record --set model.record=empty",
+            1,
+            "empty: is not a complete record",
+        ),
+        (
+            "train --set model.init=record --set model.record=folder",
+            1,
+            "folder: cannot be read",
+        ),
+        (
+            "train --set model.init=record --set model.record=cut.mpk",
+            1,
+            "cut.mpk: is not a complete record",
+        ),
+        (
+            "train --set model.init=record --set model.record=flipped.mpk",
+            1,
+            "flipped.mpk: is corrupt",
+        ),
+        (
+            "train --set model.init=record --set model.record=real/model.mpk",
+            1,
+            "784 pixels and 3 latent states",
+        ),
+        (
+            "train --set model.init=record --set model.record=real.safetensors",
+            1,
+            "is not a complete record",
+        ),
+        ("export missing --out x.safetensors", 2, "missing holds no run"),
+        ("export not-a-run --out x.safetensors", 2, "not-a-run holds no run"),
+        ("export odd-run --out x.safetensors", 1, "manifest.json: missing field"),
+        ("export fake-run --out x.safetensors", 1, "model.mpk: is not a complete record"),
+        ("export real", 2, "--out"),
+        (
+            "export real --out missing/x.safetensors",
+            1,
+            "missing/x.safetensors: cannot be written",
+        ),
+        ("import missing.safetensors --run new", 1, "missing.safetensors: cannot be read"),
+        ("import text --run new", 1, "text: is not a safetensors file"),
+        ("import empty --run new", 1, "empty: is not a safetensors file"),
+        ("import cut.safetensors --run new", 1, "cut.safetensors: is not a safetensors file"),
+        ("import real/model.mpk --run new", 1, "is not a safetensors file"),
+        ("import real.safetensors --run real", 2, "real exists already"),
+        (
+            "import real.safetensors --run new --config good.toml",
+            2,
+            "of 784 pixels and 3 latent states",
+        ),
+        ("import real.safetensors", 2, "--run"),
+        ("train --set data.source=idx", 2, "data.images is nothing"),
+        ("train --set data.source=mnist", 1, "train-images-idx3-ubyte"),
+    ]
+    .into_iter()
+    .map(|(arguments, status, words)| (arguments.to_owned(), status, words))
+    .chain(
+        [
+            ("missing", "missing: cannot be read"),
+            ("text", "not with an IDX magic number"),
+            ("empty", "its first bytes"),
+            ("folder", "is a folder"),
+            ("lying", "truncated"),
+            ("huge", "more than"),
+            ("bomb.gz", "goes on after"),
+            ("cut.gz", "corrupt"),
+            ("labels", "1 dimensions where 2 or 3 are needed"),
+            (
+                "images --set data.labels=few-labels",
+                "7 images and few-labels (data.labels) 3 labels",
+            ),
+            ("images --set data.labels=images", "3 dimensions where 1 are needed"),
+            ("images --set data.test_images=other-size", "must have one size"),
+            ("images --set data.labels=labels --set data.classes=[5]", "names class 5"),
+            ("images --set data.classes=[0]", "there are no labels"),
+        ]
+        .map(|(more, words)| (format!("{idx}{more}"), 1, words)),
+    )
+    .collect();
+    for (arguments, expected, words) in cases {
+        let (status, stdout, stderr) = run(program()
+            .args(arguments.split_whitespace())
+            // An empty cache, and no way to fill it.
+            .env("XDG_CACHE_HOME", folder.path().join("cache"))
+            .env("https_proxy", "http://127.0.0.1:9")
+            .env("HTTPS_PROXY", "http://127.0.0.1:9")
+            .current_dir(&folder));
+        assert_eq!(status, expected, "{arguments}: {stdout}{stderr}");
+        assert!(stderr.contains(words), "{arguments}: {stderr:?} should contain {words:?}");
+        assert!(!stderr.contains("panicked") && stdout.is_empty(), "{arguments}: {stdout}{stderr}");
+        // clap's own messages have their usage below.
+        if stderr.starts_with("error: ") && !stderr.contains("--help") {
+            assert_eq!(stderr.trim_end().lines().count(), 1, "{arguments}: {stderr}");
+        }
+    }
+    let _ = std::fs::remove_dir_all(folder.path().join("cache"));
+    let _ = std::fs::remove_file(folder.path().join("odd-run/.lock"));
+    let _ = std::fs::remove_file(folder.path().join("bad-run/.lock"));
+    let _ = std::fs::remove_file(folder.path().join("real/.lock"));
+    assert_eq!(listing(folder.path()), before, "nothing is left behind");
+}
+
+/// Every path below a folder.
+fn listing(folder: &Path) -> Vec<String> {
+    let mut paths: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .flat_map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.display().to_string();
+            if path.is_dir() {
+                [vec![name], listing(&path)].concat()
+            } else {
+                vec![name]
+            }
+        })
+        .filter(|name| !name.ends_with(".lock"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn a_damaged_file_in_the_mnist_cache_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = folder.path().join("burn-dataset/mnist/train");
+    std::fs::create_dir_all(&train).unwrap();
+    for content in [
+        idx_bytes(&[60_000, 28, 28], &[0; 1000]),
+        idx_bytes(&[1, 5, 5], &[0; 25]),
+        Vec::new(),
+    ] {
+        std::fs::write(train.join("train-images-idx3-ubyte"), content).unwrap();
+        let (status, _, stderr) = run(program()
+            .args(["train", "--set", "data.source=mnist"])
+            .env("XDG_CACHE_HOME", folder.path())
+            .current_dir(&folder));
+        assert!(
+            status == 1 && stderr.contains("is damaged") && stderr.contains("delete it"),
+            "{stderr}"
+        );
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+}
+
+/// Numbers that cannot be kept up are found out and said, not written down.
+#[test]
+fn a_run_that_diverges_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (status, _, stderr) = run(program()
+        .args([
+            "train",
+            "--quiet",
+            "--run",
+            "run",
+            "--set",
+            "training.steps=400",
+            "--set",
+            "training.learning_rate=1000.0",
+        ])
+        .args(["--set", "training.rmsprop.epsilon=1e-30", "--set", "training.schedule=constant"])
+        .args(crate::command::SMALL)
+        .current_dir(&folder));
+    // Plain RMSprop bounds its steps: with large logits f32 still holds the numbers, and the run may also simply end.
+    assert!(
+        status == 0 || (status == 1 && stderr.contains("training diverged")),
+        "{status} {stderr}"
+    );
+}
+
+/// Where there is no graphics adapter, one sentence says what to install. No driver is found in an empty folder.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_adapter_is_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let (status, stdout, stderr) = run(program()
+        .args(["train", "--backend", "wgpu"])
+        .env("VK_DRIVER_FILES", folder.path().join("none.json"))
+        .env("VK_ICD_FILENAMES", folder.path().join("none.json"))
+        .current_dir(&folder));
+    assert_eq!((status, stdout.as_str()), (1, ""), "{stderr}");
+    assert!(
+        stderr.contains("no graphics adapter") && stderr.contains("mesa-vulkan-drivers"),
+        "{stderr}"
+    );
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(!folder.path().join("artifacts").exists(), "no folder for a run that cannot begin");
+}

@@ -1,0 +1,87 @@
+//! Both conditionals on every backend, against plain f64.
+
+use latent_cycles::conditionals::{Conditionals, lit_pixels};
+use latent_cycles::data::BinaryImages;
+
+use crate::common::{Plain, all_images, flat, on_every_backend, random_images, random_model, relative_distance};
+
+#[test]
+fn conditionals_agree_with_plain_f64_on_every_backend() {
+    on_every_backend("conditionals", |numerics| {
+        for (seed, visible, latent, scale) in [(1, 7, 3, 1.0), (2, 11, 5, 4.0), (3, 5, 2, 0.1), (4, 3, 1, 1.0)] {
+            let parameters = random_model(seed, visible, latent, scale);
+            let plain = Plain::new(&parameters);
+            let images = all_images(visible);
+            let (log_p, log_q) = numerics.conditionals(&parameters, &images);
+            for (n, image) in images.rows().into_iter().enumerate() {
+                for k in 0..latent {
+                    let (p, q) = (plain.log_p(image.as_slice().unwrap(), k), plain.log_q(image.as_slice().unwrap(), k));
+                    // f32 rounds each term of the sums by 2^-24 of its size, about `visible * scale * 3`.
+                    let tolerance = 2.0_f64.powi(-24) * visible as f64 * scale.max(1.0) * 10.0;
+                    assert!((f64::from(log_p[[n, k]]) - p).abs() < tolerance, "ln p {} {p}", log_p[[n, k]]);
+                    assert!((f64::from(log_q[[n, k]]) - q).abs() < tolerance, "ln q {} {q}", log_q[[n, k]]);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn extreme_logits_stay_finite_and_right_on_every_backend() {
+    on_every_backend("extreme logits", |numerics| {
+        let mut parameters = random_model(5, 7, 3, 1.0);
+        parameters.backward.row_mut(0).fill(-30.0);
+        parameters.backward.row_mut(1).fill(30.0);
+        parameters.forward_bias[2] = -300.0;
+        let plain = Plain::new(&parameters);
+        let images = all_images(7);
+        let (log_p, log_q) = numerics.conditionals(&parameters, &images);
+        for (n, image) in images.rows().into_iter().enumerate() {
+            for k in 0..3 {
+                let (p, q) = (plain.log_p(image.as_slice().unwrap(), k), plain.log_q(image.as_slice().unwrap(), k));
+                assert!((f64::from(log_p[[n, k]]) - p).abs() < 1e-6 * p.abs().max(1.0) * 10.0);
+                assert!((f64::from(log_q[[n, k]]) - q).abs() < 1e-6 * q.abs().max(1.0) * 10.0);
+            }
+        }
+    });
+}
+
+#[test]
+fn the_reported_conditionals_agree_with_plain_f64() {
+    let parameters = random_model(6, 11, 5, 3.0);
+    let (model, plain) = (Conditionals::new(&parameters), Plain::new(&parameters));
+    for image in random_images(6, 97, 11).rows() {
+        let lit = lit_pixels(image);
+        let (log_p, log_q) = (model.log_forward(&lit), model.log_backward(&lit));
+        let total: f64 = log_p.iter().map(|log_p| log_p.exp()).sum();
+        assert!((total - 1.0).abs() < 1e-12);
+        for k in 0..5 {
+            assert!((log_p[k] - plain.log_p(image.as_slice().unwrap(), k)).abs() < 1e-12);
+            assert!((log_q[k] - plain.log_q(image.as_slice().unwrap(), k)).abs() < 1e-12);
+        }
+    }
+}
+
+/// Sums along columns of more than 65,536 rows are silently wrong on software Vulkan, whatever their width; that is the longest that a
+/// configuration allows. The bound is that of f32 sums taken one by one, rows times 2^-24.
+#[test]
+fn sums_over_the_longest_columns_are_right_on_every_backend() {
+    on_every_backend("long sums", |numerics| {
+        let rows = 1 << 16;
+        for latent in [1, 2, 3] {
+            let parameters = random_model(7, 3, latent, 1.0);
+            let plain = Plain::new(&parameters);
+            let mut few_images = random_images(7, 64, 3);
+            few_images.column_mut(0).fill(1);
+            let few_chains = random_images(8, 64, 3);
+            let repeat = |few: &BinaryImages| BinaryImages::from_shape_fn((rows, 3), |(n, i)| few[[n % 64, i]]);
+            let found = flat(&numerics.gradient(&parameters, &repeat(&few_images), &repeat(&few_chains)));
+            let distance = relative_distance(&found, &plain.gradient(&few_images, &few_chains));
+            assert!(
+                distance < rows as f64 * 2.0_f64.powi(-24),
+                "{}, L = {latent}: {distance}",
+                numerics.device().backend
+            );
+        }
+    });
+}

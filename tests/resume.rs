@@ -1,0 +1,201 @@
+//! Runs that are killed, stopped or out of disk go on as if nothing had happened.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::command::{SMALL, metrics, run};
+use crate::common::program;
+
+const STEPS: u64 = 2000;
+
+fn train(folder: &Path, backend: &str, more: &[&str]) -> Command {
+    let mut command = program();
+    command
+        .args(["train", "--backend", backend, "--run", "run"])
+        .args(["--set", &format!("training.steps={STEPS}"), "--set", "checkpoint.seconds=1"])
+        .args(SMALL)
+        .args(more)
+        .current_dir(folder);
+    command
+}
+
+fn resume(folder: &Path) -> Command {
+    let mut command = program();
+    command.args(["train", "--resume", "--run", "run"]).current_dir(folder);
+    command
+}
+
+/// Everything that a run ends with: the model, the last checkpoint (chains and optimizer in it), the figures without their seconds.
+fn result(folder: &Path) -> (Vec<u8>, Vec<u8>, Vec<Value>) {
+    let run = folder.join("run");
+    let lines = metrics(&run).into_iter().map(|mut line| {
+        line.as_object_mut().unwrap().remove("seconds");
+        line
+    });
+    (
+        std::fs::read(run.join("model.mpk")).unwrap(),
+        std::fs::read(run.join(format!("checkpoints/step-{STEPS:07}.mpk"))).unwrap(),
+        lines.collect(),
+    )
+}
+
+/// Waits until so many lines of figures are written; `false` if the program ended before.
+fn wait_for_lines(child: &mut Child, folder: &Path, lines: usize) -> bool {
+    let start = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(folder.join("run/metrics.jsonl")).unwrap_or_default();
+        if text.lines().count() >= lines {
+            return true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "no progress");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn killed_and_resumed_equals_uninterrupted(backend: &str) {
+    let whole = tempfile::tempdir().unwrap();
+    assert_eq!(run(&mut train(whole.path(), backend, &["--quiet"])).0, 0);
+    let expected = result(whole.path());
+    assert_eq!(expected.2.len() as u64, STEPS / 50 + 1);
+
+    let broken = tempfile::tempdir().unwrap();
+    let mut kills = 0;
+    let mut command = train(broken.path(), backend, &["--quiet"]);
+    // At the first line, in the middle of things, and late; some of the time inside a write.
+    for (lines, delay) in [(1, 0), (4, 3), (9, 17), (23, 41), (31, 7)] {
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+        if wait_for_lines(&mut child, broken.path(), lines) {
+            std::thread::sleep(Duration::from_millis(delay));
+            kills += 1;
+        }
+        // SIGKILL: nothing can be tidied up.
+        let _ = child.kill();
+        child.wait().unwrap();
+        command = resume(broken.path());
+    }
+    assert!(kills >= 4, "the run was over before it could be killed");
+    let (status, _, stderr) = run(&mut command);
+    assert_eq!((status, stderr.as_str()), (0, ""));
+    let found = result(broken.path());
+    assert_eq!(found.2, expected.2, "figures");
+    assert!(found.0 == expected.0, "model");
+    assert!(found.1 == expected.1, "chains and optimizer");
+    let left: Vec<_> = std::fs::read_dir(broken.path().join("run"))
+        .unwrap()
+        .chain(std::fs::read_dir(broken.path().join("run/checkpoints")).unwrap())
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(".partial"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_killed_run_resumes_bit_for_bit_on_ndarray() {
+    killed_and_resumed_equals_uninterrupted("ndarray");
+}
+
+#[test]
+fn a_killed_run_resumes_bit_for_bit_on_flex() {
+    killed_and_resumed_equals_uninterrupted("flex");
+}
+
+#[test]
+fn a_run_is_the_same_on_one_thread() {
+    let results = ["1", "2"].map(|threads| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = train(folder.path(), "ndarray", &["--quiet"]);
+        assert_eq!(run(command.env("RAYON_NUM_THREADS", threads)).0, 0);
+        result(folder.path())
+    });
+    assert!(results[0] == results[1]);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_after_a_step_and_says_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = train(folder.path(), "ndarray", &[])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    assert!(wait_for_lines(&mut child, folder.path(), 3));
+    // While it runs, its folder is taken.
+    let (status, _, stderr) = run(&mut resume(folder.path()));
+    assert!(status == 1 && stderr.contains("another process"), "{stderr}");
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("stopped after step") && stderr.lines().count() == 1, "{stderr}");
+    let manifest = std::fs::read_to_string(folder.path().join("run/manifest.json")).unwrap();
+    assert!(manifest.contains("\"interrupted\""));
+
+    let command = stderr.split("go on with: ").nth(1).unwrap();
+    let (status, stdout, stderr) = run(Command::new("sh").arg("-c").arg(command).current_dir(folder.path()));
+    assert_eq!(status, 0, "{stderr}");
+    assert!(stdout.lines().next().unwrap().contains("; from step "), "{stdout}");
+    let whole = tempfile::tempdir().unwrap();
+    assert_eq!(run(&mut train(whole.path(), "ndarray", &["--quiet"])).0, 0);
+    assert!(result(folder.path()) == result(whole.path()));
+}
+
+/// A limit on the size of files stands in for a full disk: the write that passes it fails.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_the_last_good_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_latent-cycles");
+    let small = SMALL.map(|word| format!("'{word}'")).join(" ");
+    // A checkpoint of this run takes 400 KiB; the limit of `ulimit -f` counts 512 bytes in dash and 1,024 in bash.
+    let script = format!("trap '' XFSZ; ulimit -f 100; exec '{program}' train --quiet --run run --set training.steps=50 {small}");
+    let (status, stdout, stderr) = run(Command::new("sh").arg("-c").arg(script).current_dir(folder.path()));
+    assert_eq!(status, 1, "{stdout}{stderr}");
+    assert!(
+        stderr.contains("step-0000000.mpk: cannot be written") && stderr.lines().count() == 1,
+        "{stderr}"
+    );
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("run/checkpoints")).unwrap().count(),
+        0,
+        "no part of a file"
+    );
+    let manifest = std::fs::read_to_string(folder.path().join("run/manifest.json")).unwrap();
+    assert!(manifest.contains("\"failed\""), "{manifest}");
+    // With space again, the run goes on and is the one it would have been.
+    assert_eq!(run(&mut resume(folder.path())).0, 0);
+}
+
+/// The newest checkpoint is damaged: the run goes on from the one before, says so, and ends the same.
+#[test]
+fn a_damaged_checkpoint_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(&mut train(folder.path(), "ndarray", &["--quiet"])).0, 0);
+    let expected = result(folder.path());
+    let path = folder.path().join("run");
+    std::fs::remove_file(path.join("model.mpk")).unwrap();
+    let last = path.join(format!("checkpoints/step-{STEPS:07}.mpk"));
+    let mut bytes = std::fs::read(&last).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&last, bytes).unwrap();
+    let (status, stdout, stderr) = run(&mut resume(folder.path()));
+    assert_eq!(status, 0, "{stderr}");
+    assert!(
+        stderr.contains("is corrupt") && stdout.contains("from step 1778"),
+        "{stdout}{stderr}"
+    );
+    assert!(result(folder.path()) == expected);
+}
