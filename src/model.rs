@@ -6,7 +6,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use ndarray::{Array1, Array2};
 
-/// A two-layer Markov chain `... x -> z -> x' -> z' ...` over D binary pixels and L latent states (MATH: arXiv:2512.11415).
+/// A two-layer Markov chain `... x -> z -> x' -> z' ...` over D binary pixels and L latent states (arXiv:2512.11415).
 ///
 /// ```text
 /// forward    p(z=k | x) = softmax_k( sum_i x_i W_ik + b_k )

@@ -3,6 +3,7 @@
 //! The model, the chain, the gradient and the step are generic over burn's backends, and every backend compiles them anew. The rest
 //! of the program needs none of those types: behind these two traits it is compiled once, and a backend is a value.
 
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use ndarray::Array2;
 
@@ -67,7 +68,7 @@ impl<B: Backend> On<B> {
         Model::new(parameters, &self.device)
     }
 
-    fn images(&self, images: &BinaryImages) -> burn::tensor::Tensor<B, 2> {
+    fn images(&self, images: &BinaryImages) -> Tensor<B, 2> {
         to_tensor(images, &self.device)
     }
 }
@@ -102,11 +103,11 @@ impl<B: Backend> Numerics for On<B> {
 }
 
 /// Binary images on a device, as 0.0 and 1.0.
-pub(crate) fn to_tensor<B: Backend>(images: &BinaryImages, device: &B::Device) -> burn::tensor::Tensor<B, 2> {
+pub(crate) fn to_tensor<B: Backend>(images: &BinaryImages, device: &B::Device) -> Tensor<B, 2> {
     matrix(&images.mapv(f32::from), device)
 }
 
 /// Binary images, back on the host.
-pub(crate) fn from_tensor<B: Backend>(images: burn::tensor::Tensor<B, 2>) -> BinaryImages {
+pub(crate) fn from_tensor<B: Backend>(images: Tensor<B, 2>) -> BinaryImages {
     to_matrix(images).mapv(|pixel| u8::from(pixel != 0.0))
 }

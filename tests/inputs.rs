@@ -177,7 +177,7 @@ fn bad_input_ends_in_one_sentence() {
             2,
             "of 784 pixels and 3 latent states",
         ),
-        ("import real.safetensors", 2, "--run"),
+        ("import", 2, "<F.safetensors>"),
         ("train --set data.source=idx", 2, "data.images is nothing"),
         ("train --set data.source=mnist", 1, "train-images-idx3-ubyte"),
     ]

@@ -123,7 +123,10 @@ fn the_estimated_kernel_agrees_with_enumeration() {
 #[test]
 fn both_entropy_productions_agree_with_enumeration() {
     let (visible, latent) = (7, 3);
-    let parameters = random_model(72, visible, latent, 2.0);
+    // Images of a state lead to the next one: a cycle with noise.
+    let mut parameters = random_model(72, visible, latent, 1.0);
+    let next = Array2::from_shape_fn((visible, latent), |(i, k)| parameters.backward[[(k + 2) % latent, i]]);
+    parameters.forward = &parameters.forward * 0.5 + next;
     let plain = Plain::new(&parameters);
     let log_t = plain.kernel().mapv(f64::ln);
     let log_pi = log_stationary(&log_t).unwrap();

@@ -22,9 +22,9 @@ pub struct Import {
     /// The file to read
     #[arg(value_name = "F.safetensors")]
     file: PathBuf,
-    /// The folder to make; it must be new
+    /// The folder to make; it must be new [default: artifacts/runs/imported-FILE, numbered]
     #[arg(long, value_name = "DIR")]
-    run: PathBuf,
+    run: Option<PathBuf>,
     /// The configuration that names the model's data
     #[arg(long, value_name = "F.toml")]
     config: Option<PathBuf>,
@@ -32,7 +32,9 @@ pub struct Import {
 
 impl Import {
     pub fn run(self) -> anyhow::Result<()> {
-        RunFolder::refuse_taken(&self.run)?;
+        if let Some(folder) = &self.run {
+            RunFolder::refuse_taken(folder)?;
+        }
         let (parameters, own) = exchange::read(&self.file)?;
         let mut config = match (&self.config, own) {
             (Some(path), _) => Config::load(Some(path), &[])?,
@@ -56,7 +58,8 @@ impl Import {
             )
             .into());
         }
-        let folder = RunFolder::create(Some(&self.run), "")?;
+        let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
+        let folder = RunFolder::create(self.run.as_deref(), &format!("imported-{stem}"))?;
         folder.write_config(&config)?;
         record::save_model(&folder.file("model.mpk"), &parameters)?;
         let numerics = BackendName::Ndarray.open()?;

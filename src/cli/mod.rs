@@ -6,6 +6,7 @@ mod progress;
 mod train;
 
 use std::io::Write;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -39,17 +40,26 @@ pub fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
 
-    let result = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    let run = || match command {
         Command::Train(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Import(command) => command.run(),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    // A device that is lost, say, panics inside burn.
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = writeln!(
+            std::io::stderr(),
+            "error: the program failed inside: {panic}; please report this as a bug"
+        );
+    }));
+    match std::panic::catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::from(exit_status(&error))
         }
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

@@ -234,7 +234,7 @@ impl Default for ModelConfig {
             kind: ModelKind::Nonequilibrium,
             latent: 10,
             init: Init::Random,
-            scale: 0.1,
+            scale: 0.5,
             record: None,
         }
     }
@@ -247,7 +247,7 @@ impl Default for TrainingConfig {
             batch_size: 500,
             chains: 500,
             chain_steps: 1,
-            learning_rate: 5e-3,
+            learning_rate: 0.01,
             schedule: Schedule::Linear,
             seed: 1,
             gradient: GradientKind::TwoStep,

@@ -158,8 +158,6 @@ impl RunFolder {
                 }
             }
         };
-        let checkpoints = path.join("checkpoints");
-        fs::create_dir(&checkpoints).map_err(|source| create_error(&checkpoints, source))?;
         Self::lock(path)
     }
 
@@ -186,7 +184,7 @@ impl RunFolder {
         }
         let folder = Self::lock(path)?;
         files::remove_partial(&folder.path);
-        files::remove_partial(&folder.path.join("checkpoints"));
+        files::remove_partial(&folder.file("checkpoints"));
         Ok(folder)
     }
 
@@ -220,6 +218,12 @@ impl RunFolder {
         let mut text = serde_json::to_string_pretty(manifest).unwrap_or_default();
         text.push('\n');
         files::write(&self.file("manifest.json"), text.as_bytes())
+    }
+
+    /// Makes the folder of checkpoints, unless it is there.
+    pub fn make_checkpoints(&self) -> Result<(), FileError> {
+        let path = self.file("checkpoints");
+        fs::create_dir_all(&path).map_err(|source| FileError::Write { path, source })
     }
 
     /// Saves a checkpoint that stays.

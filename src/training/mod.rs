@@ -86,6 +86,7 @@ impl Run<'_> {
     pub fn train(&self, state: TrainingState, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainingError> {
         let training = &self.config.training;
         let mut batches = Batches::new(&self.data.train, training.batch_size, Seed(training.seed));
+        self.folder.make_checkpoints()?;
         let resumed = (state.step > 0).then_some(state.step);
         let (metrics_file, last) = MetricsFile::open(&self.folder.file("metrics.jsonl"), resumed)?;
         let mut journal = Journal {
