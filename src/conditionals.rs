@@ -99,6 +99,15 @@ pub fn log_sum_exp(a: ArrayView1<f64>) -> f64 {
     largest + a.iter().map(|a| (a - largest).exp()).sum::<f64>().ln()
 }
 
+/// `ln(e^a + e^b)`.
+pub fn log_add(a: f64, b: f64) -> f64 {
+    let (large, small) = if a >= b { (a, b) } else { (b, a) };
+    if small == f64::NEG_INFINITY {
+        return large;
+    }
+    large + (small - large).exp().ln_1p()
+}
+
 fn sum_of_rows(matrix: &Array2<f64>, start: ArrayView1<f64>, rows: &[usize]) -> Array1<f64> {
     let mut sum = start.to_owned();
     for &row in rows {

@@ -25,7 +25,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// Reading failed.
-    #[error("{path}: cannot be read: {source}")]
+    #[error("{path}: cannot be read: {source}; check the path and its permissions")]
     Read {
         /// The file.
         path: PathBuf,
@@ -63,6 +63,10 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
 }
 
 fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    // A link, a pipe or a device under this name would be replaced by a file.
+    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(io::Error::other("what is there is not a regular file"));
+    }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -81,8 +85,10 @@ fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
         return Err(io::Error::other("what was read back differs from what was written"));
     }
     file.persist(path).map_err(|error| error.error)?;
-    // The new name is only safe once its folder is.
-    File::open(folder)?.sync_all()
+    // The new name is only safe once its folder is. The file itself is whole by now, and not every file system can do this.
+    #[cfg(unix)]
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
 }
 
 /// Writes a file with a checksum after its content. Readers of burn records stop at the record's end and do not see it.
@@ -116,7 +122,7 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
         path: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(error)?;
+    let file = open_regular(path).map_err(error)?;
     let size = file.metadata().map_err(error)?.len();
     if size > most {
         return Err(FileError::TooLarge {
@@ -125,9 +131,16 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
         });
     }
     let mut content = Vec::new();
-    // A device or pipe says it is empty and never ends.
     file.take(most).read_to_end(&mut content).map_err(error)?;
     Ok(content)
+}
+
+/// Opens a regular file: a pipe would wait for a writer, a device need not end.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    File::open(path)
 }
 
 /// Deletes what a killed program left half written in a folder.

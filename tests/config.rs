@@ -45,6 +45,8 @@ fn settings_reach_every_kind_of_key() {
         (epsilon.forward, epsilon.backward),
         (1e-5, Config::default().training.rmsprop.epsilon.backward)
     );
+    let kept = set(&["training.steps=3", "training={}", "training={seed=5}"]).unwrap().training;
+    assert_eq!((kept.steps, kept.seed), (3, 5), "a section's other keys stay");
     assert_eq!(set(&["data.classes=[4, 7]"]).unwrap().data.classes, Classes::Some(vec![4, 7]));
 }
 
@@ -93,7 +95,8 @@ fn what_cannot_be_is_refused_with_its_name() {
         ("evaluation.samples=0", "evaluation.samples is 0"),
         ("checkpoint.per_decade=0", "checkpoint.per_decade is 0"),
         ("checkpoint.seconds=0", "checkpoint.seconds is 0"),
-        ("training=3", "training"),
+        ("training=3", "the section"),
+        ("training.steps=3\ntraining.seed=4", "a whole number"),
         ("training.steps.more=3", "training.steps"),
         ("=3", "unknown key"),
     ] {

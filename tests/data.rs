@@ -126,10 +126,14 @@ fn classes_and_limits_select_images() {
     .unwrap();
     assert_eq!((unlabelled.train.len(), unlabelled.train.labels()), (5, None));
     for (wrong, words) in [
-        (Classes::Some(vec![1]), "which no training image has"),
-        (Classes::Some(vec![3]), "there are no labels"),
+        (Classes::Some(vec![1]), "among the labels of the training images, [3, 7, 9]"),
+        (Classes::Some(vec![3]), "no labels to choose by"),
     ] {
-        let labels = if words.contains("no labels") { None } else { config.labels.clone() };
+        let labels = if words.contains("to choose by") {
+            None
+        } else {
+            config.labels.clone()
+        };
         let error = Dataset::load(&DataConfig {
             classes: wrong,
             labels,

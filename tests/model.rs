@@ -85,3 +85,20 @@ fn sums_over_the_longest_columns_are_right_on_every_backend() {
         }
     });
 }
+
+/// The sum over pixels of the widest images that a configuration allows.
+#[test]
+fn sums_over_the_widest_images_are_right_on_every_backend() {
+    on_every_backend("wide sums", |numerics| {
+        let visible = 1 << 16;
+        let parameters = random_model(9, visible, 2, 1.0);
+        let plain = Plain::new(&parameters);
+        let image = BinaryImages::zeros((1, visible));
+        let (_, log_q) = numerics.conditionals(&parameters, &image);
+        for k in 0..2 {
+            let expected = plain.log_q(&vec![0; visible], k);
+            let error = (f64::from(log_q[[0, k]]) / expected - 1.0).abs();
+            assert!(error < visible as f64 * 2.0_f64.powi(-24), "{}: {error}", numerics.device().backend);
+        }
+    });
+}

@@ -139,7 +139,10 @@ fn ctrl_c_stops_after_a_step_and_says_how_to_go_on() {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("stopped after step") && stderr.lines().count() == 1, "{stderr}");
+    assert!(
+        stderr.contains("stopping after the present step") && stderr.lines().count() == 2,
+        "{stderr}"
+    );
     let manifest = std::fs::read_to_string(folder.path().join("run/manifest.json")).unwrap();
     assert!(manifest.contains("\"interrupted\""));
 
@@ -198,4 +201,38 @@ fn a_damaged_checkpoint_is_passed_over() {
         "{stdout}{stderr}"
     );
     assert!(result(folder.path()) == expected);
+}
+
+/// Where no checkpoint can be read, nothing is started over and nothing written over.
+#[test]
+fn a_run_without_a_readable_checkpoint_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = ["train", "--quiet", "--run", "run", "--set", "training.steps=3"];
+    assert_eq!(run(program().args(short).args(SMALL).current_dir(folder.path())).0, 0);
+    let path = folder.path().join("run");
+    std::fs::remove_file(path.join("model.mpk")).unwrap();
+    for entry in std::fs::read_dir(path.join("checkpoints")).unwrap() {
+        std::fs::write(entry.unwrap().path(), b"damaged").unwrap();
+    }
+    let before = std::fs::read(path.join("metrics.jsonl")).unwrap();
+    let (status, _, stderr) = run(&mut resume(folder.path()));
+    assert!(status == 1 && stderr.contains("is not a complete record"), "{stderr}");
+    assert_eq!(std::fs::read(path.join("metrics.jsonl")).unwrap(), before);
+}
+
+#[test]
+fn a_run_whose_configuration_was_changed_does_not_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = ["train", "--quiet", "--run", "run", "--set", "training.steps=3"];
+    assert_eq!(run(program().args(short).args(SMALL).current_dir(folder.path())).0, 0);
+    let path = folder.path().join("run/config.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("steps = 3", "steps = 10")).unwrap();
+    let (status, _, stderr) = run(&mut resume(folder.path()));
+    assert!(status == 2 && stderr.contains("was changed since the run began"), "{stderr}");
+    std::fs::write(&path, text).unwrap();
+    std::fs::remove_dir_all(folder.path().join("run/checkpoints")).unwrap();
+    std::fs::remove_file(folder.path().join("run/manifest.json")).unwrap();
+    let (status, _, stderr) = run(&mut resume(folder.path()));
+    assert!(status == 1 && stderr.contains("the checkpoints are gone"), "{stderr}");
 }

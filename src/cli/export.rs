@@ -24,6 +24,9 @@ pub struct Export {
 
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
+        if self.out.extension().is_none_or(|extension| extension != "safetensors") {
+            return Err(Usage(format!("--out is {}; its name must end in .safetensors", shell(&self.out))).into());
+        }
         let config = read_config(&self.run)?;
         let manifest = read_manifest(&self.run)?;
         let model = self.run.join("model.mpk");

@@ -69,7 +69,7 @@ impl Import {
         folder.write_manifest(&manifest)?;
         let path = shell(folder.path());
         say(format_args!(
-            "{path}: model.mpk, config.toml, manifest.json. Train it further with\n  {} train --set model.init=record --set model.record={path}/model.mpk",
+            "{path} holds model.mpk, config.toml and manifest.json; next: {} train --config {path}/config.toml --set model.init=record --set model.record={path}/model.mpk",
             shell(std::path::Path::new(&program()))
         ));
         Ok(())

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
+use crate::data::DataError;
 use crate::training::folder::FolderError;
 
 /// The program's arguments.
@@ -56,7 +57,7 @@ pub fn main() -> ExitCode {
     match std::panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::from(exit_status(&error))
         }
         Err(_) => ExitCode::FAILURE,
@@ -65,6 +66,7 @@ pub fn main() -> ExitCode {
 
 fn exit_status(error: &anyhow::Error) -> u8 {
     let usage = error.is::<Usage>()
+        || matches!(error.downcast_ref(), Some(DataError::Config(_)))
         || error.is::<ConfigError>()
         || matches!(
             error.downcast_ref(),

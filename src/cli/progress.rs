@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::say;
 use crate::training::Observer;
@@ -30,9 +30,11 @@ impl Progress {
             Display::Nothing
         } else if std::io::stderr().is_terminal() && std::io::stdout().is_terminal() {
             let bar = ProgressBar::new(steps).with_position(step);
-            let template = "{bar:24} {pos}/{len} {per_sec:>10} {eta:>4} left  {msg}";
+            let template = "{bar:24} {pos}/{len}  {rate}  {eta} left  {msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
+                bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                    let _ = write!(out, "{:.0} steps/s", state.per_sec());
+                }));
             }
             bar.reset_eta();
             Display::Bar(bar)

@@ -1,5 +1,6 @@
 //! `train`: from images to a model that cycles.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ use crate::evaluation::Evaluator;
 use crate::numerics::DeviceInfo;
 use crate::random::Seed;
 use crate::record::{self, TrainingState};
-use crate::training::folder::{DataManifest, Manifest, RunFolder, Status, read_config, read_manifest};
+use crate::training::folder::{DataManifest, Manifest, RunFolder, Status, config_checksum, read_config, read_manifest};
 use crate::training::start::initial_state;
 use crate::training::{Outcome, Run};
 
@@ -53,11 +54,17 @@ pub struct Train {
 impl Train {
     pub fn run(self) -> anyhow::Result<()> {
         let stop = Arc::new(AtomicBool::new(false));
-        let asked = Arc::clone(&stop);
+        let (asked, quiet) = (Arc::clone(&stop), self.quiet);
         // The second Ctrl-C does not wait for the step.
         ctrlc::set_handler(move || {
             if asked.swap(true, Ordering::Relaxed) {
                 std::process::exit(1);
+            }
+            if !quiet {
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "stopping after the present step; Ctrl-C again stops at once, without a checkpoint"
+                );
             }
         })
         .context("Ctrl-C cannot be caught on this system")?;
@@ -100,6 +107,21 @@ impl Train {
             .into());
         }
         let earlier = read_manifest(folder.path())?;
+        if earlier.as_ref().is_some_and(|manifest| manifest.status == Status::Imported) {
+            let path = shell(folder.path());
+            return Err(Usage(format!(
+                "{path} holds an imported model and no run to go on with; start one from it with \
+                 --config {path}/config.toml --set model.init=record --set model.record={path}/model.mpk"
+            ))
+            .into());
+        }
+        if earlier.as_ref().is_some_and(|manifest| manifest.config != config_checksum(&config)) {
+            return Err(Usage(format!(
+                "{}/config.toml was changed since the run began, and a run can only go on with its own configuration; restore it",
+                shell(folder.path())
+            ))
+            .into());
+        }
         let backend = match (&self.backend, &earlier) {
             (Some(backend), _) => *backend,
             (None, Some(manifest)) => <BackendName as clap::ValueEnum>::from_str(&manifest.backend, true).map_err(|_| {
@@ -121,9 +143,13 @@ impl Train {
                 data.checksum()
             );
         }
-        let (state, broken) = folder.last_checkpoint();
+        let (state, mut broken) = folder.last_checkpoint();
+        if state.is_none() && !broken.is_empty() {
+            // Starting over would write over a run that may yet be saved.
+            return Err(broken.remove(0).into());
+        }
         for error in broken {
-            tracing::error!("passed over: {error}");
+            let _ = writeln!(std::io::stderr(), "warning: passed over {error}");
         }
         let state = match state {
             Some(state) => {
@@ -133,6 +159,13 @@ impl Train {
                     anyhow::bail!("{}: is not a checkpoint of this configuration", name.display());
                 }
                 state
+            }
+            // Only a run that never began may begin again.
+            None if folder.file("model.mpk").exists() || folder.file("metrics.jsonl").metadata().is_ok_and(|file| file.len() > 1000) => {
+                anyhow::bail!(
+                    "{}: the checkpoints are gone, and the run cannot go on; bring them back or start a new run",
+                    folder.path().display()
+                )
             }
             None => initial_state(&config, &data.train, data.visible())?,
         };
@@ -260,6 +293,7 @@ pub(super) fn manifest(config: &Config, data: &Dataset, device: &DeviceInfo, cla
         commit: option_env!("GIT_COMMIT").map(str::to_owned),
         backend: device.backend.to_owned(),
         device: device.name.clone(),
+        config: config_checksum(config),
         data: DataManifest {
             name: data.name.clone(),
             checksum: data.checksum(),

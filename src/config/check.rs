@@ -5,6 +5,8 @@ use super::{Classes, Config, ConfigError, Init, Source};
 /// Rows of the longest sum on a device: sums along longer columns are silently wrong on software Vulkan (found at 100,000 rows and more,
 /// of any width), and f32 sums lose digits well before.
 const MOST_ROWS: usize = 1 << 16;
+/// Images drawn for one estimate of the latent kernel.
+const MOST_SAMPLES: u64 = 100_000_000;
 /// Elements of the largest array: 2 GiB of f32.
 const MOST_ELEMENTS: u64 = 1 << 29;
 
@@ -93,10 +95,11 @@ impl Config {
         within("training.learning_rate", training.learning_rate, f64::MIN_POSITIVE..=1000.0)?;
         count("training.seed", training.seed, 0, i64::MAX as u64)?;
         within("training.probability_floor", training.probability_floor, 1e-12..=0.1)?;
-        within("training.rmsprop.decay", training.rmsprop.decay, 0.0..1.0)?;
-        // Smaller ones are not normal numbers in f32.
-        within("training.rmsprop.epsilon.forward", training.rmsprop.epsilon.forward, 1e-30..=1.0)?;
-        within("training.rmsprop.epsilon.backward", training.rmsprop.epsilon.backward, 1e-30..=1.0)?;
+        // In f32, which is what is computed with, more would be 1.
+        within("training.rmsprop.decay", training.rmsprop.decay, 0.0..=0.9999999)?;
+        // The square of a gradient below 1e-22 is 0 in f32; with a smaller epsilon such a gradient would take a giant's step.
+        within("training.rmsprop.epsilon.forward", training.rmsprop.epsilon.forward, 1e-18..=1.0)?;
+        within("training.rmsprop.epsilon.backward", training.rmsprop.epsilon.backward, 1e-18..=1.0)?;
 
         count("evaluation.every", self.evaluation.every, 1, 1_000_000_000)?;
         count("evaluation.samples", self.evaluation.samples as u64, 1, 10_000_000)?;
@@ -119,6 +122,20 @@ impl Config {
             ));
         }
         let latent = self.model.latent;
+        if visible > MOST_ROWS {
+            return Err(ConfigError::value(
+                "the size of an image",
+                format!("{visible} pixels"),
+                format!("at most {MOST_ROWS} pixels"),
+            ));
+        }
+        if (self.evaluation.samples * latent) as u64 > MOST_SAMPLES {
+            return Err(ConfigError::value(
+                "evaluation.samples",
+                self.evaluation.samples.to_string(),
+                format!("at most {} in each of {latent} latent states", MOST_SAMPLES / latent as u64),
+            ));
+        }
         let most = MOST_ELEMENTS.min(device_bytes / 4);
         for (key, value, other) in [
             ("training.chains", training.chains, visible),
@@ -126,7 +143,6 @@ impl Config {
             ("model.latent", latent, visible),
             ("training.chains", training.chains, latent),
             ("training.batch_size", training.batch_size, latent),
-            ("evaluation.samples", self.evaluation.samples, latent),
             ("model.latent", latent, latent),
         ] {
             if value as u64 * other as u64 > most {

@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use crate::files::{self, FileError};
+
 use super::{Classes, Config, DataConfig, ModelConfig};
+
+/// The longest configuration file that is read, in bytes.
+const LONGEST: u64 = 1 << 20;
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{path}: cannot be read: {source}; check the path given to --config")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Not TOML, or a value of the wrong type.
     #[error("{place}: {problem}")]
     Syntax {
@@ -66,11 +66,8 @@ impl Config {
     pub fn load(file: Option<&Path>, settings: &[String]) -> Result<Self, ConfigError> {
         let mut table = Table::new();
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-                path: path.to_owned(),
-                source,
-            })?;
-            table = parse(&text, &path.display().to_string())?;
+            let text = files::read_at_most(path, LONGEST)?;
+            table = parse(&String::from_utf8_lossy(&text), &path.display().to_string())?;
         }
         let mut config: Self = from_table(&table, "the configuration")?;
         for setting in settings {
@@ -116,14 +113,14 @@ fn syntax(error: &toml::de::Error, text: &str, place: &str) -> ConfigError {
             Some(line) => format!("{place}, line {line}"),
             None => place.to_owned(),
         },
-        problem: error.message().replace('\n', "; "),
+        problem: plain(error.message()),
     }
 }
 
 fn from_table(table: &Table, place: &str) -> Result<Config, ConfigError> {
     table.clone().try_into().map_err(|error: toml::de::Error| ConfigError::Syntax {
         place: place.to_owned(),
-        problem: error.message().replace('\n', "; "),
+        problem: plain(error.message()),
     })
 }
 
@@ -138,6 +135,8 @@ fn overlay(table: &mut Table, setting: &str, place: &str) -> Result<(), ConfigEr
     let (key, text) = (key.trim(), text.trim());
     let value = toml::from_str::<Table>(&format!("value = {text}"))
         .ok()
+        // More keys than one: the text went on in a second line.
+        .filter(|table| table.len() == 1)
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| Value::String(text.to_owned()));
     let parts: Vec<&str> = key.split('.').collect();
@@ -156,8 +155,33 @@ fn overlay(table: &mut Table, setting: &str, place: &str) -> Result<(), ConfigEr
             problem: format!("`{section}` holds a value already and is not a section"),
         })?;
     }
-    target.insert((*last).to_owned(), value);
+    merge(target, last, value);
     Ok(())
+}
+
+/// Puts a value under a key; of a section, only the keys that are given change.
+fn merge(table: &mut Table, key: &str, value: Value) {
+    match (table.get_mut(key), value) {
+        (Some(Value::Table(there)), Value::Table(given)) => given.into_iter().for_each(|(key, value)| merge(there, &key, value)),
+        (_, value) => {
+            table.insert(key.to_owned(), value);
+        }
+    }
+}
+
+/// The TOML reader's words without Rust's.
+fn plain(message: &str) -> String {
+    [
+        ("u64", "a whole number"),
+        ("u32", "a whole number"),
+        ("usize", "a whole number"),
+        ("f64", "a number"),
+        ("struct ", "the section "),
+    ]
+    .iter()
+    .fold(message.replace('\n', "; "), |text, (rust, plain)| {
+        text.replace(&format!("expected {rust}"), &format!("expected {plain}"))
+    })
 }
 
 /// Refuses the first key of a table that no configuration has, by its whole path.

@@ -1,10 +1,11 @@
 //! IDX, the file format of MNIST: a magic number, the sizes, then bytes; gzipped or not.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+
+use crate::files::open_regular;
 
 /// The most bytes of content that are read into memory: 2 GiB, 57 times the full MNIST set.
 const LARGEST: u64 = 1 << 31;
@@ -50,13 +51,7 @@ pub fn read(path: &Path, dimensions: &[usize]) -> Result<Idx, IdxError> {
         path: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(read_error)?;
-    if file.metadata().map_err(read_error)?.is_dir() {
-        return Err(IdxError::Malformed {
-            path: path.to_owned(),
-            problem: "is a folder".into(),
-        });
-    }
+    let file = open_regular(path).map_err(read_error)?;
     parse(BufReader::new(file), dimensions).map_err(|problem| IdxError::Malformed {
         path: path.to_owned(),
         problem,

@@ -24,21 +24,33 @@ pub fn load() -> Result<[Raw; 2], DataError> {
         .ok_or(DataError::NoCacheFolder)?
         .join("burn-dataset")
         .join("mnist");
-    for (split, images, labels) in SPLITS {
-        let folder = cache.join(split);
-        check(&folder.join(images), 3)?;
-        check(&folder.join(labels), 1)?;
-    }
+    check_cache(&cache)?;
     let quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| ()));
     let sets = catch_unwind(|| [MnistDataset::train(), MnistDataset::test()]);
     std::panic::set_hook(quiet);
     let sets = sets.map_err(|_| DataError::MnistMissing { cache: cache.clone() })?;
     // A download just made has not been checked yet.
-    for (split, images, _) in SPLITS {
-        check(&cache.join(split).join(images), 3)?;
-    }
+    check_cache(&cache)?;
     Ok(sets.map(|set| raw(&set)))
+}
+
+/// The files that are in the cache must be whole, and labels as many as images: burn-dataset would drop what is left over.
+fn check_cache(cache: &Path) -> Result<(), DataError> {
+    for (split, images, labels) in SPLITS {
+        let folder = cache.join(split);
+        let (images, label_path) = (check(&folder.join(images), 3)?, folder.join(labels));
+        let labels = check(&label_path, 1)?;
+        if let (Some(images), Some(labels)) = (images, labels)
+            && images.sizes[0] != labels.sizes[0]
+        {
+            return Err(DataError::MnistDamaged {
+                path: label_path,
+                problem: format!("it holds {} labels for {} images", labels.sizes[0], images.sizes[0]),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A file that is in the cache must be whole; one that is not may be downloaded.

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use self::binarize::Binarization;
 use self::idx::{Idx, IdxError};
-use crate::config::{Classes, DataConfig, Source};
+use crate::config::{Classes, ConfigError, DataConfig, Source};
 use crate::random::{Seed, Stream};
 
 /// Images of 0s and 1s, one a row, `[N, D]`.
@@ -46,6 +46,9 @@ pub enum DataError {
         /// In words.
         problem: String,
     },
+    /// A choice of classes that the data do not allow.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// Images, labels and options that do not go together.
     #[error("{0}")]
     Inconsistent(String),
@@ -265,21 +268,22 @@ fn choose_classes(classes: &Classes, train: &Raw, test: Option<&Raw>) -> Result<
             present.dedup();
             Ok(present)
         }
-        Classes::Some(_) if train.labels.is_none() => Err(DataError::Inconsistent(
-            "data.classes selects classes, but there are no labels; give data.labels or set data.classes = \"all\"".into(),
-        )),
-        Classes::Some(_) if test.is_some_and(|test| test.labels.is_none()) => Err(DataError::Inconsistent(
-            "data.classes selects classes, but the test images have no labels; give data.test_labels or set data.classes = \"all\"".into(),
-        )),
         Classes::Some(chosen) => {
+            let refuse = |allowed: &str| Err(ConfigError::value("data.classes", format!("{chosen:?}"), allowed).into());
+            if train.labels.is_none() {
+                return refuse("\"all\", as there are no labels to choose by; or give data.labels");
+            }
+            if test.is_some_and(|test| test.labels.is_none()) {
+                return refuse("\"all\", as the test images have no labels to choose by; or give data.test_labels");
+            }
+            present.sort_unstable();
+            present.dedup();
+            if chosen.iter().any(|class| !present.contains(class)) {
+                return refuse(&format!("among the labels of the training images, {present:?}"));
+            }
             let mut chosen = chosen.clone();
             chosen.sort_unstable();
-            match chosen.iter().find(|class| !present.contains(class)) {
-                Some(absent) => Err(DataError::Inconsistent(format!(
-                    "data.classes names class {absent}, which no training image has"
-                ))),
-                None => Ok(chosen),
-            }
+            Ok(chosen)
         }
     }
 }

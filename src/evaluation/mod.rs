@@ -58,7 +58,7 @@ impl Evaluator {
             .as_ref()
             .map(|test| lit_lists(&test.evaluation_images(seed, 1)))
             .unwrap_or_default();
-        let judge = data.train.labels().map(|labels| {
+        let judge = data.train.labels().filter(|_| data.classes.len() >= 2).map(|labels| {
             let classes = data.classes.len();
             let classifier = Classifier::fit(&train, labels, data.visible(), classes, seed);
             let test_labels = data.test.as_ref().and_then(|test| test.labels());

@@ -5,7 +5,7 @@ use rand::Rng;
 use rayon::prelude::*;
 
 use super::stationary::log_stationary;
-use crate::conditionals::{Conditionals, log_sum_exp};
+use crate::conditionals::{Conditionals, log_add, log_sum_exp};
 use crate::random::{Seed, Stream};
 
 /// The latent chain of a model in its steady state, with what was observed of the images it was estimated from.
@@ -69,23 +69,30 @@ impl<T: Send> LatentKernel<T> {
 
 impl<T> Stratum<T> {
     fn draw(model: &Conditionals, state: usize, samples: usize, generator: &mut impl Rng, observe: impl Fn(&[usize]) -> T) -> Self {
-        let mut log_forward = Array2::zeros((samples, model.latent()));
+        /// Images whose probabilities are summed at a time, so that memory does not grow with their number.
+        const BLOCK: usize = 1024;
+        let mut log_sum = Array1::from_elem(model.latent(), f64::NEG_INFINITY);
         let mut path = 0.0;
         let mut observed = Vec::with_capacity(samples);
         let mut lit = Vec::with_capacity(model.visible());
-        for sample in 0..samples {
-            model.draw(state, generator, &mut lit);
-            let log_p = model.log_forward(&lit);
-            let log_q = model.log_backward(&lit);
-            let here = log_q[state] - log_p[state];
-            path += Zip::from(&log_p)
-                .and(&log_q)
-                .fold(0.0, |sum, log_p, log_q| sum + log_p.exp() * (here - (log_q - log_p)));
-            log_forward.row_mut(sample).assign(&log_p);
-            observed.push(observe(&lit));
+        for first in (0..samples).step_by(BLOCK) {
+            let mut log_forward = Array2::zeros((BLOCK.min(samples - first), model.latent()));
+            for mut row in log_forward.rows_mut() {
+                model.draw(state, generator, &mut lit);
+                let log_p = model.log_forward(&lit);
+                let log_q = model.log_backward(&lit);
+                let here = log_q[state] - log_p[state];
+                path += Zip::from(&log_p)
+                    .and(&log_q)
+                    .fold(0.0, |sum, log_p, log_q| sum + log_p.exp() * (here - (log_q - log_p)));
+                row.assign(&log_p);
+                observed.push(observe(&lit));
+            }
+            let block = log_forward.map_axis(Axis(0), log_sum_exp);
+            log_sum.zip_mut_with(&block, |sum, &block| *sum = log_add(*sum, block));
         }
         Self {
-            log_transition: log_forward.map_axis(Axis(0), log_sum_exp) - (samples as f64).ln(),
+            log_transition: log_sum - (samples as f64).ln(),
             path: path / samples as f64,
             observed,
         }

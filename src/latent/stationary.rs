@@ -2,6 +2,8 @@
 
 use ndarray::{Array1, Array2};
 
+use crate::conditionals::{log_add, log_sum_exp};
+
 /// `ln pi` for `pi = pi T`, from `ln T` `[L, L]` with rows that sum to one in probability; `None` where the steady state is not
 /// unique.
 ///
@@ -38,15 +40,6 @@ pub fn log_stationary(log_transition: &Array2<f64>) -> Option<Array1<f64>> {
     for n in 1..states {
         log_pi[n] = (0..n).fold(f64::NEG_INFINITY, |sum, i| log_add(sum, log_pi[i] + log_t[[i, n]]));
     }
-    let log_total = crate::conditionals::log_sum_exp(log_pi.view());
+    let log_total = log_sum_exp(log_pi.view());
     Some(log_pi - log_total)
-}
-
-/// `ln(e^a + e^b)`.
-fn log_add(a: f64, b: f64) -> f64 {
-    let (large, small) = if a >= b { (a, b) } else { (b, a) };
-    if small == f64::NEG_INFINITY {
-        return large;
-    }
-    large + (small - large).exp().ln_1p()
 }

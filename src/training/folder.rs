@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::config::{Config, ConfigError};
 use crate::files::{self, FileError};
@@ -34,7 +35,7 @@ pub enum FolderError {
     #[error("{0} is being trained by another process; wait for it or stop it")]
     Busy(PathBuf),
     /// A manifest that cannot be read.
-    #[error("{path}: {problem}; it was not written by this program")]
+    #[error("{path}: {problem}; it was damaged or not written by this program: restore it")]
     Manifest {
         /// The file.
         path: PathBuf,
@@ -69,6 +70,8 @@ pub struct Manifest {
     pub backend: String,
     /// The device in words.
     pub device: String,
+    /// SHA-256 of config.toml.
+    pub config: String,
     /// The images in use.
     pub data: DataManifest,
     /// D.
@@ -228,7 +231,7 @@ impl RunFolder {
 
     /// Saves a checkpoint that stays.
     pub fn keep_checkpoint(&self, state: &TrainingState) -> Result<(), RecordError> {
-        record::save_checkpoint(&self.file(&format!("checkpoints/step-{:07}.mpk", state.step)), state)
+        record::save_checkpoint(&self.rung(state.step), state)
     }
 
     /// Saves the checkpoint that the next one replaces.
@@ -243,35 +246,40 @@ impl RunFolder {
 
     /// The checkpoint with the most steps that can be read, with what is wrong with those that cannot.
     pub fn last_checkpoint(&self) -> (Option<TrainingState>, Vec<RecordError>) {
-        let mut names: Vec<PathBuf> = fs::read_dir(self.file("checkpoints"))
+        let stems = fs::read_dir(self.file("checkpoints"))
             .into_iter()
             .flatten()
             .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "mpk"))
-            .collect();
-        // Fixed width sorts by step; `latest` is looked at in any case.
-        names.sort();
-        let (latest, rungs): (Vec<_>, Vec<_>) = names
-            .into_iter()
-            .partition(|path| path.file_stem().is_some_and(|stem| stem == "latest"));
+            .filter_map(|entry| {
+                let path = entry.path();
+                let is_record = path.extension().is_some_and(|extension| extension == "mpk");
+                is_record.then(|| path.file_stem()?.to_str().map(str::to_owned)).flatten()
+            });
+        let mut rungs: Vec<u64> = stems.filter_map(|stem| stem.strip_prefix("step-")?.parse().ok()).collect();
+        rungs.sort_unstable();
         let mut broken = Vec::new();
-        let mut best: Option<TrainingState> = None;
-        for path in latest.iter().chain(rungs.iter().rev()) {
-            match record::load_checkpoint(path) {
-                Ok(state) => {
-                    if best.as_ref().is_none_or(|best| best.step < state.step) {
-                        best = Some(state);
-                    }
-                    if !latest.contains(path) {
-                        break;
-                    }
-                }
-                Err(error) => broken.push(error),
+        let mut load = |path: PathBuf| match record::load_checkpoint(&path) {
+            Ok(state) => Some(state),
+            Err(error) => {
+                broken.push(error);
+                None
             }
-        }
-        (best, broken)
+        };
+        let latest = self.file("checkpoints/latest.mpk");
+        let latest = if latest.exists() { load(latest) } else { None };
+        let rung = rungs.into_iter().rev().find_map(|step| load(self.rung(step)));
+        let last = latest.into_iter().chain(rung).max_by_key(|state| state.step);
+        (last, broken)
     }
+
+    fn rung(&self, step: u64) -> PathBuf {
+        self.file(&format!("checkpoints/step-{step:07}.mpk"))
+    }
+}
+
+/// SHA-256 of a configuration's text, in hexadecimal.
+pub fn config_checksum(config: &Config) -> String {
+    files::hexadecimal(&Sha256::digest(config.to_toml()))
 }
 
 /// The configuration in a run's folder.

@@ -41,7 +41,7 @@ impl MetricsFile {
                         kept.push_str(line);
                         last = Some(metrics);
                     }
-                    _ => break,
+                    _ => (),
                 }
             }
         }

@@ -28,7 +28,7 @@ use crate::report::grid;
 pub enum TrainingError {
     /// Numbers that are no longer numbers.
     #[error(
-        "training diverged: the parameters were not finite at step {step}; lower training.learning_rate (now {rate}) or raise training.rmsprop.epsilon"
+        "training diverged: the parameters were not finite at step {step}; lower training.learning_rate (now {rate}), raise training.rmsprop.epsilon or start from other parameters"
     )]
     Diverged {
         /// Updates done.

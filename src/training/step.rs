@@ -68,7 +68,7 @@ impl<B: Backend> Training<B> {
 impl<B: Backend> Trainer for Training<B> {
     /// The order is part of the method: the chains move with the parameters that the last update left, and the gradient is taken at
     /// the images they arrive at, with those same parameters. Taking it at images drawn before the update would save a product and
-    /// end, at the default learning rate, in a nearly reversible machine instead of a cycling one.
+    /// end, at a learning rate of 5e-3, in a nearly reversible machine instead of a cycling one.
     fn step(&mut self, images: &BinaryImages, learning_rate: f64) {
         let images = to_tensor(images, &self.chains.device());
         self.chains = walk(&self.model, self.chains.clone(), self.chain_steps, self.seed, self.step);
