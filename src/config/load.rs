@@ -71,7 +71,7 @@ impl Config {
         }
         let mut config: Self = from_table(&table, "the configuration")?;
         for setting in settings {
-            let place = format!("--set {setting}");
+            let place = format!("--set {}", setting.replace('\n', "\\n"));
             overlay(&mut table, setting, &place)?;
             config = from_table(&table, &place)?;
         }
