@@ -76,7 +76,7 @@
 //! # Units and precision
 //!
 //! Entropies and log-likelihoods are in nats: log-likelihoods per image, entropy productions per step (`x -> z -> x` is one). Training is
-//! in f32, evaluation in f64. The f32 gradient agrees with f64 to a relative error below 1e-5 of its norm at D = 784 on every backend
+//! in f32, evaluation in f64. At D = 784 the f32 gradient agrees with f64 to 1.2e-6 (ndarray), 1.6e-6 (flex) and 1.7e-6 (wgpu) of its norm
 //! (test `the_error_of_f32_at_784_pixels_is_as_stated`, which prints it). The class divergence `class_kl` judges images that the model
 //! draws in its steady state, by a logistic regression trained on the labelled training images, whose accuracy is in manifest.json.
 //!
