@@ -4,12 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use burn_flex::{Flex, FlexDevice};
-use burn_ndarray::{NdArray, NdArrayDevice};
+use burn_ndarray::NdArrayDevice;
 use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
 use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice};
 use clap::ValueEnum;
 
 use crate::numerics::{DeviceInfo, Numerics, On};
+use crate::ops::cpu::NdArrayBackend;
 
 /// The backends that the program was built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -62,7 +63,7 @@ impl BackendName {
     /// When the machine has no such device, in one sentence.
     pub fn open(self) -> Result<Box<dyn Numerics>, BackendError> {
         Ok(match self {
-            Self::Ndarray => Box::new(On::<NdArray<f32>> {
+            Self::Ndarray => Box::new(On::<NdArrayBackend> {
                 device: NdArrayDevice::Cpu,
                 info: cpu(self),
             }),
@@ -94,6 +95,8 @@ fn cpu(backend: BackendName) -> DeviceInfo {
             rayon::current_num_threads()
         ),
         largest_array: u64::MAX,
+        host: true,
+        software: false,
     }
 }
 
@@ -124,6 +127,8 @@ fn start_wgpu() -> Result<DeviceInfo, BackendError> {
         name: format!("{} ({:?}, {:?})", info.name, info.backend, info.device_type),
         // Larger buffers panic on the device's thread: 128 MiB on software Vulkan.
         largest_array: setup.device.limits().max_storage_buffer_binding_size,
+        host: false,
+        software: info.device_type == wgpu::DeviceType::Cpu,
     })
 }
 
@@ -140,6 +145,8 @@ fn open_cuda() -> Result<Box<dyn Numerics>, BackendError> {
             backend: "cuda",
             name: format!("{device:?}"),
             largest_array: u64::MAX,
+            host: false,
+            software: false,
         },
         device,
     }))

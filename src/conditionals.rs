@@ -1,14 +1,15 @@
 //! The two conditionals in f64 on the host: the arithmetic behind every figure that is reported.
 //!
 //! Training runs in f32 on any backend; what is written down about a model is computed here from its parameters, the same on all of
-//! them. An image is taken as the list of its lit pixels, so that both conditionals are sums of rows.
+//! them.
 
-use ndarray::{Array1, Array2, ArrayView1, Axis};
-use rand::Rng;
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, Axis, Data, Ix2};
 
-use crate::data::BinaryImages;
+use crate::data::packed::PackedImages;
+use crate::kernels::lit::lit_sums;
+use crate::kernels::visible::Thresholds;
 use crate::model::Parameters;
-use crate::random::uniform_f64;
+use crate::random::Draws;
 
 /// `p(z|x)` and `q(x|z)` of one model, in log space; nats.
 #[derive(Clone, Debug)]
@@ -17,24 +18,27 @@ pub struct Conditionals {
     forward: Array2<f64>,
     /// b, `[L]`.
     forward_bias: Array1<f64>,
-    /// A transposed, `[D, L]`: what a lit pixel adds to ln q.
+    /// A, `[L, D]`.
     backward: Array2<f64>,
     /// `-sum_i ln(1 + exp(A_ki))`, `[L]`: ln q of the dark image.
     log_dark: Array1<f64>,
     /// `s(A_ki)`, `[L, D]`: the mean image of each state.
     means: Array2<f64>,
+    thresholds: Thresholds,
 }
 
 impl Conditionals {
     /// Takes over a model's parameters.
     pub fn new(parameters: &Parameters) -> Self {
         let backward = parameters.backward.mapv(f64::from);
+        let means = backward.mapv(sigmoid);
         Self {
             forward: parameters.forward.mapv(f64::from),
             forward_bias: parameters.forward_bias.mapv(f64::from),
             log_dark: backward.map_axis(Axis(1), |row| -row.iter().copied().map(softplus).sum::<f64>()),
-            means: backward.mapv(sigmoid),
-            backward: backward.reversed_axes().as_standard_layout().into_owned(),
+            thresholds: Thresholds::of_probabilities(means.as_slice().expect("rows of a new array"), means.ncols()),
+            means,
+            backward,
         }
     }
 
@@ -53,41 +57,30 @@ impl Conditionals {
         &self.means
     }
 
-    /// `ln p(z=k | x)`, `[L]`, of the image with these lit pixels.
-    pub fn log_forward(&self, lit: &[usize]) -> Array1<f64> {
-        let logits = sum_of_rows(&self.forward, self.forward_bias.view(), lit);
-        let normalization = log_sum_exp(logits.view());
-        logits - normalization
-    }
-
-    /// `ln q(x | z=k)`, `[L]`, of the image with these lit pixels.
-    pub fn log_backward(&self, lit: &[usize]) -> Array1<f64> {
-        sum_of_rows(&self.backward, self.log_dark.view(), lit)
-    }
-
-    /// Draws an image from `q(.|state)`, as the list of its lit pixels.
-    pub fn draw(&self, state: usize, generator: &mut impl Rng, lit: &mut Vec<usize>) {
-        lit.clear();
-        for (pixel, &mean) in self.means.row(state).iter().enumerate() {
-            if uniform_f64(generator) < mean {
-                lit.push(pixel);
-            }
+    /// `ln p(z=k | x)` of N images, `[N, L]`.
+    pub fn log_forward(&self, images: &PackedImages) -> Array2<f64> {
+        let mut logits = affine(images, &self.forward, &self.forward_bias);
+        for mut row in logits.rows_mut() {
+            row -= log_sum_exp(row.view());
         }
+        logits
+    }
+
+    /// `ln q(x | z=k)` of N images, `[N, L]`.
+    pub fn log_backward(&self, images: &PackedImages) -> Array2<f64> {
+        affine(images, &self.backward.t(), &self.log_dark)
+    }
+
+    /// Draws an image from `q(.|z)` for each of some states, with probabilities to the nearest 2^-32.
+    pub fn draw(&self, states: &[i32], draws: Draws) -> PackedImages {
+        PackedImages::from_words(self.thresholds.draw(states, draws), self.visible())
     }
 }
 
-/// The lit pixels of one image of 0s and 1s.
-pub fn lit_pixels(image: ArrayView1<u8>) -> Vec<usize> {
-    image
-        .iter()
-        .enumerate()
-        .filter_map(|(pixel, &value)| (value != 0).then_some(pixel))
-        .collect()
-}
-
-/// The lit pixels of every image.
-pub fn lit_lists(images: &BinaryImages) -> Vec<Vec<usize>> {
-    images.rows().into_iter().map(lit_pixels).collect()
+/// `x M + s`, `[N, L]`.
+pub fn affine<S: Data<Elem = f64>>(images: &PackedImages, table: &ArrayBase<S, Ix2>, start: &Array1<f64>) -> Array2<f64> {
+    let sums = lit_sums(images.bits(), table.view(), start.as_slice());
+    Array2::from_shape_vec((images.len(), table.ncols()), sums).expect("a sum for every image and state")
 }
 
 /// `ln sum_k exp(a_k)`.
@@ -106,14 +99,6 @@ pub fn log_add(a: f64, b: f64) -> f64 {
         return large;
     }
     large + (small - large).exp().ln_1p()
-}
-
-fn sum_of_rows(matrix: &Array2<f64>, start: ArrayView1<f64>, rows: &[usize]) -> Array1<f64> {
-    let mut sum = start.to_owned();
-    for &row in rows {
-        sum += &matrix.row(row);
-    }
-    sum
 }
 
 /// `1 / (1 + exp(-a))`.

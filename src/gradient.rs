@@ -19,14 +19,13 @@
 //! The chain's part pushes the steady state pi toward the data's shares rho, and vanishes where they agree.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::sigmoid;
-use burn::tensor::backend::Backend;
 
 use crate::model::Model;
+use crate::ops::{ChainBackend, Images};
 
 /// dl/dW, dl/db and dl/dA of a [`Model`], in nats per image and unit of the parameter.
 #[derive(Clone, Debug)]
-pub struct Gradient<B: Backend> {
+pub struct Gradient<B: ChainBackend> {
     /// dl/dW, `[D, L]`.
     pub forward: Tensor<B, 2>,
     /// dl/db, `[L]`.
@@ -35,32 +34,39 @@ pub struct Gradient<B: Backend> {
     pub backward: Tensor<B, 2>,
 }
 
-/// The gradient at the present parameters, from a minibatch of `images` `[B, D]` and the persistent `chains` `[N, D]`.
+/// The gradient at the present parameters, from a minibatch of B `images` and the N persistent `chains`.
 ///
 /// Every ratio is formed in log space. `p(k|x') u_k = exp(ln p + ln u)` is at most `N rho_k`, since pi is the chains' own mean: a
 /// state that no chain visits gives a large but finite pull back to life, with no division and no clamp.
-pub fn two_step<B: Backend>(model: &Model<B>, images: Tensor<B, 2>, chains: Tensor<B, 2>) -> Gradient<B> {
-    let [image_count, _] = images.dims();
-    let [chain_count, _] = chains.dims();
+pub fn two_step<B: ChainBackend>(model: &Model<B>, images: &Images<B>, chains: &Images<B>) -> Gradient<B> {
     let [latent] = model.forward_bias.dims();
 
-    let log_p = model.log_forward(chains.clone()); //                      ln p(k|x')      [N, L]
-    let log_pi = log_mean_exp(log_p.clone(), 0); //                        ln pi_k         [1, L]
-    let log_q = model.log_backward(images.clone()); //                     ln q(x_n|k)     [B, L]
-    let log_joint = log_q.clone() + log_pi; //                             ln pi_k q       [B, L]
-    let log_density = log_sum_exp(log_joint.clone(), 1); //                ln P(x_n)       [B, 1]
-    let log_u = log_mean_exp(log_q - log_density.clone(), 0); //           ln u_k          [1, L]
+    let ((log_p, log_pi), (means, log_q)) = B::both(
+        || {
+            let log_p = model.log_forward(chains); //                              ln p(k|x')      [N, L]
+            let log_pi = B::log_average(log_p.clone(), zeros(&log_p)); //          ln pi_k         [1, L]
+            (log_p, log_pi)
+        },
+        || {
+            let (means, log_dark) = B::bernoulli(model.backward.val()); //         s(A_ki)         [L, D]
+            (means, model.log_backward(images, log_dark)) //                       ln q(x_n|k)     [B, L]
+        },
+    );
+    let minus_log_density = -B::log_normalizer(log_q.clone(), log_pi.clone()); //  -ln P(x_n)      [B, 1]
+    let log_u = B::log_average(log_q.clone(), minus_log_density.clone()); //       ln u_k          [1, L]
 
-    let r = (log_joint - log_density).exp();
-    let weight = r.clone().sum_dim(0).transpose(); //                      sum_n r_nk      [L, 1]
-    let lit = r.transpose().matmul(images); //                             sum_n r_nk x_ni [L, D]
-    let backward = (lit - weight * sigmoid(model.backward.val())) / image_count as f64;
-
-    let credit = (log_p.clone() + log_u).exp(); //                         p(k|x') u_k     [N, L]
-    let common = credit.clone().sum_dim(1); //                             sum_j p u       [N, 1]
-    let excess = (credit - log_p.exp() * common) / chain_count as f64;
-    let forward = chains.transpose().matmul(excess.clone());
-    let forward_bias = excess.sum_dim(0).reshape([latent]);
+    let ((forward, forward_bias), backward) = B::both(
+        || {
+            let (excess, sums) = B::excess(log_p, log_u.clone()); //               of each chain   [N, L]
+            let forward = B::lit_totals(chains, excess); //                        dl/dW_ik        [D, L]
+            (forward, sums.reshape([latent])) //                                   dl/db_k         [L]
+        },
+        || {
+            let r = B::exp_sum(log_q, minus_log_density, log_pi.clone()); //       r_nk            [B, L]
+            let rho = (log_pi + log_u.clone()).exp(); //                           mean_n r_nk     [1, L]
+            B::residuals(images, r, rho, means) //                                 dl/dA_ki        [L, D]
+        },
+    );
 
     Gradient {
         forward,
@@ -69,18 +75,7 @@ pub fn two_step<B: Backend>(model: &Model<B>, images: Tensor<B, 2>, chains: Tens
     }
 }
 
-/// `ln sum_d exp(a)` along a dimension, which stays with length 1.
-fn log_sum_exp<B: Backend>(a: Tensor<B, 2>, dim: usize) -> Tensor<B, 2> {
-    let largest = a.clone().max_dim(dim);
-    (a - largest.clone()).exp().sum_dim(dim).log() + largest
-}
-
-/// `ln mean_d exp(a)` along a dimension, which stays with length 1.
-///
-/// The count is divided out before the logarithm: `ln sum - ln count` would cancel digits, and the forward gradient is made of small
-/// differences of u from 1.
-fn log_mean_exp<B: Backend>(a: Tensor<B, 2>, dim: usize) -> Tensor<B, 2> {
-    let count = a.dims()[dim] as f64;
-    let largest = a.clone().max_dim(dim);
-    ((a - largest.clone()).exp().sum_dim(dim) / count).log() + largest
+/// Zeros `[N, 1]` beside a matrix `[N, L]`, to shift no row.
+fn zeros<B: ChainBackend>(beside: &Tensor<B, 2>) -> Tensor<B, 2> {
+    Tensor::zeros([beside.dims()[0], 1], &beside.device())
 }

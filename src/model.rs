@@ -1,10 +1,11 @@
 //! The model: two independent transition matrices between a binary image and a one-hot latent state.
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::activation::log_softmax;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use ndarray::{Array1, Array2};
+
+use crate::ops::{ChainBackend, Images};
 
 /// A two-layer Markov chain `... x -> z -> x' -> z' ...` over D binary pixels and L latent states (arXiv:2512.11415).
 ///
@@ -44,16 +45,22 @@ impl<B: Backend> Model<B> {
             backward: to_matrix(self.backward.val()),
         }
     }
+}
 
-    /// `ln p(z=k | x)` for images `[N, D]`, as `[N, L]`; nats.
-    pub fn log_forward(&self, images: Tensor<B, 2>) -> Tensor<B, 2> {
-        log_softmax(images.matmul(self.forward.val()) + self.forward_bias.val().unsqueeze(), 1)
+impl<B: ChainBackend> Model<B> {
+    /// `sum_i x_i W_ik + b_k`, `[N, L]`: ln p(z=k | x) up to its normalizer.
+    pub fn forward_logits(&self, images: &Images<B>) -> Tensor<B, 2> {
+        B::lit_sums(images, self.forward.val(), self.forward_bias.val().unsqueeze())
     }
 
-    /// `ln q(x | z=k) = sum_i x_i A_ki - sum_i ln(1 + exp(A_ki))` for images `[N, D]`, as `[N, L]`; nats.
-    pub fn log_backward(&self, images: Tensor<B, 2>) -> Tensor<B, 2> {
-        let log_dark = -softplus(self.backward.val()).sum_dim(1);
-        images.matmul(self.backward.val().transpose()) + log_dark.transpose()
+    /// `ln p(z=k | x)`, `[N, L]`; nats.
+    pub fn log_forward(&self, images: &Images<B>) -> Tensor<B, 2> {
+        B::normalized(self.forward_logits(images))
+    }
+
+    /// `ln q(x | z=k) = ln q(0|k) + sum_i x_i A_ki`, `[N, L]`, from the dark image's `ln q(0|k)`, `[1, L]`; nats.
+    pub fn log_backward(&self, images: &Images<B>, log_dark: Tensor<B, 2>) -> Tensor<B, 2> {
+        B::lit_sums(images, self.backward.val().transpose(), log_dark)
     }
 }
 
@@ -98,17 +105,6 @@ impl Parameters {
         let finite = |value: &f32| value.is_finite();
         self.forward.iter().all(finite) && self.forward_bias.iter().all(finite) && self.backward.iter().all(finite)
     }
-}
-
-/// `ln(1 + exp(a))`, which neither overflows for large a nor loses small ones.
-///
-/// `|a|` is written with two relus and no `log_sigmoid` is used: on burn-ndarray `abs` of a shared transposed tensor returns
-/// wrong elements and `log_sigmoid(20)` is -0.
-fn softplus<B: Backend>(a: Tensor<B, 2>) -> Tensor<B, 2> {
-    use burn::tensor::activation::relu;
-    let positive = relu(a.clone());
-    let negative = relu(-a);
-    (-(positive.clone() + negative)).exp().log1p() + positive
 }
 
 /// A host matrix on a device.

@@ -3,16 +3,19 @@
 //! The model, the chain, the gradient and the step are generic over burn's backends, and every backend compiles them anew. The rest
 //! of the program needs none of those types: behind these two traits it is compiled once, and a backend is a value.
 
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
 use ndarray::Array2;
 
+use crate::bench::floor::{Floor, FloorOn};
 use crate::chain::walk;
 use crate::config::TrainingConfig;
 use crate::data::BinaryImages;
+use crate::data::packed::PackedImages;
 use crate::gradient::two_step;
 use crate::model::{Model, Parameters, matrix, to_matrix, to_vector};
-use crate::random::Seed;
+use crate::ops::{ChainBackend, Images};
+use crate::random::{Draws, Seed};
 use crate::record::TrainingState;
 use crate::training::step::Training;
 
@@ -25,6 +28,10 @@ pub struct DeviceInfo {
     pub name: String,
     /// The largest array that it takes, in bytes.
     pub largest_array: u64,
+    /// Do its arrays lie in this process's memory?
+    pub host: bool,
+    /// Is it a GPU's driver without a GPU?
+    pub software: bool,
 }
 
 /// The model's operations on one device.
@@ -41,6 +48,15 @@ pub trait Numerics {
     /// Moves chains `[N, D]` by `steps` full steps; see [`crate::chain`].
     fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages;
 
+    /// Draws `z ~ softmax(logits)` for every row of `[N, L]`; see [`crate::kernels::latent`].
+    fn draw_latent(&self, logits: &Array2<f32>, draws: Draws) -> Vec<i32>;
+
+    /// Draws images from `q(.|z)` of logits A `[L, D]` and states z; see [`crate::kernels::visible`].
+    fn draw_visible(&self, logits: &Array2<f32>, latent: &[i32], draws: Draws) -> PackedImages;
+
+    /// The parts of the least time that a step takes; see [`crate::bench`].
+    fn floor(&self, state: &TrainingState, images: &PackedImages) -> Box<dyn Floor>;
+
     /// Puts a training state on the device, to be trained there.
     fn trainer(&self, state: &TrainingState, config: &TrainingConfig) -> Box<dyn Trainer>;
 }
@@ -48,7 +64,10 @@ pub trait Numerics {
 /// A model in training on one device.
 pub trait Trainer {
     /// Takes one training step with a minibatch `[B, D]` and a learning rate.
-    fn step(&mut self, images: &BinaryImages, learning_rate: f64);
+    fn step(&mut self, images: &PackedImages, learning_rate: f64);
+
+    /// Waits until all steps are done: a GPU works on while the program goes on.
+    fn wait(&self);
 
     /// The present parameters.
     fn parameters(&self) -> Parameters;
@@ -63,17 +82,17 @@ pub(crate) struct On<B: Backend> {
     pub(crate) info: DeviceInfo,
 }
 
-impl<B: Backend> On<B> {
+impl<B: ChainBackend> On<B> {
     fn model(&self, parameters: &Parameters) -> Model<B> {
         Model::new(parameters, &self.device)
     }
 
-    fn images(&self, images: &BinaryImages) -> Tensor<B, 2> {
-        to_tensor(images, &self.device)
+    fn images(&self, images: &BinaryImages) -> Images<B> {
+        Images::new(&PackedImages::pack(images), &self.device)
     }
 }
 
-impl<B: Backend> Numerics for On<B> {
+impl<B: ChainBackend> Numerics for On<B> {
     fn device(&self) -> &DeviceInfo {
         &self.info
     }
@@ -81,11 +100,15 @@ impl<B: Backend> Numerics for On<B> {
     fn conditionals(&self, parameters: &Parameters, images: &BinaryImages) -> (Array2<f32>, Array2<f32>) {
         let model = self.model(parameters);
         let images = self.images(images);
-        (to_matrix(model.log_forward(images.clone())), to_matrix(model.log_backward(images)))
+        let (_, log_dark) = B::bernoulli(model.backward.val());
+        (
+            to_matrix(model.log_forward(&images)),
+            to_matrix(model.log_backward(&images, log_dark)),
+        )
     }
 
     fn gradient(&self, parameters: &Parameters, images: &BinaryImages, chains: &BinaryImages) -> Parameters {
-        let gradient = two_step(&self.model(parameters), self.images(images), self.images(chains));
+        let gradient = two_step(&self.model(parameters), &self.images(images), &self.images(chains));
         Parameters {
             forward: to_matrix(gradient.forward),
             forward_bias: to_vector(gradient.forward_bias),
@@ -94,20 +117,26 @@ impl<B: Backend> Numerics for On<B> {
     }
 
     fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages {
-        from_tensor(walk(&self.model(parameters), self.images(chains), steps, seed, time))
+        walk(&self.model(parameters), self.images(chains), steps, seed, time)
+            .to_host()
+            .unpack()
+    }
+
+    fn draw_latent(&self, logits: &Array2<f32>, draws: Draws) -> Vec<i32> {
+        let states = B::draw_latent(matrix(logits, &self.device), draws);
+        states.into_data().iter::<i32>().collect()
+    }
+
+    fn draw_visible(&self, logits: &Array2<f32>, latent: &[i32], draws: Draws) -> PackedImages {
+        let states = Tensor::from_data(TensorData::new(latent.to_vec(), [latent.len()]), &self.device);
+        B::draw_visible(matrix(logits, &self.device), states, draws).to_host()
+    }
+
+    fn floor(&self, state: &TrainingState, images: &PackedImages) -> Box<dyn Floor> {
+        Box::new(FloorOn::<B>::new(state, images, &self.device))
     }
 
     fn trainer(&self, state: &TrainingState, config: &TrainingConfig) -> Box<dyn Trainer> {
         Box::new(Training::<B>::new(state, config, &self.device))
     }
-}
-
-/// Binary images on a device, as 0.0 and 1.0.
-pub(crate) fn to_tensor<B: Backend>(images: &BinaryImages, device: &B::Device) -> Tensor<B, 2> {
-    matrix(&images.mapv(f32::from), device)
-}
-
-/// Binary images, back on the host.
-pub(crate) fn from_tensor<B: Backend>(images: Tensor<B, 2>) -> BinaryImages {
-    to_matrix(images).mapv(|pixel| u8::from(pixel != 0.0))
 }

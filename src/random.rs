@@ -1,17 +1,26 @@
 //! Randomness and its only home: every draw is a pure function of (seed, stream, two indices, position).
 //!
-//! The generator is ChaCha with 8 rounds, which is counter-based: its key is made of the seed, the stream and two indices, and any
-//! position can be had without the ones before it. So no generator has a state that a checkpoint would have to hold, no draw depends
-//! on the number of threads or on the backend, and two streams never meet.
+//! The generator is Philox4x32 with 10 rounds (J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a keyed
+//! bijection of a 128-bit counter, whose four words are four draws. The key is the seed; the counter holds the stream, its two indices
+//! and the block:
+//!
+//! ```text
+//! word 0   block, bits 0 to 31
+//! word 1   second index
+//! word 2   first index, bits 0 to 31
+//! word 3   stream (8 bits), first index, bits 32 to 39 (8), block, bits 32 to 47 (16)
+//! ```
+//!
+//! So no generator has a state that a checkpoint would have to hold, no draw depends on the number of threads, their order or the
+//! backend, and two streams never meet.
 
-use ndarray::Array2;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
+use std::convert::Infallible;
+
+use rand::{Rng, TryRng};
 
 /// What a draw is for; the meaning of the two indices stands beside each stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u64)]
+#[repr(u8)]
 pub enum Stream {
     /// The initial parameters (0, 0).
     Parameters = 1,
@@ -38,36 +47,123 @@ pub enum Stream {
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// The generator of one stream at a pair of indices, at position 0.
-    pub fn generator(self, stream: Stream, first: u64, second: u64) -> ChaCha8Rng {
-        let mut key = [0; 32];
-        for (bytes, word) in key.chunks_exact_mut(8).zip([self.0, stream as u64, first, second]) {
-            bytes.copy_from_slice(&word.to_le_bytes());
+    /// One stream at a pair of indices; `first` is below 2^40 and `second` below 2^32.
+    pub fn draws(self, stream: Stream, first: u64, second: u64) -> Draws {
+        debug_assert!(first < 1 << 40 && second < 1 << 32);
+        Draws {
+            key: [self.0 as u32, (self.0 >> 32) as u32],
+            counter: [second as u32, first as u32, stream as u32 | ((first >> 32) as u32 & 0xFF) << 8],
         }
-        ChaCha8Rng::from_seed(key)
     }
 
-    /// A matrix of uniforms: entry (r, c) is draw number `r * columns + c` of the stream, whoever computes it.
-    pub fn uniforms(self, stream: Stream, first: u64, second: u64, (rows, columns): (usize, usize)) -> Array2<f32> {
-        /// Rows that one task fills; only a grain size, no draw depends on it.
-        const ROWS: usize = 64;
-        let mut values = vec![0.0; rows * columns];
-        values
-            .par_chunks_mut((ROWS * columns).max(1))
-            .enumerate()
-            .for_each(|(block, values)| {
-                let mut generator = self.generator(stream, first, second);
-                generator.set_word_pos((block * ROWS * columns) as u128);
-                values.fill_with(|| uniform(&mut generator));
-            });
-        Array2::from_shape_vec((rows, columns), values).expect("rows x columns values were drawn")
+    /// One stream as a generator of draws in their order.
+    pub fn generator(self, stream: Stream, first: u64, second: u64) -> Generator {
+        self.draws(stream, first, second).generator()
     }
 }
 
-/// A uniform in [0, 1) of resolution 2^-24, the finest that f32 holds evenly. It can be 0 and is never 1, so that an event of
-/// probability p is `uniform < p`.
+/// One stream at one pair of indices: four draws at each block, in any order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draws {
+    /// Philox's key.
+    pub key: [u32; 2],
+    /// Words 1 to 3 of its counter, for blocks below 2^32.
+    pub counter: [u32; 3],
+}
+
+impl Draws {
+    /// The draws one after the other.
+    pub fn generator(self) -> Generator {
+        Generator {
+            draws: self,
+            position: 0,
+            words: [0; 4],
+        }
+    }
+
+    /// The blocks from `part` times 2^32 on, counted from 0; `part` is below 2^16.
+    pub fn part(self, part: u64) -> Self {
+        debug_assert!(part < 1 << 16);
+        let [second, first, stream] = self.counter;
+        Self {
+            counter: [second, first, stream | (part as u32) << 16],
+            ..self
+        }
+    }
+
+    /// The four draws of a block; `block` is below 2^48.
+    pub fn block(self, block: u64) -> [u32; 4] {
+        let [second, first, stream] = self.counter;
+        philox([block as u32, second, first, stream ^ ((block >> 32) as u32) << 16], self.key)
+    }
+}
+
+/// Philox's multipliers of the first and third word.
+pub const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+/// What each round adds to the key: the golden ratio and sqrt(3) - 1.
+pub const KEY_STEPS: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+/// Rounds; Random123's own choice, three above the fewest that pass its tests.
+pub const ROUNDS: usize = 10;
+
+/// Philox4x32-10.
+pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    for _ in 0..ROUNDS {
+        let [first, second] = [0, 1].map(|i| u64::from(counter[2 * i]) * u64::from(MULTIPLIERS[i]));
+        counter = [
+            (second >> 32) as u32 ^ counter[1] ^ key[0],
+            second as u32,
+            (first >> 32) as u32 ^ counter[3] ^ key[1],
+            first as u32,
+        ];
+        key = [0, 1].map(|i| key[i].wrapping_add(KEY_STEPS[i]));
+    }
+    counter
+}
+
+/// The draws of a stream one after the other, for code on the host that takes any [`Rng`].
+#[derive(Clone, Debug)]
+pub struct Generator {
+    draws: Draws,
+    /// Words given so far.
+    position: u64,
+    /// The present block.
+    words: [u32; 4],
+}
+
+impl TryRng for Generator {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        if self.position.is_multiple_of(4) {
+            self.words = self.draws.block(self.position / 4);
+        }
+        let word = self.words[(self.position % 4) as usize];
+        self.position += 1;
+        Ok(word)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let [low, high] = [self.try_next_u32()?, self.try_next_u32()?];
+        Ok(u64::from(high) << 32 | u64::from(low))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for part in bytes.chunks_mut(4) {
+            part.copy_from_slice(&self.try_next_u32()?.to_le_bytes()[..part.len()]);
+        }
+        Ok(())
+    }
+}
+
+/// A draw as a number in [0, 1) of resolution 2^-24, the finest that f32 holds evenly. It can be 0 and is never 1, so that an event of
+/// probability p is `unit(draw) < p`.
+pub fn unit(draw: u32) -> f32 {
+    (draw >> 8) as f32 * 2.0_f32.powi(-24)
+}
+
+/// A uniform in [0, 1) of resolution 2^-24.
 pub fn uniform(generator: &mut impl Rng) -> f32 {
-    (generator.next_u32() >> 8) as f32 * 2.0_f32.powi(-24)
+    unit(generator.next_u32())
 }
 
 /// A uniform in [0, 1) of resolution 2^-53.

@@ -6,14 +6,14 @@ use burn::module::Module;
 use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, Record, Recorder};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn_ndarray::NdArray;
 
 use crate::data::BinaryImages;
 use crate::files::{self, FileError};
 use crate::model::{Model, ModelRecord, Parameters, matrix, to_matrix, to_vector, vector};
+use crate::ops::cpu::NdArrayBackend;
 
 /// Records are made and read on the host: their content does not depend on the backend, so any backend loads any record.
-type Host = NdArray<f32>;
+type Host = NdArrayBackend;
 type Recording = NamedMpkBytesRecorder<FullPrecisionSettings>;
 
 /// Why a record could not be saved or used.

@@ -1,6 +1,6 @@
 //! The persistent chains: draws that depend on the seed alone, and the right distribution.
 
-use latent_cycles::random::{Seed, Stream, permutation, uniform, uniform_f64};
+use latent_cycles::random::{Draws, Seed, Stream, uniform_f64, unit};
 use ndarray::Array1;
 
 use crate::common::{Plain, all_images, on_every_backend, random_images, random_model};
@@ -45,27 +45,27 @@ fn chains_started_at_the_target_stay_there_on_every_backend() {
 /// The move is what the documented streams say: the inverse cumulative distribution for z, one comparison for each pixel.
 #[test]
 fn a_walk_is_a_function_of_the_documented_draws_on_every_backend() {
-    let (visible, latent, count) = (11, 7, 103);
+    let (visible, latent, count) = (71, 7, 103);
     let parameters = random_model(53, visible, latent, 1.0);
     let plain = Plain::new(&parameters);
     let start = random_images(53, count, visible);
     let (seed, time) = (Seed(54), 12);
     let mut expected = start.clone();
     for step in 0..2 {
-        let for_latent = seed.uniforms(Stream::Latent, time, step, (count, 1));
-        let for_visible = seed.uniforms(Stream::Visible, time, step, (count, visible));
+        let for_latent = seed.draws(Stream::Latent, time, step);
+        let for_visible = seed.draws(Stream::Visible, time, step);
         for (n, mut chain) in expected.rows_mut().into_iter().enumerate() {
             let image = chain.to_vec();
             let mut cumulative = 0.0;
             let state = (0..latent)
                 .find(|&k| {
                     cumulative += plain.log_p(&image, k).exp();
-                    f64::from(for_latent[[n, 0]]) < cumulative
+                    f64::from(unit(for_latent.block(n as u64)[0])) < cumulative
                 })
                 .unwrap();
             for i in 0..visible {
                 let mean = 1.0 / (1.0 + (-plain.a[[state, i]]).exp());
-                chain[i] = u8::from(f64::from(for_visible[[n, i]]) < mean);
+                chain[i] = u8::from(pixel_uniform(for_visible, visible, n, i) < mean);
             }
         }
     }
@@ -77,6 +77,13 @@ fn a_walk_is_a_function_of_the_documented_draws_on_every_backend() {
             numerics.device().backend
         );
     });
+}
+
+/// The uniform of a pixel, bit by bit as the documentation of the kernel says.
+fn pixel_uniform(draws: Draws, visible: usize, chain: usize, pixel: usize) -> f64 {
+    let first = 8 * (chain * visible.div_ceil(32) + pixel / 32);
+    let bit = |b: usize| draws.block((first + b / 4) as u64)[b % 4] >> (pixel % 32) & 1;
+    (0..32).map(|b| f64::from(bit(b)) * 0.5_f64.powi(b as i32 + 1)).sum()
 }
 
 #[test]
@@ -93,47 +100,4 @@ fn a_state_of_probability_zero_is_never_drawn_on_every_backend() {
         let moved = numerics.walk(&parameters, &start, 1, Seed(56), 0);
         assert!(moved.iter().all(|&lit| lit == 0), "{}", numerics.device().backend);
     });
-}
-
-#[test]
-fn uniforms_do_not_depend_on_how_many_are_drawn_or_by_whom() {
-    let seed = Seed(57);
-    let all = seed.uniforms(Stream::Visible, 5, 1, (211, 13));
-    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    assert_eq!(one_thread.install(|| seed.uniforms(Stream::Visible, 5, 1, (211, 13))), all);
-    let mut generator = seed.generator(Stream::Visible, 5, 1);
-    assert!(all.iter().all(|&value| value == uniform(&mut generator)), "position by position");
-    for (stream, first, second) in [(Stream::Latent, 5, 1), (Stream::Visible, 6, 1), (Stream::Visible, 5, 2)] {
-        assert_ne!(seed.uniforms(stream, first, second, (211, 13)), all);
-    }
-    assert_ne!(Seed(58).uniforms(Stream::Visible, 5, 1, (211, 13)), all);
-}
-
-/// Means and neighbours' correlations of a million uniforms; each bound is passed by chance once in 10^6 seeds (4.9 sigma).
-#[test]
-fn uniforms_are_uniform_and_independent() {
-    let draws = Seed(59).uniforms(Stream::Visible, 0, 0, (1000, 1000));
-    let count = draws.len() as f64;
-    let values: Vec<f64> = draws.iter().map(|&value| f64::from(value)).collect();
-    assert!(values.iter().all(|value| (0.0..1.0).contains(value)));
-    let mean = values.iter().sum::<f64>() / count;
-    assert!((mean - 0.5).abs() < 4.9 * (1.0 / 12.0 / count).sqrt());
-    for lag in [1, 1000] {
-        let pairs = values.iter().zip(&values[lag..]).map(|(a, b)| (a - 0.5) * (b - 0.5));
-        let correlation = 12.0 * pairs.sum::<f64>() / count;
-        assert!(correlation.abs() < 4.9 / count.sqrt(), "lag {lag}: {correlation}");
-    }
-    for probability in [1e-3, 0.1, 0.5, 0.999] {
-        let found = values.iter().filter(|&&value| value < probability).count() as f64;
-        let spread = (count * probability * (1.0 - probability)).sqrt();
-        assert!((found - count * probability).abs() < 4.9 * spread, "{probability}: {found}");
-    }
-}
-
-#[test]
-fn permutations_hold_every_index_once() {
-    let mut order = permutation(&mut Seed(60).generator(Stream::Shuffle, 0, 0), 1009);
-    assert!(order.windows(2).any(|pair| pair[0] > pair[1]));
-    order.sort_unstable();
-    assert_eq!(order, (0..1009).collect::<Vec<_>>());
 }

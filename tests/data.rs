@@ -5,9 +5,10 @@ use std::path::Path;
 
 use flate2::{Compression, write::GzEncoder};
 use latent_cycles::config::{Binarize, Classes, DataConfig, Source};
+use latent_cycles::data::Dataset;
 use latent_cycles::data::batches::Batches;
 use latent_cycles::data::idx::{self, Idx};
-use latent_cycles::data::{BinaryImages, Dataset};
+use latent_cycles::data::packed::PackedImages;
 use latent_cycles::random::Seed;
 
 /// An IDX file of unsigned bytes.
@@ -157,7 +158,7 @@ fn a_threshold_lights_what_is_above_it() {
         })
         .unwrap();
         let binary = data.train.evaluation_images(Seed(1), 0);
-        assert_eq!(binary.as_slice().unwrap(), expected, "{threshold}");
+        assert_eq!(binary.unpack().as_slice().unwrap(), expected, "{threshold}");
         let mean: Vec<f64> = expected.iter().map(|&lit| f64::from(lit)).collect();
         assert_eq!(data.train.mean(), mean);
     }
@@ -176,8 +177,9 @@ fn every_epoch_shows_every_image_once_in_an_order_of_its_own() {
         ..DataConfig::default()
     })
     .unwrap();
-    let index = |images: &BinaryImages| -> Vec<usize> {
+    let index = |images: &PackedImages| -> Vec<usize> {
         images
+            .unpack()
             .rows()
             .into_iter()
             .map(|row| row.iter().enumerate().map(|(bit, &lit)| usize::from(lit) << bit).sum())
@@ -220,6 +222,7 @@ fn stochastic_pixels_are_drawn_anew_each_epoch_with_the_grey_value_as_probabilit
     for epoch in 0..epochs {
         batches
             .at(epoch)
+            .unpack()
             .iter()
             .zip(&mut lit)
             .for_each(|(&pixel, lit)| *lit += f64::from(pixel));

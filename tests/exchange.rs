@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use latent_cycles::conditionals::{Conditionals, lit_pixels};
+use latent_cycles::conditionals::Conditionals;
 use latent_cycles::config::Config;
+use latent_cycles::data::packed::PackedImages;
 use latent_cycles::exchange;
 
 use crate::common::{random_images, random_model};
@@ -29,11 +30,13 @@ fn an_exported_model_is_left_for_python() {
     exchange::write(&folder.join("model.safetensors"), &parameters, &Config::default(), (1, 13)).unwrap();
     let images = random_images(92, 11, 13);
     let model = Conditionals::new(&parameters);
+    let log_forward = model.log_forward(&PackedImages::pack(&images));
     let rows: Vec<_> = images
         .rows()
         .into_iter()
-        .map(|image| {
-            let forward: Vec<f64> = model.log_forward(&lit_pixels(image)).iter().map(|log_p| log_p.exp()).collect();
+        .zip(log_forward.rows())
+        .map(|(image, log_p)| {
+            let forward: Vec<f64> = log_p.iter().map(|log_p| log_p.exp()).collect();
             serde_json::json!({ "image": image.to_vec(), "forward": forward })
         })
         .collect();

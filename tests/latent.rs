@@ -101,7 +101,10 @@ fn the_estimated_kernel_agrees_with_enumeration() {
     let parameters = random_model(71, visible, latent, 1.5);
     let plain = Plain::new(&parameters);
     let exact = plain.kernel();
-    let kernel = LatentKernel::estimate(&Conditionals::new(&parameters), samples, Seed(71), 0, |_| ()).unwrap();
+    let kernel = LatentKernel::estimate(&Conditionals::new(&parameters), samples, Seed(71), 0, |images| {
+        vec![(); images.len()]
+    })
+    .unwrap();
     for ((j, k), &expected) in exact.indexed_iter() {
         let second: f64 = (0..1 << visible)
             .map(|code| {
@@ -148,7 +151,7 @@ fn both_entropy_productions_agree_with_enumeration() {
     let model = Conditionals::new(&parameters);
     let estimates: Vec<(f64, f64)> = (0..40)
         .map(|seed| {
-            let kernel = LatentKernel::estimate(&model, 5003, Seed(seed), 0, |_| ()).unwrap();
+            let kernel = LatentKernel::estimate(&model, 5003, Seed(seed), 0, |images| vec![(); images.len()]).unwrap();
             (
                 entropy_production(&kernel.log_pi, &kernel.log_transition),
                 kernel.path_entropy_production,
@@ -173,7 +176,7 @@ fn a_reversible_model_produces_no_entropy() {
     let mut parameters = random_model(73, 5, 3, 1.0);
     let shift = [0.5_f32, -1.0, 0.25, 2.0, 0.0];
     parameters.forward = ndarray::Array2::from_shape_fn((5, 3), |(i, k)| parameters.backward[[k, i]] + shift[i]);
-    let kernel = LatentKernel::estimate(&Conditionals::new(&parameters), 1009, Seed(73), 0, |_| ()).unwrap();
+    let kernel = LatentKernel::estimate(&Conditionals::new(&parameters), 1009, Seed(73), 0, |images| vec![(); images.len()]).unwrap();
     // The path's ratio vanishes image by image up to its mean, so only pi's error is left, which is small too.
     assert!(kernel.path_entropy_production.abs() < 0.05, "{}", kernel.path_entropy_production);
     let log_t = Plain::new(&parameters).kernel().mapv(f64::ln);

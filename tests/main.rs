@@ -1,16 +1,20 @@
 //! All tests in one binary: each further one would compile the backends' generics again.
 
+mod bench;
 mod chain;
 mod command;
 mod common;
 mod config;
 mod data;
+mod draws;
 mod evaluation;
 mod exchange;
 mod gradient;
 mod inputs;
+mod kernels;
 mod latent;
 mod model;
+mod random;
 mod record;
 mod resume;
 mod step;

@@ -1,5 +1,6 @@
 //! The commands: one file each.
 
+mod bench;
 mod export;
 mod import;
 mod progress;
@@ -29,6 +30,7 @@ enum Command {
     Train(train::Train),
     Export(export::Export),
     Import(import::Import),
+    Bench(bench::Bench),
 }
 
 /// Parses the arguments, runs the command and turns its error into a sentence and an exit status: 0 done, 2 wrong usage or
@@ -46,7 +48,10 @@ pub fn main() -> ExitCode {
         Command::Train(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Import(command) => command.run(),
+        Command::Bench(command) => command.run(),
     };
+    // On a thread of the pool, which shares its work instead of sleeping while others do it.
+    let run = || rayon::scope(|_| run());
     // A device that is lost, say, panics inside burn.
     std::panic::set_hook(Box::new(|panic| {
         let _ = writeln!(

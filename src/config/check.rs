@@ -2,8 +2,7 @@
 
 use super::{Classes, Config, ConfigError, Init, Source};
 
-/// Rows of the longest sum on a device: sums along longer columns are silently wrong on software Vulkan (found at 100,000 rows and more,
-/// of any width), and f32 sums lose digits well before.
+/// The most chains, images of a batch and pixels: what the tests compare on every backend.
 const MOST_ROWS: usize = 1 << 16;
 /// Images drawn for one estimate of the latent kernel.
 const MOST_SAMPLES: u64 = 100_000_000;

@@ -1,6 +1,7 @@
 //! Minibatches over shuffled epochs, as a function of the step alone.
 
-use super::{BinaryImages, Images};
+use super::Images;
+use super::packed::PackedImages;
 use crate::random::{Seed, Stream, permutation};
 
 /// The endless sequence of shuffled epochs, cut into batches of one size.
@@ -28,8 +29,8 @@ impl<'data> Batches<'data> {
         }
     }
 
-    /// The batch of a training step, `[size, D]`.
-    pub fn at(&mut self, step: u64) -> BinaryImages {
+    /// The batch of a training step.
+    pub fn at(&mut self, step: u64) -> PackedImages {
         let count = self.images.len() as u64;
         let first = step * self.size as u64;
         let mut epochs = Vec::with_capacity(self.size);

@@ -1,10 +1,11 @@
 //! From grey values to 0 and 1.
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 use rand::Rng;
 use rayon::prelude::*;
 
-use super::{BinaryImages, Images};
+use super::Images;
+use super::packed::{PackedImages, pack_row};
 use crate::config::Binarize;
 use crate::random::uniform;
 
@@ -39,26 +40,27 @@ impl Binarization {
 impl Images {
     /// The binary form of some images, in the order of `indices`; `generator` gives the draws of the image at a position and index,
     /// and is not asked where nothing is drawn.
-    pub fn binary<R: Rng>(&self, indices: &[usize], generator: impl Fn(usize, usize) -> R + Sync) -> BinaryImages {
-        let mut binary = Array2::zeros((indices.len(), self.grey.ncols()));
-        binary
-            .axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .zip(indices.par_iter().enumerate())
-            .for_each(|(mut image, (position, &index))| {
-                let grey = self.grey.row(index);
-                match self.binarization {
-                    Binarization::Threshold(threshold) => {
-                        image.zip_mut_with(&grey, |pixel, &grey| *pixel = u8::from(grey > threshold));
-                    }
-                    Binarization::Stochastic => {
-                        let mut generator = generator(position, index);
-                        image.zip_mut_with(&grey, |pixel, &grey| {
-                            *pixel = u8::from(uniform(&mut generator) < f32::from(grey) / 255.0);
-                        });
-                    }
-                }
-            });
-        binary
+    pub fn binary<R: Rng>(&self, indices: &[usize], generator: impl Fn(usize, usize) -> R + Sync) -> PackedImages {
+        if let Some(binary) = &self.binary {
+            return binary.select(indices);
+        }
+        let words = indices.par_iter().enumerate().flat_map_iter(|(position, &index)| {
+            let mut generator = generator(position, index);
+            let grey = self.grey.row(index);
+            let lit = grey.iter().map(|&grey| uniform(&mut generator) < f32::from(grey) / 255.0);
+            let mut words = Vec::new();
+            pack_row(lit, &mut words);
+            words
+        });
+        PackedImages::from_words(words.collect(), self.grey.ncols())
     }
+}
+
+/// All images above a threshold.
+pub fn above(threshold: u8, grey: &Array2<u8>) -> PackedImages {
+    let mut words = Vec::new();
+    for image in grey.rows() {
+        pack_row(image.iter().map(|&grey| grey > threshold), &mut words);
+    }
+    PackedImages::from_words(words, grey.ncols())
 }

@@ -1,8 +1,10 @@
 //! A small judge of images: multinomial logistic regression on pixels, trained on the labelled data.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 
-use crate::conditionals::log_sum_exp;
+use crate::conditionals::{affine, log_sum_exp};
+use crate::data::packed::PackedImages;
+use crate::kernels::bits::{WORD, lit_columns};
 use crate::random::{Seed, Stream, permutation};
 
 /// Passes over the training images; the decaying rate has settled well before the last.
@@ -21,10 +23,12 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Fits images, given as lit pixels, to labels `0..classes`. The seed sets the order of the images and nothing else.
-    pub fn fit(images: &[Vec<usize>], labels: &[usize], visible: usize, classes: usize, seed: Seed) -> Self {
+    /// Fits images to labels `0..classes`. The seed sets the order of the images and nothing else.
+    pub fn fit(images: &PackedImages, labels: &[usize], classes: usize, seed: Seed) -> Self {
+        let bits = images.bits();
+        let mut lit = vec![0; images.pixels().next_multiple_of(WORD) + 8];
         let mut present = Self {
-            weights: Array2::zeros((visible, classes)),
+            weights: Array2::zeros((images.pixels(), classes)),
             bias: Array1::zeros(classes),
         };
         let mut average = present.clone();
@@ -33,11 +37,12 @@ impl Classifier {
             let mut generator = seed.generator(Stream::Classifier, epoch as u64, 0);
             for n in permutation(&mut generator, images.len()) {
                 // d ln p(label|x) / d logits = onehot(label) - p(.|x)
-                let mut step = present.log_probabilities(&images[n]).mapv(|log_p| -log_p.exp());
+                let count = lit_columns(bits.row(n), &mut lit);
+                let mut step = present.log_probabilities(&lit[..count]).mapv(|log_p| -log_p.exp());
                 step[labels[n]] += 1.0;
                 step *= rate;
-                for &pixel in &images[n] {
-                    let mut row = present.weights.row_mut(pixel);
+                for &pixel in &lit[..count] {
+                    let mut row = present.weights.row_mut(usize::from(pixel));
                     row += &step;
                 }
                 present.bias += &step;
@@ -51,22 +56,30 @@ impl Classifier {
         average
     }
 
-    /// The most probable class of an image given as lit pixels.
-    pub fn class(&self, lit: &[usize]) -> usize {
-        let log_p = self.log_probabilities(lit);
-        (0..log_p.len()).fold(0, |best, class| if log_p[class] > log_p[best] { class } else { best })
+    /// The most probable class of each image; the first of equals.
+    pub fn classes(&self, images: &PackedImages) -> Vec<usize> {
+        let logits = affine(images, &self.weights, &self.bias);
+        let best =
+            |logits: ArrayView1<f64>| (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best });
+        logits.rows().into_iter().map(best).collect()
     }
 
     /// The share of images whose class is found.
-    pub fn accuracy(&self, images: &[Vec<usize>], labels: &[usize]) -> f64 {
-        let right = images.iter().zip(labels).filter(|(lit, label)| self.class(lit) == **label).count();
+    pub fn accuracy(&self, images: &PackedImages, labels: &[usize]) -> f64 {
+        let right = self
+            .classes(images)
+            .iter()
+            .zip(labels)
+            .filter(|(class, label)| class == label)
+            .count();
         right as f64 / images.len() as f64
     }
 
-    fn log_probabilities(&self, lit: &[usize]) -> Array1<f64> {
+    /// `ln p(class | x)` of an image given by its lit pixels.
+    fn log_probabilities(&self, lit: &[u16]) -> Array1<f64> {
         let mut logits = self.bias.clone();
         for &pixel in lit {
-            logits += &self.weights.row(pixel);
+            logits += &self.weights.row(usize::from(pixel));
         }
         let normalization = log_sum_exp(logits.view());
         logits - normalization

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use self::classifier::Classifier;
 use self::likelihood::log_likelihood;
-use crate::conditionals::{Conditionals, lit_lists};
+use crate::conditionals::Conditionals;
 use crate::data::Dataset;
+use crate::data::packed::PackedImages;
 use crate::latent::kernel::LatentKernel;
 use crate::latent::thermodynamics::{entropy_production, self_transition};
 use crate::model::Parameters;
@@ -33,8 +34,8 @@ pub struct Figures {
 
 /// Evaluates models against one set of data, the same way at every step.
 pub struct Evaluator {
-    train: Vec<Vec<usize>>,
-    test: Vec<Vec<usize>>,
+    train: PackedImages,
+    test: Option<PackedImages>,
     judge: Option<Judge>,
     samples: usize,
     seed: Seed,
@@ -52,20 +53,16 @@ impl Evaluator {
     ///
     /// `samples` is the number of images drawn in each latent state at each evaluation.
     pub fn new(data: &Dataset, samples: usize, seed: Seed) -> Self {
-        let train = lit_lists(&data.train.evaluation_images(seed, 0));
-        let test = data
-            .test
-            .as_ref()
-            .map(|test| lit_lists(&test.evaluation_images(seed, 1)))
-            .unwrap_or_default();
+        let train = data.train.evaluation_images(seed, 0);
+        let test = data.test.as_ref().map(|test| test.evaluation_images(seed, 1));
         let judge = data.train.labels().filter(|_| data.classes.len() >= 2).map(|labels| {
             let classes = data.classes.len();
-            let classifier = Classifier::fit(&train, labels, data.visible(), classes, seed);
+            let classifier = Classifier::fit(&train, labels, classes, seed);
             let test_labels = data.test.as_ref().and_then(|test| test.labels());
             Judge {
-                accuracy: match test_labels {
-                    Some(test_labels) => classifier.accuracy(&test, test_labels),
-                    None => classifier.accuracy(&train, labels),
+                accuracy: match (&test, test_labels) {
+                    (Some(test), Some(test_labels)) => classifier.accuracy(test, test_labels),
+                    _ => classifier.accuracy(&train, labels),
                 },
                 data_shares: shares(labels.iter().copied(), classes),
                 classifier,
@@ -91,12 +88,12 @@ impl Evaluator {
             return None;
         }
         let model = Conditionals::new(parameters);
-        let class = |lit: &[usize]| self.judge.as_ref().map_or(0, |judge| judge.classifier.class(lit));
-        let kernel = LatentKernel::estimate(&model, self.samples, self.seed, time, class)?;
-        let likelihood = |images: &[Vec<usize>]| log_likelihood(&model, &kernel.log_pi, images);
+        let classes = |images: &PackedImages| self.judge.as_ref().map_or_else(Vec::new, |judge| judge.classifier.classes(images));
+        let kernel = LatentKernel::estimate(&model, self.samples, self.seed, time, classes)?;
+        let likelihood = |images: &PackedImages| log_likelihood(&model, &kernel.log_pi, images);
         Some(Figures {
             log_likelihood_train: likelihood(&self.train),
-            log_likelihood_test: (!self.test.is_empty()).then(|| likelihood(&self.test)),
+            log_likelihood_test: self.test.as_ref().map(likelihood),
             entropy_production: entropy_production(&kernel.log_pi, &kernel.log_transition),
             path_entropy_production: kernel.path_entropy_production,
             self_transition: self_transition(&kernel.log_pi, &kernel.log_transition),

@@ -1,12 +1,12 @@
 //! The latent kernel T of a model, estimated from images drawn in every state.
 
 use ndarray::{Array1, Array2, Axis, Zip};
-use rand::Rng;
 use rayon::prelude::*;
 
 use super::stationary::log_stationary;
 use crate::conditionals::{Conditionals, log_add, log_sum_exp};
-use crate::random::{Seed, Stream};
+use crate::data::packed::PackedImages;
+use crate::random::{Draws, Seed, Stream};
 
 /// The latent chain of a model in its steady state, with what was observed of the images it was estimated from.
 ///
@@ -44,16 +44,19 @@ struct Stratum<T> {
 }
 
 impl<T: Send> LatentKernel<T> {
-    /// Draws `samples` images in each state and shows each, as its lit pixels, to `observe`; `time` keys the draws. `None` if the
-    /// steady state is not unique, which for finite parameters cannot be.
-    pub fn estimate(model: &Conditionals, samples: usize, seed: Seed, time: u64, observe: impl Fn(&[usize]) -> T + Sync) -> Option<Self> {
+    /// Draws `samples` images in each state and shows them, some at a time, to `observe`, which gives one observation for each; `time`
+    /// keys the draws. `None` if the steady state is not unique, which for finite parameters cannot be.
+    pub fn estimate(
+        model: &Conditionals,
+        samples: usize,
+        seed: Seed,
+        time: u64,
+        observe: impl Fn(&PackedImages) -> Vec<T> + Sync,
+    ) -> Option<Self> {
         let latent = model.latent();
         let strata: Vec<Stratum<T>> = (0..latent)
             .into_par_iter()
-            .map(|state| {
-                let mut generator = seed.generator(Stream::Kernel, time, state as u64);
-                Stratum::draw(model, state, samples, &mut generator, &observe)
-            })
+            .map(|state| Stratum::draw(model, state, samples, seed.draws(Stream::Kernel, time, state as u64), &observe))
             .collect();
         let log_transition = Array2::from_shape_fn((latent, latent), |(j, k)| strata[j].log_transition[k]);
         let log_pi = log_stationary(&log_transition)?;
@@ -68,28 +71,26 @@ impl<T: Send> LatentKernel<T> {
 }
 
 impl<T> Stratum<T> {
-    fn draw(model: &Conditionals, state: usize, samples: usize, generator: &mut impl Rng, observe: impl Fn(&[usize]) -> T) -> Self {
-        /// Images whose probabilities are summed at a time, so that memory does not grow with their number.
-        const BLOCK: usize = 1024;
+    fn draw(model: &Conditionals, state: usize, samples: usize, draws: Draws, observe: impl Fn(&PackedImages) -> Vec<T>) -> Self {
+        /// Images that are held at a time, so that memory does not grow with their number.
+        const BLOCK: usize = 2048;
         let mut log_sum = Array1::from_elem(model.latent(), f64::NEG_INFINITY);
         let mut path = 0.0;
         let mut observed = Vec::with_capacity(samples);
-        let mut lit = Vec::with_capacity(model.visible());
-        for first in (0..samples).step_by(BLOCK) {
-            let mut log_forward = Array2::zeros((BLOCK.min(samples - first), model.latent()));
-            for mut row in log_forward.rows_mut() {
-                model.draw(state, generator, &mut lit);
-                let log_p = model.log_forward(&lit);
-                let log_q = model.log_backward(&lit);
+        for (part, first) in (0..samples).step_by(BLOCK).enumerate() {
+            let states = vec![state as i32; BLOCK.min(samples - first)];
+            let images = model.draw(&states, draws.part(part as u64));
+            let log_forward = model.log_forward(&images);
+            let log_backward = model.log_backward(&images);
+            for (log_p, log_q) in log_forward.rows().into_iter().zip(log_backward.rows()) {
                 let here = log_q[state] - log_p[state];
                 path += Zip::from(&log_p)
                     .and(&log_q)
                     .fold(0.0, |sum, log_p, log_q| sum + log_p.exp() * (here - (log_q - log_p)));
-                row.assign(&log_p);
-                observed.push(observe(&lit));
             }
             let block = log_forward.map_axis(Axis(0), log_sum_exp);
             log_sum.zip_mut_with(&block, |sum, &block| *sum = log_add(*sum, block));
+            observed.extend(observe(&images));
         }
         Self {
             log_transition: log_sum - (samples as f64).ln(),

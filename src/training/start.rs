@@ -78,17 +78,12 @@ pub fn reversible(mean: &[f64], latent: usize, scale: f64, floor: f64, seed: See
 /// N images drawn from `q(.|z)` with every state equally likely.
 fn initial_chains(parameters: &Parameters, count: usize, seed: Seed) -> BinaryImages {
     let model = Conditionals::new(parameters);
-    let mut generator = seed.generator(Stream::ChainStart, 0, 0);
-    let mut chains = BinaryImages::zeros((count, model.visible()));
-    let mut lit = Vec::new();
-    for mut chain in chains.rows_mut() {
-        let state = (uniform_f64(&mut generator) * model.latent() as f64) as usize;
-        model.draw(state, &mut generator, &mut lit);
-        for &pixel in &lit {
-            chain[pixel] = 1;
-        }
-    }
-    chains
+    let draws = seed.draws(Stream::ChainStart, 0, 0);
+    let mut generator = draws.generator();
+    let states: Vec<i32> = (0..count)
+        .map(|_| (uniform_f64(&mut generator) * model.latent() as f64) as i32)
+        .collect();
+    model.draw(&states, draws.part(1)).unpack()
 }
 
 /// The logit of a probability, within the floor on probabilities.

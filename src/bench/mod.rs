@@ -1,0 +1,178 @@
+//! How long a training step takes, and how long it has to take at least, measured side by side.
+
+pub mod floor;
+pub mod plot;
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use self::floor::{Floor, host_memory};
+use crate::config::Config;
+use crate::data::batches::Batches;
+use crate::data::{DataError, Dataset};
+use crate::numerics::Numerics;
+use crate::random::Seed;
+use crate::training::start::initial_state;
+
+/// D, L, B and N of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// D, pixels.
+    pub visible: usize,
+    /// L, latent states.
+    pub latent: usize,
+    /// B, images in a minibatch.
+    pub batch: usize,
+    /// N, persistent chains.
+    pub chains: usize,
+}
+
+/// What was measured of one backend at one size; milliseconds are medians, null where nothing was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The backend's name.
+    pub backend: &'static str,
+    /// The device in words; why nothing was measured, if nothing was.
+    pub device: String,
+    /// D.
+    pub visible: usize,
+    /// L.
+    pub latent: usize,
+    /// B.
+    pub batch: usize,
+    /// N.
+    pub chains: usize,
+    /// One training step, its minibatch included.
+    pub step_ms: Option<f64>,
+    /// The sum of the three below.
+    pub floor_ms: Option<f64>,
+    /// The five products of a step as dense matrix products, each by the fastest of the backends on the same device.
+    pub products_ms: Option<f64>,
+    /// The draws of N images.
+    pub sampler_ms: Option<f64>,
+    /// Reading and writing once every array that a step changes or reads.
+    pub memory_ms: Option<f64>,
+}
+
+impl Row {
+    /// A row without figures.
+    pub fn not_measured(backend: &'static str, why: String, sizes: Sizes) -> Self {
+        Self {
+            backend,
+            device: why,
+            visible: sizes.visible,
+            latent: sizes.latent,
+            batch: sizes.batch,
+            chains: sizes.chains,
+            step_ms: None,
+            floor_ms: None,
+            products_ms: None,
+            sampler_ms: None,
+            memory_ms: None,
+        }
+    }
+}
+
+/// Measures steps and their floor on some backends at one size, in turns, for so many seconds each.
+///
+/// The steps are those of the default configuration on the bundled digits 0, 1 and 2, seen at another number of pixels if D is not 784.
+///
+/// # Errors
+/// When the bundled images cannot be read.
+pub fn measure(backends: &[Box<dyn Numerics>], sizes: Sizes, seconds: f64) -> Result<Vec<Row>, DataError> {
+    let mut config = Config::default();
+    config.model.latent = sizes.latent;
+    config.training.batch_size = sizes.batch;
+    config.training.chains = sizes.chains;
+    let data = Dataset::load(&config.data)?.resampled(sizes.visible);
+    let state = initial_state(&config, &data.train, sizes.visible).expect("a random start reads no file");
+    let images = Batches::new(&data.train, sizes.batch, Seed(0)).at(0);
+
+    let mut steps: Vec<_> = backends
+        .iter()
+        .map(|numerics| {
+            let mut trainer = numerics.trainer(&state, &config.training);
+            let mut batches = Batches::new(&data.train, sizes.batch, Seed(0));
+            let mut step = 0;
+            move |count: u64| {
+                let start = Instant::now();
+                for _ in 0..count {
+                    trainer.step(&batches.at(step), config.training.learning_rate);
+                    step += 1;
+                }
+                trainer.wait();
+                1e3 * start.elapsed().as_secs_f64() / count as f64
+            }
+        })
+        .collect();
+    let mut floors: Vec<Box<dyn Floor>> = backends.iter().map(|numerics| numerics.floor(&state, &images)).collect();
+    let counts: Vec<u64> = steps.iter_mut().map(calibrate).collect();
+
+    let mut found = vec![Samples::default(); backends.len()];
+    let start = Instant::now();
+    while found[0].steps.len() < 5 || start.elapsed().as_secs_f64() < seconds * backends.len() as f64 {
+        for (index, numerics) in backends.iter().enumerate() {
+            found[index].steps.push(steps[index](counts[index]));
+            floors[index].wait();
+            let products = [0, 1, 2, 3, 4].map(|product| floors[index].product(product));
+            found[index].products.push(products);
+            found[index].sampler.push(floors[index].sampler());
+            found[index].memory.push(match numerics.device().host {
+                true => host_memory(&state, &images),
+                false => floors[index].memory(),
+            });
+        }
+    }
+
+    let product = |index: usize, product: usize| median(found[index].products.iter().map(|products| products[product]));
+    let rows = backends.iter().enumerate().map(|(index, numerics)| {
+        let rivals = |other: &usize| *other == index || (numerics.device().host && backends[*other].device().host);
+        let products: f64 = (0..5)
+            .map(|which| {
+                (0..backends.len())
+                    .filter(rivals)
+                    .map(|other| product(other, which))
+                    .fold(f64::INFINITY, f64::min)
+            })
+            .sum();
+        let sampler = median(found[index].sampler.iter().copied());
+        let memory = median(found[index].memory.iter().copied());
+        Row {
+            step_ms: Some(median(found[index].steps.iter().copied())),
+            floor_ms: Some(products + sampler + memory),
+            products_ms: Some(products),
+            sampler_ms: Some(sampler),
+            memory_ms: Some(memory),
+            ..Row::not_measured(numerics.device().backend, numerics.device().name.clone(), sizes)
+        }
+    });
+    Ok(rows.collect())
+}
+
+/// What was measured in turns, in milliseconds.
+#[derive(Clone, Default)]
+struct Samples {
+    steps: Vec<f64>,
+    products: Vec<[f64; 5]>,
+    sampler: Vec<f64>,
+    memory: Vec<f64>,
+}
+
+/// Warms up and finds how many steps make a sample of some 20 ms.
+fn calibrate(run: &mut impl FnMut(u64) -> f64) -> u64 {
+    let first = run(1);
+    if first > 20.0 {
+        // Kernels are compiled at the first step.
+        return (20.0 / run(1)).clamp(1.0, 1e3) as u64;
+    }
+    run(20);
+    (20.0 / run(20)).clamp(1.0, 1e3) as u64
+}
+
+/// The middle of some figures.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,85 @@
+//! Step times against each size, as a picture.
+
+use plotters::prelude::*;
+
+use super::{Row, Sizes};
+
+/// The sizes of a scan: each of N, B, D and L over two decades, the others as in `center`.
+pub fn scan(center: Sizes) -> Vec<(&'static str, Vec<Sizes>)> {
+    let around = |middle: usize| [10, 32, 100, 316, 1000].map(|percent| (middle * percent).div_ceil(100));
+    let vary = |middle: usize, set: fn(&mut Sizes, usize)| {
+        around(middle)
+            .map(|value| {
+                let mut sizes = center;
+                set(&mut sizes, value);
+                sizes
+            })
+            .to_vec()
+    };
+    vec![
+        ("N, persistent chains", vary(center.chains, |sizes, value| sizes.chains = value)),
+        ("B, images in a minibatch", vary(center.batch, |sizes, value| sizes.batch = value)),
+        ("D, pixels", vary(center.visible, |sizes, value| sizes.visible = value)),
+        ("L, latent states", vary(center.latent, |sizes, value| sizes.latent = value)),
+    ]
+}
+
+/// Draws one panel for each size, step time over size on logarithmic axes, as the text of an SVG file.
+///
+/// # Errors
+/// When the picture cannot be drawn, in words.
+pub fn svg(panels: &[(&str, Vec<(usize, Row)>)]) -> Result<String, String> {
+    let mut text = String::new();
+    draw(panels, &mut text).map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
+fn draw(panels: &[(&str, Vec<(usize, Row)>)], text: &mut String) -> Result<(), Box<dyn std::error::Error>> {
+    const COLOURS: [RGBColor; 2] = [RGBColor(0, 92, 171), RGBColor(200, 76, 24)];
+    let root = SVGBackend::with_string(text, (900, 640)).into_drawing_area();
+    root.fill(&WHITE)?;
+    for (area, (name, points)) in root.split_evenly((2, 2)).iter().zip(panels) {
+        let curves = [("one step", COLOURS[0]), ("dense floor", COLOURS[1])].map(|(label, colour)| {
+            let values = points.iter().filter_map(|(size, row)| {
+                let value = if label == "one step" { row.step_ms } else { row.floor_ms };
+                Some((*size as f64, value?))
+            });
+            (label, colour, values.collect::<Vec<(f64, f64)>>())
+        });
+        let all = || curves.iter().flat_map(|(_, _, curve)| curve);
+        let range = |value: fn(&(f64, f64)) -> f64| {
+            let (low, high) = all()
+                .map(value)
+                .fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+            (low / 1.3..high * 1.3).log_scale()
+        };
+        if all().next().is_none() {
+            continue;
+        }
+        let mut chart = ChartBuilder::on(area)
+            .margin(12)
+            .x_label_area_size(38)
+            .y_label_area_size(56)
+            .build_cartesian_2d(range(|point| point.0), range(|point| point.1))?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .x_desc(*name)
+            .y_desc("milliseconds")
+            .draw()?;
+        for (label, colour, curve) in curves {
+            chart
+                .draw_series(LineSeries::new(curve.clone(), colour.stroke_width(2)))?
+                .label(label)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+            chart.draw_series(curve.into_iter().map(|point| Circle::new(point, 3, colour.filled())))?;
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE)
+            .draw()?;
+    }
+    root.present()?;
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! The Bernoulli pixels of every latent state: their means and the probability of the dark image.
+
+use rayon::prelude::*;
+
+use super::exp::{sigmoid, sum};
+
+/// `s(A_ki)`, `[L, D]`, and `ln q(0|k) = -sum_i ln(1 + e^A_ki)`, `[L]`, of logits A `[L, D]`; nats.
+pub fn bernoulli(logits: &[f32], visible: usize) -> (Vec<f32>, Vec<f32>) {
+    let mut means = vec![0.0; logits.len()];
+    let mut log_dark = vec![0.0; logits.len() / visible];
+    means
+        .par_chunks_mut(visible)
+        .zip(logits.par_chunks(visible))
+        .zip(&mut log_dark)
+        .with_min_len(super::grain(logits.len() / visible, 4 * visible))
+        .for_each(|((means, logits), log_dark)| {
+            *log_dark = super::vectorized(
+                #[inline(always)]
+                || state(logits, means),
+            );
+        });
+    (means, log_dark)
+}
+
+/// One state. `ln(1 + e^a) = max(a, 0) + ln(1 + e^-|a|)`, and logarithms are taken of products of a few factors, each at most 2.
+#[inline(always)]
+fn state(logits: &[f32], means: &mut [f32]) -> f32 {
+    const LANES: usize = 8;
+    /// Factors in a product: 2^32 is far from overflow.
+    const FACTORS: usize = 32;
+    let mut positive = vec![0.0; logits.len()];
+    let mut factors = vec![1.0; logits.len().next_multiple_of(LANES)];
+    for ((&a, mean), (positive, factor)) in logits.iter().zip(means).zip(positive.iter_mut().zip(&mut factors)) {
+        let (probability, e) = sigmoid(a);
+        *mean = probability;
+        *positive = if a > 0.0 { a } else { 0.0 };
+        *factor = 1.0 + e;
+    }
+    let mut log_sum = 0.0;
+    for (positive, factors) in positive.chunks(LANES * FACTORS).zip(factors.chunks(LANES * FACTORS)) {
+        let mut products = [1.0; LANES];
+        for factors in factors.chunks_exact(LANES) {
+            for (product, factor) in products.iter_mut().zip(factors) {
+                *product *= factor;
+            }
+        }
+        log_sum += sum(positive) + products.iter().map(|&product| f64::from(product).ln()).sum::<f64>();
+    }
+    -log_sum as f32
+}

@@ -1,0 +1,248 @@
+//! The CPU backends: burn's tensors seen as slices, and the kernels that run on them.
+
+use std::borrow::Cow;
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
+use burn_flex::{Flex, FlexTensor};
+use burn_ndarray::{NdArray, NdArrayTensor};
+use ndarray::{ArcArray, ArrayView2, CowArray, Ix2, IxDyn};
+
+use super::{ChainBackend, Images, Rule};
+use crate::kernels::bits::Bits;
+use crate::kernels::visible::Thresholds;
+use crate::kernels::{latent, lit, logspace, pixels};
+use crate::random::Draws;
+
+/// The ndarray backend with integers of 32 bits, as the other backends have them.
+pub type NdArrayBackend = NdArray<f32, i32>;
+
+/// A backend whose tensors lie in this process's memory.
+pub trait HostBackend: Backend {
+    /// A matrix, as it lies there.
+    fn matrix(tensor: &Self::FloatTensorPrimitive) -> CowArray<'_, f32, Ix2>;
+    /// All numbers, row by row.
+    fn numbers(tensor: &Self::FloatTensorPrimitive) -> Cow<'_, [f32]>;
+    /// All integers, row by row.
+    fn integers(tensor: &Self::IntTensorPrimitive) -> Cow<'_, [i32]>;
+    /// A tensor of these numbers.
+    fn from_numbers(numbers: Vec<f32>, shape: &[usize]) -> Self::FloatTensorPrimitive;
+    /// A tensor of these integers.
+    fn from_integers(integers: Vec<i32>, shape: &[usize]) -> Self::IntTensorPrimitive;
+}
+
+impl HostBackend for NdArrayBackend {
+    fn matrix(tensor: &NdArrayTensor) -> CowArray<'_, f32, Ix2> {
+        let NdArrayTensor::F32(storage) = tensor else {
+            unreachable!("this backend's floats are f32")
+        };
+        storage.view().into_dimensionality().expect("a matrix has two dimensions").into()
+    }
+
+    fn numbers(tensor: &NdArrayTensor) -> Cow<'_, [f32]> {
+        let NdArrayTensor::F32(storage) = tensor else {
+            unreachable!("this backend's floats are f32")
+        };
+        let view = storage.view();
+        match view.to_slice() {
+            Some(numbers) => Cow::Borrowed(numbers),
+            None => Cow::Owned(view.iter().copied().collect()),
+        }
+    }
+
+    fn integers(tensor: &NdArrayTensor) -> Cow<'_, [i32]> {
+        let NdArrayTensor::I32(storage) = tensor else {
+            unreachable!("this backend's integers are i32")
+        };
+        let view = storage.view();
+        match view.to_slice() {
+            Some(integers) => Cow::Borrowed(integers),
+            None => Cow::Owned(view.iter().copied().collect()),
+        }
+    }
+
+    fn from_numbers(numbers: Vec<f32>, shape: &[usize]) -> NdArrayTensor {
+        ArcArray::from_shape_vec(IxDyn(shape), numbers)
+            .expect("as many numbers as the shape says")
+            .into()
+    }
+
+    fn from_integers(integers: Vec<i32>, shape: &[usize]) -> NdArrayTensor {
+        ArcArray::from_shape_vec(IxDyn(shape), integers)
+            .expect("as many integers as the shape says")
+            .into()
+    }
+}
+
+impl HostBackend for Flex {
+    fn matrix(tensor: &FlexTensor) -> CowArray<'_, f32, Ix2> {
+        let shape = tensor.layout().shape();
+        let shape = (shape[0], shape[1]);
+        match tensor.as_slice() {
+            Some(numbers) => ArrayView2::from_shape(shape, numbers).expect("contiguous").into(),
+            None => {
+                let numbers = tensor.clone().into_data().into_vec().expect("this backend's floats are f32");
+                ndarray::Array2::from_shape_vec(shape, numbers).expect("contiguous").into()
+            }
+        }
+    }
+
+    fn numbers(tensor: &FlexTensor) -> Cow<'_, [f32]> {
+        match tensor.as_slice() {
+            Some(numbers) => Cow::Borrowed(numbers),
+            None => Cow::Owned(tensor.clone().into_data().into_vec().expect("this backend's floats are f32")),
+        }
+    }
+
+    fn integers(tensor: &FlexTensor) -> Cow<'_, [i32]> {
+        match tensor.as_slice() {
+            Some(integers) => Cow::Borrowed(integers),
+            None => Cow::Owned(tensor.clone().into_data().into_vec().expect("this backend's integers are i32")),
+        }
+    }
+
+    fn from_numbers(numbers: Vec<f32>, shape: &[usize]) -> FlexTensor {
+        FlexTensor::from_data(TensorData::new(numbers, shape))
+    }
+
+    fn from_integers(integers: Vec<i32>, shape: &[usize]) -> FlexTensor {
+        FlexTensor::from_data(TensorData::new(integers, shape))
+    }
+}
+
+/// A tensor that is read row by row: where it lies, or a copy if it lies otherwise.
+struct Rows<B: HostBackend>(B::FloatTensorPrimitive);
+
+impl<B: HostBackend> Rows<B> {
+    fn of<const R: usize>(tensor: Tensor<B, R>) -> Self {
+        Self(tensor.into_primitive().tensor())
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&[f32]) -> T) -> T {
+        read(&B::numbers(&self.0))
+    }
+}
+
+fn floats<B: HostBackend, const R: usize>(numbers: Vec<f32>, shape: [usize; R]) -> Tensor<B, R> {
+    Tensor::from_primitive(TensorPrimitive::Float(B::from_numbers(numbers, &shape)))
+}
+
+/// Calls `read` with the bits of images.
+fn with_bits<B: HostBackend, T>(images: &Images<B>, read: impl FnOnce(Bits) -> T) -> T {
+    let words = images.words.clone().into_primitive();
+    let words = B::integers(&words);
+    read(Bits {
+        words: bytemuck::cast_slice(&words),
+        columns: images.pixels,
+    })
+}
+
+/// Calls `read` with the bits of images, transposed: a row for each pixel.
+fn with_transposed_bits<B: HostBackend, T>(images: &Images<B>, read: impl FnOnce(Bits) -> T) -> T {
+    with_bits(images, |bits| {
+        let words = bits.transposed();
+        read(Bits {
+            words: &words,
+            columns: bits.rows(),
+        })
+    })
+}
+
+impl<B: HostBackend> ChainBackend for B {
+    fn both<T: Send, U: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> U + Send) -> (T, U) {
+        rayon::join(first, second)
+    }
+
+    fn lit_sums(images: &Images<B>, table: Tensor<B, 2>, start: Tensor<B, 2>) -> Tensor<B, 2> {
+        let [_, latent] = table.dims();
+        let table = Rows::of(table);
+        let sums = Rows::of(start).with(|start| with_bits(images, |bits| lit::lit_sums(bits, B::matrix(&table.0).view(), Some(start))));
+        floats(sums, [images.len(), latent])
+    }
+
+    fn lit_totals(images: &Images<B>, weights: Tensor<B, 2>) -> Tensor<B, 2> {
+        let [_, latent] = weights.dims();
+        let weights = Rows::of(weights);
+        let totals = with_transposed_bits(images, |bits| lit::lit_sums(bits, B::matrix(&weights.0).view(), None));
+        floats(totals, [images.pixels, latent])
+    }
+
+    fn residuals(images: &Images<B>, r: Tensor<B, 2>, rho: Tensor<B, 2>, means: Tensor<B, 2>) -> Tensor<B, 2> {
+        let shape = means.dims();
+        let (r, rho, means) = (Rows::of(r), Rows::of(rho), Rows::of(means));
+        let residuals = with_transposed_bits(images, |bits| {
+            rho.with(|rho| means.with(|means| lit::residuals(bits, B::matrix(&r.0).view(), rho, means)))
+        });
+        floats(residuals, shape)
+    }
+
+    fn normalized(a: Tensor<B, 2>) -> Tensor<B, 2> {
+        let shape = a.dims();
+        floats(Rows::of(a).with(|a| logspace::log_softmax(a, shape[1])), shape)
+    }
+
+    fn excess(log_p: Tensor<B, 2>, log_u: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        let shape = log_p.dims();
+        let (excess, sums) = Rows::of(log_p).with(|log_p| Rows::of(log_u).with(|log_u| logspace::excess(log_p, log_u)));
+        (floats(excess, shape), floats(sums, [1, shape[1]]))
+    }
+
+    fn bernoulli(logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        let [latent, visible] = logits.dims();
+        let (means, log_dark) = Rows::of(logits).with(|logits| pixels::bernoulli(logits, visible));
+        (floats(means, [latent, visible]), floats(log_dark, [1, latent]))
+    }
+
+    fn log_normalizer(a: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+        let [count, _] = a.dims();
+        let normalizers = Rows::of(a).with(|a| Rows::of(columns).with(|columns| logspace::log_normalizer(a, columns)));
+        floats(normalizers, [count, 1])
+    }
+
+    fn log_average(a: Tensor<B, 2>, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        let [_, latent] = a.dims();
+        let averages = Rows::of(a).with(|a| Rows::of(rows).with(|rows| logspace::log_average(a, rows)));
+        floats(averages, [1, latent])
+    }
+
+    fn exp_sum(a: Tensor<B, 2>, rows: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+        let shape = a.dims();
+        let (rows, columns) = (Rows::of(rows), Rows::of(columns));
+        let values = Rows::of(a).with(|a| rows.with(|rows| columns.with(|columns| logspace::exp_sum(a, rows, columns))));
+        floats(values, shape)
+    }
+
+    fn draw_latent(logits: Tensor<B, 2>, draws: Draws) -> Tensor<B, 1, Int> {
+        let [count, states] = logits.dims();
+        let drawn = Rows::of(logits).with(|logits| latent::draw_latent(logits, states, draws));
+        Tensor::from_primitive(B::from_integers(drawn, &[count]))
+    }
+
+    fn draw_visible(logits: Tensor<B, 2>, latent: Tensor<B, 1, Int>, draws: Draws) -> Images<B> {
+        let [_, pixels] = logits.dims();
+        let [count] = latent.dims();
+        let thresholds = Rows::of(logits).with(|logits| Thresholds::of_logits(logits, pixels));
+        let words = thresholds.draw(&B::integers(&latent.into_primitive()), draws);
+        let stride = words.len() / count;
+        Images {
+            words: Tensor::from_primitive(B::from_integers(
+                words.into_iter().map(u32::cast_signed).collect(),
+                &[count, stride],
+            )),
+            pixels,
+        }
+    }
+
+    fn ascend<const R: usize>(
+        rule: Rule,
+        theta: Tensor<B, R>,
+        gradient: Tensor<B, R>,
+        mean_square: Tensor<B, R>,
+    ) -> (Tensor<B, R>, Tensor<B, R>) {
+        let shape = theta.dims();
+        let [theta, gradient, mean_square] = [theta, gradient, mean_square].map(Rows::of);
+        let (theta, mean_square) =
+            theta.with(|theta| gradient.with(|gradient| mean_square.with(|mean_square| rule.ascend(theta, gradient, mean_square))));
+        (floats(theta, shape), floats(mean_square, shape))
+    }
+}

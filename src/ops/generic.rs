@@ -1,0 +1,202 @@
+//! The model's operations in burn's tensors: slow, plain, and the same on every backend.
+
+use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+
+use super::{ChainBackend, Images, Rule};
+use crate::kernels::bits::WORD;
+use crate::kernels::visible::BLOCKS;
+use crate::random::{Draws, unit};
+
+/// Images as 0.0 and 1.0, `[N, D]`.
+pub fn unpack<B: Backend>(images: &Images<B>) -> Tensor<B, 2> {
+    let [count, stride] = images.words.dims();
+    let words = images.words.clone().reshape([count, stride, 1]).expand([count, stride, WORD]);
+    let bits = bit_values(&images.words.device())
+        .reshape([1, 1, WORD])
+        .expand([count, stride, WORD]);
+    let pixels = words.bitwise_and(bits).not_equal_elem(0).float();
+    pixels.reshape([count, stride * WORD]).narrow(1, 0, images.pixels)
+}
+
+/// Images from lit and dark pixels, `[N, D]`.
+pub fn pack<B: Backend>(lit: Tensor<B, 2, Bool>) -> Images<B> {
+    let [count, pixels] = lit.dims();
+    let stride = pixels.div_ceil(WORD);
+    let device = lit.device();
+    let padding = Tensor::<B, 2, Int>::zeros([count, stride * WORD - pixels], &device);
+    let lit = Tensor::cat(vec![lit.int(), padding], 1).reshape([count, stride, WORD]);
+    let bits = bit_values(&device).reshape([1, 1, WORD]).expand([count, stride, WORD]);
+    Images {
+        words: (lit * bits).sum_dim(2).reshape([count, stride]),
+        pixels,
+    }
+}
+
+/// 2^0 to 2^31, the last of them as the lowest number, which has the same bit.
+fn bit_values<B: Backend>(device: &B::Device) -> Tensor<B, 1, Int> {
+    let values: Vec<i32> = (0..WORD).map(|bit| (1_u32 << bit).cast_signed()).collect();
+    Tensor::from_data(TensorData::new(values, [WORD]), device)
+}
+
+/// See [`super::ChainBackend::lit_sums`].
+pub fn lit_sums<B: Backend>(images: &Images<B>, table: Tensor<B, 2>, start: Tensor<B, 2>) -> Tensor<B, 2> {
+    unpack(images).matmul(table) + start
+}
+
+/// See [`super::ChainBackend::lit_totals`].
+pub fn lit_totals<B: Backend>(images: &Images<B>, weights: Tensor<B, 2>) -> Tensor<B, 2> {
+    unpack(images).transpose().matmul(weights)
+}
+
+/// See [`super::ChainBackend::bernoulli`].
+///
+/// `|a|` is written with two relus and no `log_sigmoid` is used: on burn-ndarray `abs` of a shared transposed tensor returns
+/// wrong elements and `log_sigmoid(20)` is -0.
+pub fn bernoulli<B: Backend>(logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let positive = relu(logits.clone());
+    let negative = relu(-logits.clone());
+    let softplus = (-(positive.clone() + negative)).exp().log1p() + positive;
+    (sigmoid(logits), -column_sums(softplus.transpose()))
+}
+
+/// See [`super::ChainBackend::residuals`].
+pub fn residuals<B: ChainBackend>(images: &Images<B>, r: Tensor<B, 2>, rho: Tensor<B, 2>, means: Tensor<B, 2>) -> Tensor<B, 2> {
+    B::lit_totals(images, r).transpose() / images.len() as f64 - rho.transpose() * means
+}
+
+/// See [`super::ChainBackend::normalized`].
+pub fn normalized<B: Backend>(a: Tensor<B, 2>) -> Tensor<B, 2> {
+    burn::tensor::activation::log_softmax(a, 1)
+}
+
+/// See [`super::ChainBackend::log_normalizer`].
+pub fn log_normalizer<B: Backend>(a: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+    let a = a + columns;
+    let largest = a.clone().max_dim(1);
+    (a - largest.clone()).exp().sum_dim(1).log() + largest
+}
+
+/// See [`super::ChainBackend::log_average`].
+///
+/// The count is divided out before the logarithm: `ln sum - ln count` would cancel digits, and the forward gradient is made of small
+/// differences of u from 1.
+pub fn log_average<B: Backend>(a: Tensor<B, 2>, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+    let a = a + rows;
+    let count = a.dims()[0] as f64;
+    let largest = over_rows(a.clone(), |rows| rows.max_dim(1));
+    (column_sums((a - largest.clone()).exp()) / count).log() + largest
+}
+
+/// Reduces the rows of a matrix to one, `[1, L]`, by way of 256 at a time.
+///
+/// A sum of many terms one by one loses digits in f32; and on software Vulkan no loop of a kernel runs more than 65,535 times: what is left
+/// is passed over in silence.
+fn over_rows<B: Backend>(a: Tensor<B, 2>, reduce: fn(Tensor<B, 3>) -> Tensor<B, 3>) -> Tensor<B, 2> {
+    const BLOCK: usize = 256;
+    let [rows, columns] = a.dims();
+    let blocks = rows / BLOCK;
+    let mut parts = Vec::new();
+    if blocks > 0 {
+        let whole = a.clone().narrow(0, 0, blocks * BLOCK).reshape([blocks, BLOCK, columns]);
+        parts.push(reduce(whole).reshape([blocks, columns]));
+    }
+    if rows > blocks * BLOCK {
+        let rest = a
+            .narrow(0, blocks * BLOCK, rows - blocks * BLOCK)
+            .reshape([1, rows - blocks * BLOCK, columns]);
+        parts.push(reduce(rest).reshape([1, columns]));
+    }
+    let parts = Tensor::cat(parts, 0);
+    let [count, _] = parts.dims();
+    reduce(parts.reshape([1, count, columns])).reshape([1, columns])
+}
+
+fn column_sums<B: Backend>(a: Tensor<B, 2>) -> Tensor<B, 2> {
+    over_rows(a, |rows| rows.sum_dim(1))
+}
+
+/// See [`super::ChainBackend::exp_sum`].
+pub fn exp_sum<B: Backend>(a: Tensor<B, 2>, rows: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+    (a + rows + columns).exp()
+}
+
+/// See [`super::ChainBackend::excess`].
+pub fn excess<B: Backend>(log_p: Tensor<B, 2>, log_u: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let count = log_p.dims()[0] as f64;
+    let credit = (log_p.clone() + log_u).exp();
+    let common = credit.clone().sum_dim(1);
+    let excess = (credit - log_p.exp() * common) / count;
+    (excess.clone(), column_sums(excess))
+}
+
+/// See [`super::ChainBackend::draw_latent`]; [`crate::kernels::latent`] says how.
+pub fn draw_latent<B: Backend>(logits: Tensor<B, 2>, draws: Draws) -> Tensor<B, 1, Int> {
+    let [count, latent] = logits.dims();
+    let uniforms: Vec<f32> = (0..count as u64).map(|row| unit(draws.block(row)[0])).collect();
+    let uniforms = Tensor::<B, 2>::from_data(TensorData::new(uniforms, [count, 1]), &logits.device());
+    let cumulative = (logits.clone() - logits.max_dim(1)).exp().cumsum(1);
+    let total = cumulative.clone().narrow(1, latent - 1, 1);
+    cumulative
+        .lower_equal(uniforms * total)
+        .int()
+        .sum_dim(1)
+        .clamp_max(latent as i64 - 1)
+        .squeeze_dim(1)
+}
+
+/// See [`super::ChainBackend::draw_visible`]; [`crate::kernels::visible`] says how.
+///
+/// A uniform of 32 bits does not fit into f32: its upper and lower halves are compared one after the other.
+pub fn draw_visible<B: Backend>(logits: Tensor<B, 2>, latent: Tensor<B, 1, Int>, draws: Draws) -> Images<B> {
+    const HALF: f32 = 65_536.0;
+    let [_, visible] = logits.dims();
+    let [count] = latent.dims();
+    let device = logits.device();
+    let uniforms = pixel_uniforms(draws, count, visible);
+    let half = |shift: u32| {
+        let values: Vec<f32> = uniforms.iter().map(|uniform| (uniform >> shift & 0xFFFF) as f32).collect();
+        Tensor::<B, 2>::from_data(TensorData::new(values, [count, visible]), &device)
+    };
+    let below_one = 1.0 - f32::EPSILON / 2.0;
+    let probabilities = sigmoid(logits).clamp_max(below_one).select(0, latent) * HALF;
+    let upper = probabilities.clone().floor();
+    let lower = ((probabilities - upper.clone()) * HALF).floor();
+    let tied = half(16).equal(upper.clone()).int() * half(0).lower(lower).int();
+    pack((half(16).lower(upper).int() + tied).not_equal_elem(0))
+}
+
+/// The uniforms of all pixels as fractions of 2^32, `[N, D]` in rows.
+fn pixel_uniforms(draws: Draws, count: usize, visible: usize) -> Vec<u32> {
+    let stride = visible.div_ceil(WORD);
+    let mut uniforms = vec![0; count * visible];
+    for (chain, pixels) in uniforms.chunks_exact_mut(visible).enumerate() {
+        for (word, pixels) in pixels.chunks_mut(WORD).enumerate() {
+            let first = (chain * stride + word) as u64 * BLOCKS;
+            for plane in (0..BLOCKS).flat_map(|block| draws.block(first + block)) {
+                for (bit, uniform) in pixels.iter_mut().enumerate() {
+                    *uniform = *uniform << 1 | plane >> bit & 1;
+                }
+            }
+        }
+    }
+    uniforms
+}
+
+/// See [`super::ChainBackend::ascend`].
+pub fn ascend<B: Backend, const R: usize>(
+    rule: Rule,
+    theta: Tensor<B, R>,
+    gradient: Tensor<B, R>,
+    mean_square: Tensor<B, R>,
+) -> (Tensor<B, R>, Tensor<B, R>) {
+    let mean_square = mean_square * rule.decay + gradient.clone() * gradient.clone() * (1.0 - rule.decay);
+    let moved = theta + gradient / (mean_square.clone().sqrt() + rule.epsilon) * rule.rate;
+    let moved = if rule.bound.is_finite() {
+        moved.clamp(-rule.bound, rule.bound)
+    } else {
+        moved
+    };
+    (moved, mean_square)
+}

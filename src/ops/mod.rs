@@ -1,0 +1,127 @@
+//! What the model asks of a backend beyond burn's own operations.
+//!
+//! This is burn's pattern for custom operations: a trait on top of its `Backend`. Every operation has an implementation with burn's tensors
+//! ([`generic`]) that runs anywhere and says what is meant; the CPU backends replace them by loops that pass over memory once
+//! ([`crate::kernels`]), and GPUs replace draws and products by kernels of their own ([`gpu`]). The model, the gradient and the training
+//! step are generic and do not know which one runs.
+
+pub mod cpu;
+pub mod generic;
+pub mod gpu;
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use crate::data::packed::PackedImages;
+pub use crate::kernels::ascent::Rule;
+use crate::random::Draws;
+
+/// Binary images on a device, 32 pixels to a word.
+#[derive(Clone, Debug)]
+pub struct Images<B: Backend> {
+    /// `[N, ceil(D / 32)]`, pixel i in bit i mod 32 of word i / 32; the bits beyond the last pixel are 0.
+    pub words: Tensor<B, 2, Int>,
+    /// D.
+    pub pixels: usize,
+}
+
+impl<B: Backend> Images<B> {
+    /// Puts images on a device.
+    pub fn new(images: &PackedImages, device: &B::Device) -> Self {
+        let words: Vec<i32> = images.words().iter().map(|&word| word.cast_signed()).collect();
+        let shape = [images.len(), words.len() / images.len()];
+        Self {
+            words: Tensor::from_data(TensorData::new(words, shape), device),
+            pixels: images.pixels(),
+        }
+    }
+
+    /// The images, back on the host.
+    pub fn to_host(&self) -> PackedImages {
+        let words = self.words.clone().into_data();
+        PackedImages::from_words(words.iter::<i32>().map(i32::cast_unsigned).collect(), self.pixels)
+    }
+
+    /// N.
+    pub fn len(&self) -> usize {
+        self.words.dims()[0]
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A backend with the model's operations. N images of D pixels, L latent states.
+pub trait ChainBackend: Backend {
+    /// Two computations that do not need each other: one after the other, or at the same time where that is faster.
+    fn both<T: Send, U: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> U + Send) -> (T, U) {
+        (first(), second())
+    }
+
+    /// `s_k + sum_i x_ni M_ik`, `[N, L]`, of images, M `[D, L]` and s `[1, L]`.
+    fn lit_sums(images: &Images<Self>, table: Tensor<Self, 2>, start: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::lit_sums(images, table, start)
+    }
+
+    /// `sum_n x_ni r_nk`, `[D, L]`, of images and weights r `[N, L]`.
+    fn lit_totals(images: &Images<Self>, weights: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::lit_totals(images, weights)
+    }
+
+    /// `s(A_ki)`, `[L, D]`, and `ln q(0|k) = -sum_i ln(1 + e^A_ki)`, `[1, L]`, of A `[L, D]`; nats.
+    fn bernoulli(logits: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        generic::bernoulli(logits)
+    }
+
+    /// `mean_n r_nk ( x_ni - s_ki )`, `[L, D]`, of images, r `[N, L]`, its mean rho over n `[1, L]`, and s `[L, D]`.
+    fn residuals(images: &Images<Self>, r: Tensor<Self, 2>, rho: Tensor<Self, 2>, means: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::residuals(images, r, rho, means)
+    }
+
+    /// `ln softmax(a)` of every row of a `[N, L]`.
+    fn normalized(a: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::normalized(a)
+    }
+
+    /// `ln sum_k e^(a_nk + c_k)`, `[N, 1]`, of a `[N, L]` and c `[1, L]`.
+    fn log_normalizer(a: Tensor<Self, 2>, columns: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::log_normalizer(a, columns)
+    }
+
+    /// `ln mean_n e^(a_nk + r_n)`, `[1, L]`, of a `[N, L]` and r `[N, 1]`.
+    fn log_average(a: Tensor<Self, 2>, rows: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::log_average(a, rows)
+    }
+
+    /// `e^(a_nk + r_n + c_k)`, `[N, L]`, of a `[N, L]`, r `[N, 1]` and c `[1, L]`.
+    fn exp_sum(a: Tensor<Self, 2>, rows: Tensor<Self, 2>, columns: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::exp_sum(a, rows, columns)
+    }
+
+    /// `p_nk ( u_k - sum_j p_nj u_j ) / N`, `[N, L]`, of ln p `[N, L]` and ln u `[1, L]`; and its sum over n, `[1, L]`.
+    fn excess(log_p: Tensor<Self, 2>, log_u: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        generic::excess(log_p, log_u)
+    }
+
+    /// Draws `z ~ softmax(a)`, `[N]`, for every row of a `[N, L]`.
+    fn draw_latent(logits: Tensor<Self, 2>, draws: Draws) -> Tensor<Self, 1, Int> {
+        generic::draw_latent(logits, draws)
+    }
+
+    /// Draws images from `q(.|z)`, of A `[L, D]` and z `[N]`.
+    fn draw_visible(logits: Tensor<Self, 2>, latent: Tensor<Self, 1, Int>, draws: Draws) -> Images<Self> {
+        generic::draw_visible(logits, latent, draws)
+    }
+
+    /// A step of RMSprop uphill: the parameters and their mean squares, moved by a gradient.
+    fn ascend<const R: usize>(
+        rule: Rule,
+        theta: Tensor<Self, R>,
+        gradient: Tensor<Self, R>,
+        mean_square: Tensor<Self, R>,
+    ) -> (Tensor<Self, R>, Tensor<Self, R>) {
+        generic::ascend(rule, theta, gradient, mean_square)
+    }
+}

@@ -1,0 +1,110 @@
+//! The `bench` command: its table, its files and what it refuses.
+
+use crate::common::program;
+
+#[test]
+fn bench_measures_every_combination_and_writes_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let sizes = [
+        "--visible",
+        "31",
+        "--latent",
+        "2",
+        "--latent",
+        "3",
+        "--batch",
+        "7",
+        "--chains",
+        "11",
+    ];
+    let output = program()
+        .current_dir(folder.path())
+        .args([
+            "bench",
+            "--backend",
+            "flex",
+            "--backend",
+            "ndarray",
+            "--seconds",
+            "0.01",
+            "--out",
+            "rows.json",
+        ])
+        .args(sizes)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 5, "a head and four rows");
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&std::fs::read(folder.path().join("rows.json")).unwrap()).unwrap();
+    let keys = |row: &serde_json::Value| ["backend", "visible", "latent", "batch", "chains"].map(|key| row[key].to_string());
+    let expected = [("\"flex\"", "2"), ("\"ndarray\"", "2"), ("\"flex\"", "3"), ("\"ndarray\"", "3")];
+    for (row, (backend, latent)) in rows.iter().zip(expected) {
+        assert_eq!(keys(row), [backend, "31", latent, "7", "11"]);
+        let figure = |key: &str| row[key].as_f64().unwrap();
+        assert!(figure("step_ms") > 0.0 && row["device"].is_string());
+        let parts = figure("products_ms") + figure("sampler_ms") + figure("memory_ms");
+        assert!((figure("floor_ms") - parts).abs() < 1e-9);
+    }
+    assert_eq!(rows.len(), 4);
+}
+
+#[test]
+fn bench_draws_how_a_step_scales() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = program()
+        .current_dir(folder.path())
+        .args([
+            "bench",
+            "--backend",
+            "ndarray",
+            "--seconds",
+            "0.01",
+            "--scaling",
+            "scaling.svg",
+            "--out",
+            "rows.json",
+        ])
+        .args(["--visible", "31", "--latent", "3", "--batch", "7", "--chains", "11"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let picture = std::fs::read_to_string(folder.path().join("scaling.svg")).unwrap();
+    assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
+    for words in [
+        "N, persistent chains",
+        "B, images in a minibatch",
+        "D, pixels",
+        "L, latent states",
+        "dense floor",
+    ] {
+        assert!(picture.contains(words), "{words}");
+    }
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&std::fs::read(folder.path().join("rows.json")).unwrap()).unwrap();
+    assert_eq!(rows.len(), 20);
+}
+
+#[test]
+fn bench_refuses_what_it_cannot_measure() {
+    for (arguments, words) in [
+        (vec!["--latent", "0"], "0 is not in 1..=10000"),
+        (vec!["--chains", "65537"], "65537 is not in 1..=65536"),
+        (vec!["--seconds", "0"], "above 0"),
+        (vec!["--seconds", "nan"], "above 0"),
+        (vec!["--out", "rows.csv"], "must end in .json"),
+        (vec!["--scaling", "rows.png"], "must end in .svg"),
+        (
+            vec!["--scaling", "a.svg", "--backend", "ndarray", "--backend", "flex"],
+            "--scaling draws one backend",
+        ),
+        (
+            vec!["--scaling", "a.svg", "--backend", "ndarray", "--latent", "2", "--latent", "3"],
+            "give --latent once",
+        ),
+        (vec!["--backend", "abacus"], "invalid value 'abacus'"),
+    ] {
+        let output = program().arg("bench").args(&arguments).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains(words), "{arguments:?}: {errors}");
+    }
+}
