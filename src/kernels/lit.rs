@@ -4,8 +4,10 @@
 //! y_nk = s_k + sum_i x_ni M_ik,      x in {0, 1}
 //! ```
 //!
-//! A dense product multiplies by every pixel; four fifths of a digit are dark, and a lit pixel needs no multiplication. One kernel serves
-//! both products of a step: `x W` with the images' bits, and `x^T r` with their transpose.
+//! A dense product multiplies by every pixel; four fifths of a digit are dark, and a lit pixel needs no multiplication. Where M is wide,
+//! the rows of lit pixels are added. Where it is narrow, finding the lit pixels would take longer than adding: the 16 sums that four
+//! pixels can have are tabulated, and four bits at a time look theirs up. Both serve both products of a step: `x W` with the images'
+//! bits, and `x^T r` with their transpose.
 
 use std::ops::AddAssign;
 
@@ -13,23 +15,30 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::bits::{Bits, WORD, lit_columns};
+use super::quads;
 
 /// Numbers added at a time: a vector register of f32.
-const LANES: usize = 8;
-/// Words and rows of x taken at a time. Beside a wide table, so many that what they need of it stays in the nearest cache from row to row;
-/// a narrow one lies there anyway. No sum runs over more than 512 columns.
-const NARROW: (usize, usize) = (16, 1);
-const WIDE: (usize, usize) = (4, 64);
-
+pub(super) const LANES: usize = 8;
+/// Words and rows of x taken at a time, so many that what they need of a wide table stays in the nearest cache from row to row.
+const BLOCK: (usize, usize) = (4, 64);
 /// What can be summed: f32 in training, f64 in evaluation.
 pub trait Number: Copy + Default + AddAssign + Send + Sync {}
 impl Number for f32 {}
 impl Number for f64 {}
 
-type Lanes<F> = [F; LANES];
+pub(super) type Lanes<F> = [F; LANES];
 
 /// `s + x M`, `[R, L]` in rows, for x `[R, C]`, M `[C, L]` and s `[L]` (nothing: zero).
 pub fn lit_sums<F: Number>(x: Bits, table: ArrayView2<F>, start: Option<&[F]>) -> Vec<F> {
+    match table.ncols().div_ceil(LANES) {
+        1 => quads::sums::<F, 1>(x, table, start),
+        2 => quads::sums::<F, 2>(x, table, start),
+        _ => sums_of_rows(x, table, start),
+    }
+}
+
+/// As [`lit_sums`], for a wide table.
+fn sums_of_rows<F: Number>(x: Bits, table: ArrayView2<F>, start: Option<&[F]>) -> Vec<F> {
     let width = table.ncols();
     let mut sums = vec![F::default(); x.rows() * width];
     let table = Table::new(table);
@@ -118,7 +127,7 @@ impl<F: Number> Table<F> {
                 row.as_flattened_mut()[..self.width].copy_from_slice(start);
             }
         }
-        let (block, group) = if self.lanes > 4 { WIDE } else { NARROW };
+        let (block, group) = BLOCK;
         let room = block * WORD + 8;
         let mut lit = vec![0; group * room];
         let mut counts = vec![0; group];
@@ -185,7 +194,7 @@ fn add_strip<'a, F: Number, const WIDTH: usize, const PARTS: usize>(
 }
 
 #[inline(always)]
-fn add<F: Number, const WIDTH: usize>(sum: &mut [Lanes<F>; WIDTH], terms: &[Lanes<F>; WIDTH]) {
+pub(super) fn add<F: Number, const WIDTH: usize>(sum: &mut [Lanes<F>; WIDTH], terms: &[Lanes<F>; WIDTH]) {
     for strip in 0..WIDTH {
         for lane in 0..LANES {
             sum[strip][lane] += terms[strip][lane];

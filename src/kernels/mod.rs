@@ -10,6 +10,7 @@ pub mod latent;
 pub mod lit;
 pub mod logspace;
 pub mod pixels;
+mod quads;
 pub mod visible;
 
 /// Runs a task compiled for the best vector instructions of this processor. The task and all that it calls must be
