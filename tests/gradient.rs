@@ -22,6 +22,8 @@ fn cases() -> Vec<(Parameters, BinaryImages, BinaryImages)> {
         (3, 5, 2, 29, 31, 3.0),
         (4, 13, 7, 11, 37, 1.5),
         (5, 3, 11, 41, 5, 1.0),
+        // Wide enough for the other products of the CPU's kernels and of wgpu.
+        (6, 5, 37, 43, 7, 1.0),
     ] {
         let parameters = random_model(seed, visible, latent, scale);
         let data = random_images(seed, images, visible);

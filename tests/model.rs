@@ -9,7 +9,7 @@ use crate::common::{Plain, all_images, flat, on_every_backend, random_images, ra
 #[test]
 fn conditionals_agree_with_plain_f64_on_every_backend() {
     on_every_backend("conditionals", |numerics| {
-        for (seed, visible, latent, scale) in [(1, 7, 3, 1.0), (2, 11, 5, 4.0), (3, 5, 2, 0.1), (4, 3, 1, 1.0)] {
+        for (seed, visible, latent, scale) in [(1, 7, 3, 1.0), (2, 11, 5, 4.0), (3, 5, 2, 0.1), (4, 3, 1, 1.0), (5, 7, 37, 1.0)] {
             let parameters = random_model(seed, visible, latent, scale);
             let plain = Plain::new(&parameters);
             let images = all_images(visible);
@@ -71,7 +71,7 @@ fn the_reported_conditionals_agree_with_plain_f64() {
 fn sums_over_the_longest_columns_are_right_on_every_backend() {
     on_every_backend("long sums", |numerics| {
         let rows = 1 << 16;
-        for latent in [1, 2, 3] {
+        for latent in [1, 2, 3, 37] {
             let parameters = random_model(7, 3, latent, 1.0);
             let plain = Plain::new(&parameters);
             let mut few_images = random_images(7, 64, 3);
@@ -80,11 +80,10 @@ fn sums_over_the_longest_columns_are_right_on_every_backend() {
             let repeat = |few: &BinaryImages| BinaryImages::from_shape_fn((rows, 3), |(n, i)| few[[n % 64, i]]);
             let found = flat(&numerics.gradient(&parameters, &repeat(&few_images), &repeat(&few_chains)));
             let distance = relative_distance(&found, &plain.gradient(&few_images, &few_chains));
-            assert!(
-                distance < 1024.0 * 2.0_f64.powi(-24),
-                "{}, L = {latent}: {distance}",
-                numerics.device().backend
-            );
+            // Wide tables on wgpu are left to burn's dense product, which adds all rows one by one.
+            let backend = numerics.device().backend;
+            let terms = if backend == "wgpu" && latent == 37 { rows as f64 } else { 1024.0 };
+            assert!(distance < terms * 2.0_f64.powi(-24), "{backend}, L = {latent}: {distance}");
         }
     });
 }

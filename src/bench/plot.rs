@@ -61,11 +61,16 @@ fn draw(panels: &[(&str, Vec<(usize, Row)>)], text: &mut String) -> Result<(), B
             .x_label_area_size(38)
             .y_label_area_size(56)
             .build_cartesian_2d(range(|point| point.0), range(|point| point.1))?;
+        let plain = |value: &f64| value.to_string();
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .x_desc(*name)
             .y_desc("milliseconds")
+            .x_labels(4)
+            .y_labels(4)
+            .x_label_formatter(&plain)
+            .y_label_formatter(&plain)
             .draw()?;
         for (label, colour, curve) in curves {
             chart

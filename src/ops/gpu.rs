@@ -15,6 +15,9 @@ use super::{ChainBackend, Images};
 use crate::kernels::bits::WORD;
 use crate::random::Draws;
 
+/// The widest table for which adding the rows of lit pixels is worth it; a wider one is for burn's dense product. Measured on software
+/// Vulkan only: 2.4 times as fast at L = 10, a third as fast at L = 100.
+const NARROW: usize = 32;
 /// Images whose weights are summed before they are added to the rest, so that no f32 sum runs over many.
 const BLOCK: u32 = 512;
 /// Images, and words of an image, that one launch takes: on software Vulkan no kernel's loops run more than 65,535 times in all, and what is
@@ -86,7 +89,20 @@ fn lit_totals_kernel(words: &Array<u32>, weights: &Array<f32>, totals: &mut Arra
     totals[ABSOLUTE_POS] = total;
 }
 
-/// The first draw of a Philox block; all four are written to `words`.
+/// Bits as 0.0 and 1.0, one thread for each.
+#[cube(launch_unchecked)]
+fn unpack_kernel(words: &Array<u32>, pixels: &mut Array<f32>, stride: u32, visible: u32) {
+    if ABSOLUTE_POS >= pixels.len() {
+        terminate!();
+    }
+    let position = ABSOLUTE_POS as u32;
+    let image = position / visible;
+    let pixel = position % visible;
+    let bit = (words[(image * stride + pixel / 32u32) as usize] >> (pixel % 32u32)) & 1u32;
+    pixels[ABSOLUTE_POS] = f32::cast_from(bit);
+}
+
+/// The four draws of a Philox block.
 #[cube]
 fn philox(block: u32, draws: &Array<u32>, words: &mut Array<u32>) {
     let mut key_0 = draws[0];
@@ -234,13 +250,33 @@ macro_rules! threads {
     }};
 }
 
+fn unpack<R: CubeRuntime>(words: CubeTensor<R>, visible: usize) -> CubeTensor<R> {
+    let words = into_contiguous(words);
+    let (count, stride) = (words.meta.shape()[0], words.meta.shape()[1]);
+    let pixels = empty(&words, [count, visible], DType::F32);
+    let (cubes, dimension) = threads!(pixels, count * visible);
+    // SAFETY: the kernel reads and writes within the shapes that these arrays have.
+    unsafe {
+        unpack_kernel::launch_unchecked(
+            &pixels.client,
+            cubes,
+            dimension,
+            words.into_array_arg(),
+            pixels.clone().into_array_arg(),
+            stride as u32,
+            visible as u32,
+        );
+    }
+    pixels
+}
+
 fn lit_sums<R: CubeRuntime>(words: CubeTensor<R>, table: CubeTensor<R>, start: CubeTensor<R>) -> CubeTensor<R> {
     let [words, table, start] = [words, table, start].map(into_contiguous);
     let (count, stride, latent) = (words.meta.shape()[0], words.meta.shape()[1], table.meta.shape()[1]);
     let sums = empty(&table, [count, latent], DType::F32);
     for first in (0..stride).step_by(WORDS_A_LAUNCH) {
         let (cubes, dimension) = threads!(sums, count * latent);
-        // SAFETY: the kernel reads and writes within the shapes that these arrays have.
+        // SAFETY: as above.
         unsafe {
             lit_sums_kernel::launch_unchecked(
                 &sums.client,
@@ -347,12 +383,20 @@ macro_rules! gpu_operations {
         impl ChainBackend for $backend {
             fn lit_sums(images: &Images<Self>, table: Tensor<Self, 2>, start: Tensor<Self, 2>) -> Tensor<Self, 2> {
                 let words = images.words.clone().into_primitive();
+                if table.dims()[1] > NARROW {
+                    let dense = Tensor::<Self, 2>::from_primitive(TensorPrimitive::Float(unpack(words, images.pixels)));
+                    return dense.matmul(table) + start;
+                }
                 let (table, start) = (table.into_primitive().tensor(), start.into_primitive().tensor());
                 Tensor::from_primitive(TensorPrimitive::Float(lit_sums(words, table, start)))
             }
 
             fn lit_totals(images: &Images<Self>, weights: Tensor<Self, 2>) -> Tensor<Self, 2> {
                 let words = images.words.clone().into_primitive();
+                if weights.dims()[1] > NARROW {
+                    let dense = Tensor::<Self, 2>::from_primitive(TensorPrimitive::Float(unpack(words, images.pixels)));
+                    return dense.transpose().matmul(weights);
+                }
                 let totals = lit_totals(words, weights.into_primitive().tensor(), images.pixels);
                 Tensor::from_primitive(TensorPrimitive::Float(totals))
             }
