@@ -29,12 +29,17 @@ fn start(latent: usize) -> (Config, Dataset, TrainingState) {
     (config, data, state)
 }
 
+/// The model and the chains of a state, on burn's ndarray backend.
+fn on_ndarray(state: &TrainingState) -> (Model<NdArrayBackend>, Images<NdArrayBackend>) {
+    let chains = Images::new(&PackedImages::pack(&state.chains), &Default::default());
+    (Model::new(&state.parameters, &Default::default()), chains)
+}
+
 fn sampler(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("sampler");
     for latent in LATENT {
         let (_, _, state) = start(latent);
-        let model = Model::<NdArrayBackend>::new(&state.parameters, &Default::default());
-        let chains = Images::new(&PackedImages::pack(&state.chains), &Default::default());
+        let (model, chains) = on_ndarray(&state);
         let mut time = 0;
         group.bench_function(BenchmarkId::new("z from x", latent), |bencher| {
             bencher.iter(|| {
@@ -56,8 +61,7 @@ fn gradient(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("gradient");
     for latent in LATENT {
         let (config, data, state) = start(latent);
-        let model = Model::<NdArrayBackend>::new(&state.parameters, &Default::default());
-        let chains = Images::new(&PackedImages::pack(&state.chains), &Default::default());
+        let (model, chains) = on_ndarray(&state);
         let images = Images::new(
             &Batches::new(&data.train, config.training.batch_size, Seed(1)).at(0),
             &Default::default(),

@@ -36,7 +36,7 @@ impl Conditionals {
             forward: parameters.forward.mapv(f64::from),
             forward_bias: parameters.forward_bias.mapv(f64::from),
             log_dark: backward.map_axis(Axis(1), |row| -row.iter().copied().map(softplus).sum::<f64>()),
-            thresholds: Thresholds::of_probabilities(means.as_slice().expect("rows of a new array"), means.ncols()),
+            thresholds: Thresholds::of_probabilities(&means.iter().copied().collect::<Vec<f64>>(), means.ncols()),
             means,
             backward,
         }
@@ -79,7 +79,7 @@ impl Conditionals {
 
 /// `x M + s`, `[N, L]`.
 pub fn affine<S: Data<Elem = f64>>(images: &PackedImages, table: &ArrayBase<S, Ix2>, start: &Array1<f64>) -> Array2<f64> {
-    let sums = lit_sums(images.bits(), table.view(), start.as_slice());
+    let sums = lit_sums(images.bits(), table.view(), Some(&start.to_vec()));
     Array2::from_shape_vec((images.len(), table.ncols()), sums).expect("a sum for every image and state")
 }
 

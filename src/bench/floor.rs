@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::data::packed::PackedImages;
 use crate::model::Model;
-use crate::ops::{ChainBackend, Images, generic};
+use crate::ops::{ChainBackend, Images};
 use crate::random::{Seed, Stream};
 use crate::record::TrainingState;
 
@@ -45,7 +45,7 @@ impl<B: ChainBackend> FloorOn<B> {
         Self {
             model: Model::new(&state.parameters, device),
             weights: [weights(&chains), weights(&images)],
-            dense: [generic::unpack(&chains), generic::unpack(&images)],
+            dense: [B::unpack(&chains), B::unpack(&images)],
             chains,
             images,
             draws: 0,

@@ -79,12 +79,16 @@ impl Row {
 /// The steps are those of the default configuration on the bundled digits 0, 1 and 2, seen at another number of pixels if D is not 784.
 ///
 /// # Errors
-/// When the bundled images cannot be read.
+/// When an array of these sizes is larger than a device takes.
 pub fn measure(backends: &[Box<dyn Numerics>], sizes: Sizes, seconds: f64) -> Result<Vec<Row>, DataError> {
     let mut config = Config::default();
     config.model.latent = sizes.latent;
     config.training.batch_size = sizes.batch;
     config.training.chains = sizes.chains;
+    for numerics in backends {
+        // Batches go on from epoch to epoch, so that there are as many images as are asked for.
+        config.check_against(sizes.batch, sizes.visible, numerics.device().largest_array)?;
+    }
     let data = Dataset::load(&config.data)?.resampled(sizes.visible);
     let state = initial_state(&config, &data.train, sizes.visible).expect("a random start reads no file");
     let images = Batches::new(&data.train, sizes.batch, Seed(0)).at(0);

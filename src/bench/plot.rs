@@ -4,15 +4,15 @@ use plotters::prelude::*;
 
 use super::{Row, Sizes};
 
-/// The sizes of a scan: each of N, B, D and L over two decades, the others as in `center`.
-pub fn scan(center: Sizes) -> Vec<(&'static str, Vec<Sizes>)> {
+/// The sizes of a scan: each of N, B, D and L over two decades, beside its value, the others as in `center`.
+pub fn scan(center: Sizes) -> Vec<(&'static str, Vec<(usize, Sizes)>)> {
     let around = |middle: usize| [10, 32, 100, 316, 1000].map(|percent| (middle * percent).div_ceil(100));
     let vary = |middle: usize, set: fn(&mut Sizes, usize)| {
         around(middle)
             .map(|value| {
                 let mut sizes = center;
                 set(&mut sizes, value);
-                sizes
+                (value, sizes)
             })
             .to_vec()
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Usage, say, shell};
+use super::{Usage, expect_extension, say};
 use crate::backend::BackendName;
 use crate::bench::plot::{scan, svg};
 use crate::bench::{Row, Sizes, measure};
@@ -47,11 +47,9 @@ pub struct Bench {
 
 impl Bench {
     pub fn run(self) -> anyhow::Result<()> {
-        for (name, path, extension) in [("--out", &self.out, "json"), ("--scaling", &self.scaling, "svg")] {
-            if let Some(path) = path
-                && path.extension().is_none_or(|found| found != extension)
-            {
-                return Err(Usage(format!("{name} is {}; its name must end in .{extension}", shell(path))).into());
+        for (flag, path, extension) in [("--out", &self.out, "json"), ("--scaling", &self.scaling, "svg")] {
+            if let Some(path) = path {
+                expect_extension(flag, path, extension)?;
             }
         }
         let (backends, missing) = self.open()?;
@@ -144,15 +142,8 @@ impl Bench {
         let mut drawn = Vec::new();
         for (name, sizes) in panels {
             let mut points = Vec::new();
-            for sizes in sizes {
-                let rows = measure(std::slice::from_ref(backend), sizes, self.seconds)?;
-                let value = match name.as_bytes()[0] {
-                    b'N' => sizes.chains,
-                    b'B' => sizes.batch,
-                    b'D' => sizes.visible,
-                    _ => sizes.latent,
-                };
-                for row in rows {
+            for (value, sizes) in sizes {
+                for row in measure(std::slice::from_ref(backend), sizes, self.seconds)? {
                     bar.suspend(|| say(line(&row)));
                     points.push((value, row));
                 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Usage, say, shell};
+use super::{Usage, expect_extension, say, shell};
 use crate::exchange;
 use crate::record;
 use crate::training::folder::{read_config, read_manifest};
@@ -24,9 +24,7 @@ pub struct Export {
 
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
-        if self.out.extension().is_none_or(|extension| extension != "safetensors") {
-            return Err(Usage(format!("--out is {}; its name must end in .safetensors", shell(&self.out))).into());
-        }
+        expect_extension("--out", &self.out, "safetensors")?;
         let config = read_config(&self.run)?;
         let manifest = read_manifest(&self.run)?;
         let model = self.run.join("model.mpk");

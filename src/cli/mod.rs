@@ -85,6 +85,14 @@ fn exit_status(error: &anyhow::Error) -> u8 {
 #[error("{0}")]
 struct Usage(String);
 
+/// Refuses a file to write whose name does not end as its content asks.
+fn expect_extension(flag: &str, path: &std::path::Path, extension: &str) -> Result<(), Usage> {
+    if path.extension().is_some_and(|found| found == extension) {
+        return Ok(());
+    }
+    Err(Usage(format!("{flag} is {}; its name must end in .{extension}", shell(path))))
+}
+
 /// A line on stdout; a reader that has gone away is no error.
 fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");

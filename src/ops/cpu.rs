@@ -6,7 +6,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
 use burn_flex::{Flex, FlexTensor};
 use burn_ndarray::{NdArray, NdArrayTensor};
-use ndarray::{ArcArray, ArrayView2, CowArray, Ix2, IxDyn};
+use ndarray::{ArcArray, Array2, ArrayView2, ArrayViewD, CowArray, Ix2, IxDyn};
 
 use super::{ChainBackend, Images, Rule};
 use crate::kernels::bits::Bits;
@@ -43,22 +43,14 @@ impl HostBackend for NdArrayBackend {
         let NdArrayTensor::F32(storage) = tensor else {
             unreachable!("this backend's floats are f32")
         };
-        let view = storage.view();
-        match view.to_slice() {
-            Some(numbers) => Cow::Borrowed(numbers),
-            None => Cow::Owned(view.iter().copied().collect()),
-        }
+        in_rows(storage.view())
     }
 
     fn integers(tensor: &NdArrayTensor) -> Cow<'_, [i32]> {
         let NdArrayTensor::I32(storage) = tensor else {
             unreachable!("this backend's integers are i32")
         };
-        let view = storage.view();
-        match view.to_slice() {
-            Some(integers) => Cow::Borrowed(integers),
-            None => Cow::Owned(view.iter().copied().collect()),
-        }
+        in_rows(storage.view())
     }
 
     fn from_numbers(numbers: Vec<f32>, shape: &[usize]) -> NdArrayTensor {
@@ -78,12 +70,9 @@ impl HostBackend for Flex {
     fn matrix(tensor: &FlexTensor) -> CowArray<'_, f32, Ix2> {
         let shape = tensor.layout().shape();
         let shape = (shape[0], shape[1]);
-        match tensor.as_slice() {
-            Some(numbers) => ArrayView2::from_shape(shape, numbers).expect("contiguous").into(),
-            None => {
-                let numbers = tensor.clone().into_data().into_vec().expect("this backend's floats are f32");
-                ndarray::Array2::from_shape_vec(shape, numbers).expect("contiguous").into()
-            }
+        match Self::numbers(tensor) {
+            Cow::Borrowed(numbers) => ArrayView2::from_shape(shape, numbers).expect("contiguous").into(),
+            Cow::Owned(numbers) => Array2::from_shape_vec(shape, numbers).expect("contiguous").into(),
         }
     }
 
@@ -107,6 +96,14 @@ impl HostBackend for Flex {
 
     fn from_integers(integers: Vec<i32>, shape: &[usize]) -> FlexTensor {
         FlexTensor::from_data(TensorData::new(integers, shape))
+    }
+}
+
+/// An array's elements row by row, copied only where they lie otherwise.
+fn in_rows<T: Copy>(array: ArrayViewD<'_, T>) -> Cow<'_, [T]> {
+    match array.to_slice() {
+        Some(elements) => Cow::Borrowed(elements),
+        None => Cow::Owned(array.iter().copied().collect()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::kernels::bits::WORD;
 use crate::kernels::visible::BLOCKS;
 use crate::random::{Draws, unit};
 
-/// Images as 0.0 and 1.0, `[N, D]`.
+/// See [`super::ChainBackend::unpack`].
 pub fn unpack<B: Backend>(images: &Images<B>) -> Tensor<B, 2> {
     let [count, stride] = images.words.dims();
     let words = images.words.clone().reshape([count, stride, 1]).expand([count, stride, WORD]);
@@ -41,13 +41,13 @@ fn bit_values<B: Backend>(device: &B::Device) -> Tensor<B, 1, Int> {
 }
 
 /// See [`super::ChainBackend::lit_sums`].
-pub fn lit_sums<B: Backend>(images: &Images<B>, table: Tensor<B, 2>, start: Tensor<B, 2>) -> Tensor<B, 2> {
-    unpack(images).matmul(table) + start
+pub fn lit_sums<B: ChainBackend>(images: &Images<B>, table: Tensor<B, 2>, start: Tensor<B, 2>) -> Tensor<B, 2> {
+    B::unpack(images).matmul(table) + start
 }
 
 /// See [`super::ChainBackend::lit_totals`].
-pub fn lit_totals<B: Backend>(images: &Images<B>, weights: Tensor<B, 2>) -> Tensor<B, 2> {
-    unpack(images).transpose().matmul(weights)
+pub fn lit_totals<B: ChainBackend>(images: &Images<B>, weights: Tensor<B, 2>) -> Tensor<B, 2> {
+    B::unpack(images).transpose().matmul(weights)
 }
 
 /// See [`super::ChainBackend::bernoulli`].

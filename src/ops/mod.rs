@@ -60,6 +60,11 @@ pub trait ChainBackend: Backend {
         (first(), second())
     }
 
+    /// Images as 0.0 and 1.0, `[N, D]`.
+    fn unpack(images: &Images<Self>) -> Tensor<Self, 2> {
+        generic::unpack(images)
+    }
+
     /// `s_k + sum_i x_ni M_ik`, `[N, L]`, of images, M `[D, L]` and s `[1, L]`.
     fn lit_sums(images: &Images<Self>, table: Tensor<Self, 2>, start: Tensor<Self, 2>) -> Tensor<Self, 2> {
         generic::lit_sums(images, table, start)
