@@ -52,15 +52,37 @@ impl Conditionals {
         self.forward.ncols()
     }
 
+    /// W, `[D, L]`.
+    pub fn forward(&self) -> &Array2<f64> {
+        &self.forward
+    }
+
+    /// b, `[L]`.
+    pub fn forward_bias(&self) -> &Array1<f64> {
+        &self.forward_bias
+    }
+
+    /// A, `[L, D]`.
+    pub fn backward(&self) -> &Array2<f64> {
+        &self.backward
+    }
+
     /// `s(A_ki)`, the mean image of each latent state, `[L, D]`.
     pub fn means(&self) -> &Array2<f64> {
         &self.means
     }
 
+    /// `sum_i x_i W_ik + b_k` of N images, `[N, L]`: ln p(z=k | x) up to its normalizer.
+    pub fn forward_logits(&self, images: &PackedImages) -> Array2<f64> {
+        affine(images, &self.forward, &self.forward_bias)
+    }
+
     /// `ln p(z=k | x)` of N images, `[N, L]`.
     pub fn log_forward(&self, images: &PackedImages) -> Array2<f64> {
-        let mut logits = affine(images, &self.forward, &self.forward_bias);
+        let mut logits = self.forward_logits(images);
         for mut row in logits.rows_mut() {
+            // In two steps, which keep the digits of probabilities when logits are huge.
+            row -= row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             row -= log_sum_exp(row.view());
         }
         logits
@@ -102,11 +124,11 @@ pub fn log_add(a: f64, b: f64) -> f64 {
 }
 
 /// `1 / (1 + exp(-a))`.
-fn sigmoid(a: f64) -> f64 {
+pub fn sigmoid(a: f64) -> f64 {
     1.0 / (1.0 + (-a).exp())
 }
 
 /// `ln(1 + exp(a))`.
-fn softplus(a: f64) -> f64 {
+pub fn softplus(a: f64) -> f64 {
     a.max(0.0) + (-a.abs()).exp().ln_1p()
 }

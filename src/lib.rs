@@ -56,7 +56,7 @@
 //!
 //! # Where everything is
 //!
-//! Data flow one way: images, conditionals, chain, gradient, step, record, latent kernel, thermodynamics, report.
+//! Data flow one way: images, conditionals, chain, gradient, step, record, latent kernel, thermodynamics, analysis, report.
 //!
 //! | module | its equation or purpose |
 //! |---|---|
@@ -70,9 +70,12 @@
 //! | [`ops`] | what the model asks of a backend beyond burn: generic, for CPUs, for GPUs |
 //! | [`kernels`] | the CPU's: products of bits, draws by planes of bits, sums in log space, RMSprop |
 //! | [`conditionals`] | p(z\|x) and q(x\|z) again in f64, for figures that are reported |
-//! | [`latent`] | T by stratified sampling; pi by GTH elimination; entropy production, self-transition |
-//! | [`evaluation`] | log-likelihood, class shares of generated images: the figures of metrics.jsonl |
-//! | [`report`] | the picture of samples |
+//! | [`estimate`] | the latent kernel T: by enumeration, by plain means, by importance sampling along tilts; errors by the jackknife |
+//! | [`latent`] | any Markov chain: pi by GTH elimination; currents, entropy production, cycles, reversibility, spectrum |
+//! | [`evaluation`] | log-likelihood, the judge of generated images: the figures of metrics.jsonl |
+//! | [`generation`] | images from a trained chain |
+//! | [`analysis`] | everything asked of a trained model, with intervals: analysis.json, latent.npz, currents.dot |
+//! | [`report`] | the pictures: samples, and the page of an analysis |
 //! | [`mod@bench`] | how long a step takes, beside the least that it has to |
 //! | [`config`], [`backend`], [`numerics`], [`files`], [`cli`] | what can be configured; names to backends; a backend behind a trait; files that are whole or absent; the commands |
 //!
@@ -87,19 +90,22 @@
 //!
 //! ```no_run
 //! use latent_cycles::conditionals::Conditionals;
-//! use latent_cycles::latent::{kernel::LatentKernel, thermodynamics::entropy_production};
+//! use latent_cycles::estimate::mixture::{Sampling, sample};
 //! use latent_cycles::random::Seed;
 //! use latent_cycles::record;
 //!
 //! let parameters = record::load_model("artifacts/runs/default-ndarray-1/model.mpk".as_ref())?;
-//! let kernel = LatentKernel::estimate(&Conditionals::new(&parameters), 10_000, Seed(1), 0, |_| Vec::<()>::new());
-//! if let Some(kernel) = kernel {
-//!     println!("{} nats per step", entropy_production(&kernel.log_pi, &kernel.log_transition));
+//! let sampling = Sampling { samples: 1024, seed: Seed(1), time: 0 };
+//! let sampled = sample(&Conditionals::new(&parameters), None, sampling, |_| Vec::<()>::new(), &|| true);
+//! if let Some(sampled) = sampled {
+//!     let sigma = sampled.estimate.figure(|kernel| kernel.steady.entropy_production());
+//!     println!("{:?} nats per step, 95% interval {:?} to {:?}", sigma.value, sigma.low, sigma.high);
 //! }
 //! # Ok::<(), latent_cycles::record::RecordError>(())
 //! ```
 #![warn(missing_docs)]
 
+pub mod analysis;
 pub mod backend;
 pub mod bench;
 pub mod chain;
@@ -107,9 +113,11 @@ pub mod cli;
 pub mod conditionals;
 pub mod config;
 pub mod data;
+pub mod estimate;
 pub mod evaluation;
 pub mod exchange;
 pub mod files;
+pub mod generation;
 pub mod gradient;
 pub mod kernels;
 pub mod latent;

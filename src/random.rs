@@ -32,12 +32,19 @@ pub enum Stream {
     Binarize = 4,
     /// Stochastic binarization for evaluation, the same all along a run (0 train or 1 test, index of the image).
     BinarizeEvaluation = 5,
-    /// `z ~ p(.|x)` of the persistent chains (training step, chain step).
+    /// `z ~ p(.|x)` of the chains (training step, chain step); chains of trained models, see [`crate::generation`], have times from
+    /// 2^39 on in place of the step.
     Latent = 6,
-    /// `x ~ q(.|z)` of the persistent chains (training step, chain step).
+    /// `x ~ q(.|z)` of the chains, as for `Latent`.
     Visible = 7,
-    /// Stratified images of the latent kernel's estimate (training step, latent state).
+    /// Images of each latent state for estimates of the kernel, in training and in an analysis (training step, latent state).
     Kernel = 8,
+    /// Images of an analysis, drawn in each latent state along its proposals (training step, latent state).
+    Proposal = 10,
+    /// Where chains of trained models start: their states (0, 0), their images (1, 0).
+    Generated = 11,
+    /// Images of the film strips in a report (strip, frame).
+    Film = 12,
     /// The order in which the classifier of generated images sees its data (epoch, 0).
     Classifier = 9,
 }

@@ -16,6 +16,10 @@ use crate::ops::cpu::NdArrayBackend;
 type Host = NdArrayBackend;
 type Recording = NamedMpkBytesRecorder<FullPrecisionSettings>;
 
+/// What training's configuration allows at most; the kernels count columns in 16 bits.
+const MOST_PIXELS: usize = 1 << 16;
+const MOST_STATES: usize = 10_000;
+
 /// Why a record could not be saved or used.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -145,6 +149,8 @@ fn check_model(path: &Path, parameters: &Parameters) -> Result<(), RecordError> 
         "its two matrices and the bias have shapes that do not fit together"
     } else if parameters.visible() == 0 || parameters.latent() == 0 {
         "its matrices are empty"
+    } else if parameters.visible() > MOST_PIXELS || parameters.latent() > MOST_STATES {
+        "its matrices are larger than any model of this program, 65,536 pixels and 10,000 latent states"
     } else if !parameters.is_finite() {
         "its parameters are not all finite"
     } else {

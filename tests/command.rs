@@ -66,6 +66,17 @@ fn the_default_run_reaches_its_figures() {
     let lit = picture.pixels().filter(|pixel| pixel.0[0] == 255).count() as f64 / 582.0 / 582.0;
     assert!((0.05..0.3).contains(&lit), "{lit} of the picture is lit");
 
+    // Its analysis keeps its promises: every transition within 10%, both entropy productions within 1%.
+    let (status, stdout, stderr) = run(program().args(["analyze", "artifacts/runs/default-ndarray-1"]).current_dir(&folder));
+    assert_eq!((status, stderr.as_str()), (0, ""), "{stdout}");
+    let found = crate::analyze::analysis(&path.join("analysis"));
+    let precision = |key: &str| found["precision"][key].as_f64().unwrap();
+    assert!(precision("worst_transition") <= 0.1 && found["precision"]["transitions_above_10_percent"] == 0);
+    assert!(precision("entropy_production") <= 0.01 && precision("path_entropy_production") <= 0.01);
+    let value = |key: &str| found[key]["value"].as_f64().unwrap();
+    assert!(value("entropy_production") >= 3.0 && value("self_transition") <= 0.05);
+    assert!((value("log_likelihood_train") - figure("log_likelihood_train")).abs() < 0.02);
+
     // The next command that the last line names exists and works.
     let next = last_line.split("next: ").nth(1).unwrap();
     let (status, stdout, stderr) = run(Command::new("sh").arg("-c").arg(next).current_dir(&folder));
@@ -229,7 +240,8 @@ fn own_images_of_any_size_train_with_and_without_labels_and_tests() {
 
 #[test]
 fn every_command_has_help_with_an_example_and_a_version() {
-    for arguments in [&["--help"][..], &["train", "--help"], &["export", "--help"], &["import", "--help"]] {
+    for command in ["", "train", "analyze", "sample", "export", "import", "bench"] {
+        let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let (status, stdout, _) = run(program().args(arguments));
         assert!(
             status == 0 && stdout.contains("Example") && stdout.contains("latent-cycles"),

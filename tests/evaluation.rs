@@ -7,7 +7,7 @@ use latent_cycles::data::packed::PackedImages;
 use latent_cycles::evaluation::Evaluator;
 use latent_cycles::evaluation::classifier::Classifier;
 use latent_cycles::evaluation::likelihood::log_likelihood;
-use latent_cycles::latent::stationary::log_stationary;
+use latent_cycles::latent::SteadyState;
 use latent_cycles::random::Seed;
 
 use crate::common::{Plain, random_images, random_model};
@@ -22,8 +22,8 @@ fn the_log_likelihood_is_that_of_the_images_chain() {
     let images = random_images(101, 53, 7);
     let code = |image: ndarray::ArrayView1<u8>| image.iter().enumerate().map(|(i, &lit)| usize::from(lit) << i).sum::<usize>();
     let expected = images.rows().into_iter().map(|image| distribution[code(image)].ln()).sum::<f64>() / 53.0;
-    let log_pi = log_stationary(&plain.kernel().mapv(f64::ln)).unwrap();
-    let found = log_likelihood(&Conditionals::new(&parameters), &log_pi, &PackedImages::pack(&images));
+    let steady = SteadyState::new(&plain.kernel()).unwrap();
+    let found = log_likelihood(&Conditionals::new(&parameters), steady.log_pi(), &PackedImages::pack(&images));
     assert!((found - expected).abs() < 1e-10, "{found} {expected}");
 }
 
@@ -57,7 +57,7 @@ fn striped() -> (tempfile::TempDir, Dataset) {
 fn the_class_divergence_is_that_of_the_images_that_the_model_draws() {
     let (_folder, data) = striped();
     let evaluator = Evaluator::new(&data, 211, Seed(5));
-    assert_eq!(evaluator.judge_accuracy(), Some(1.0));
+    assert_eq!(evaluator.judge.as_ref().map(|judge| judge.accuracy()), Some(1.0));
     let mut parameters = latent_cycles::model::Parameters::zeros(7, 2);
     for pixel in 0..7 {
         parameters.backward[[0, pixel]] = if pixel < 3 { 30.0 } else { -30.0 };

@@ -1,35 +1,87 @@
-//! The latent kernel and its thermodynamics: closed forms and full enumeration.
+//! The thermodynamics of a chain: closed forms, and what must hold for any chain.
 
-use latent_cycles::conditionals::Conditionals;
-use latent_cycles::latent::kernel::LatentKernel;
-use latent_cycles::latent::stationary::log_stationary;
-use latent_cycles::latent::thermodynamics::{entropy_production, self_transition};
+use latent_cycles::latent::cycles::Cycle;
+use latent_cycles::latent::{ChainError, SteadyState};
 use latent_cycles::random::{Seed, Stream, uniform_f64};
 use ndarray::{Array2, Axis, array};
 
-use crate::common::{Plain, image, random_model};
-
-/// A ring: one way with probability 0.6, the other with 0.1, stay with 0.3.
-fn ring(states: usize) -> Array2<f64> {
+/// A ring: one way with probability `ahead`, the other with `back`, else it stays.
+fn ring(states: usize, ahead: f64, back: f64) -> Array2<f64> {
     let mut t = Array2::zeros((states, states));
     for k in 0..states {
-        t[[k, k]] += 0.3;
-        t[[k, (k + 1) % states]] += 0.6;
-        t[[k, (k + states - 1) % states]] += 0.1;
+        t[[k, k]] += 1.0 - ahead - back;
+        t[[k, (k + 1) % states]] += ahead;
+        t[[k, (k + states - 1) % states]] += back;
     }
-    t.mapv_into(f64::ln)
+    t
+}
+
+fn close(a: f64, b: f64, tolerance: f64) -> bool {
+    (a - b).abs() <= tolerance * (1.0 + b.abs())
 }
 
 #[test]
-fn a_ring_has_the_entropy_production_of_its_affinity() {
-    // Each step goes round with net probability 0.5 against ln(0.6 / 0.1).
+fn a_ring_has_the_thermodynamics_of_its_affinity() {
     for states in [3, 5, 11] {
-        let log_t = ring(states);
-        let log_pi = log_stationary(&log_t).unwrap();
-        assert!(log_pi.iter().all(|log_pi| (log_pi + (states as f64).ln()).abs() < 1e-14));
-        assert!((entropy_production(&log_pi, &log_t) - 0.5 * 6.0_f64.ln()).abs() < 1e-14);
-        assert!((self_transition(&log_pi, &log_t) - 0.3).abs() < 1e-14);
+        let steady = SteadyState::new(&ring(states, 0.6, 0.1)).unwrap();
+        let count = states as f64;
+        assert!(steady.pi().iter().all(|&pi| close(pi, 1.0 / count, 1e-14)));
+        // Each step goes round with net probability 0.5 against ln(0.6 / 0.1).
+        assert!(close(steady.entropy_production(), 0.5 * 6.0_f64.ln(), 1e-14));
+        assert!(close(steady.self_transition(), 0.3, 1e-14));
+        assert!(close(steady.current(0, 1), 0.5 / count, 1e-14));
+        let [
+            Cycle {
+                states: list,
+                weight,
+                affinity,
+            },
+        ] = &steady.cycles()[..]
+        else {
+            panic!("one cycle")
+        };
+        assert_eq!(*list, (0..states).collect::<Vec<_>>());
+        assert!(close(*weight, 0.5 / count, 1e-13) && close(*affinity, count * 6.0_f64.ln(), 1e-13));
+        let strongest = steady.strongest_loop().unwrap();
+        assert!(close(strongest.affinity, count * 6.0_f64.ln(), 1e-13), "{strongest:?}");
+        assert!(close(steady.affinity(&strongest.states), strongest.affinity, 1e-13));
+
+        // Circulant: lambda_m = 0.3 + 0.7 cos(2 pi m / K) + 0.5 i sin(2 pi m / K).
+        let spectrum = steady.spectrum().unwrap();
+        assert_eq!(spectrum.eigenvalues.len(), states);
+        for m in 0..states {
+            let angle = std::f64::consts::TAU * m as f64 / count;
+            let (re, im) = (0.3 + 0.7 * angle.cos(), 0.5 * angle.sin());
+            assert!(
+                spectrum.eigenvalues.iter().any(|e| close(e.0, re, 1e-12) && close(e.1, im, 1e-12)),
+                "{m}"
+            );
+        }
+        let angle = std::f64::consts::TAU / count;
+        let (re, im) = (0.3 + 0.7 * angle.cos(), 0.5 * angle.sin());
+        assert!(close(spectrum.relaxation_time, -1.0 / re.hypot(im).ln(), 1e-10));
+        assert!(close(
+            spectrum.rotation_period.unwrap(),
+            std::f64::consts::TAU / im.atan2(re),
+            1e-10
+        ));
     }
+}
+
+/// A ring with one barrier: the current is one and the same all around, and no state is like another.
+#[test]
+fn a_driven_ring_with_a_barrier_has_one_cycle_that_carries_everything() {
+    let mut t = ring(7, 0.5, 0.2);
+    (t[[2, 3]], t[[2, 2]]) = (1e-6, 0.3 + 0.5 - 1e-6);
+    let steady = SteadyState::new(&t).unwrap();
+    let cycles = steady.cycles();
+    let affinity = 6.0 * (0.5_f64 / 0.2).ln() + (1e-6_f64 / 0.2).ln();
+    // The barrier makes the ring run backwards.
+    assert!(affinity < 0.0);
+    assert_eq!(cycles.len(), 1);
+    assert_eq!(cycles[0].states, [0, 6, 5, 4, 3, 2, 1]);
+    assert!(close(cycles[0].affinity, -affinity, 1e-12));
+    assert!(close(cycles[0].weight * cycles[0].affinity, steady.entropy_production(), 1e-12));
 }
 
 #[test]
@@ -45,141 +97,233 @@ fn a_birth_and_death_chain_is_reversible_and_its_rarest_state_exact() {
         (0, _, _) => 1.0 - up - down,
         _ => 0.0,
     });
-    let log_t = t.mapv(f64::ln);
-    let log_pi = log_stationary(&log_t).unwrap();
+    let steady = SteadyState::new(&t).unwrap();
+    let log_pi = steady.log_pi();
     for k in 0..states {
         let expected = k as f64 * (up / down).ln() + log_pi[0];
-        assert!((log_pi[k] - expected).abs() < 1e-12 * (1.0 + expected.abs()), "{k}");
+        assert!(close(log_pi[k], expected, 1e-12), "{k}");
     }
-    assert!(entropy_production(&log_pi, &log_t).abs() < 1e-15);
+    assert_eq!(steady.entropy_production(), 0.0);
+    assert!(steady.cycles().is_empty());
+    assert_eq!(steady.strongest_loop(), None);
+    assert_eq!(steady.spectrum().unwrap().rotation_period, None);
+}
+
+/// Detailed balance from symmetric fluxes over 20 decades, in any order of states.
+#[test]
+fn reversible_chains_are_in_balance() {
+    let states = 7;
+    let mut generator = Seed(74).generator(Stream::Kernel, 0, 0);
+    for _ in 0..64 {
+        let half = Array2::from_shape_simple_fn((states, states), || 20.0 * uniform_f64(&mut generator) * f64::ln(10.0));
+        let log_flux = &half + &half.t();
+        let balanced = SteadyState::in_balance(log_flux);
+        let again = SteadyState::from_logs(balanced.log_transition().clone()).unwrap();
+        for steady in [&balanced, &again] {
+            assert!(steady.entropy_production() < 1e-12);
+            assert!(steady.cycles().is_empty());
+            assert!(steady.strongest_loop().unwrap().affinity < 1e-12);
+        }
+        assert!(balanced.log_pi().iter().zip(again.log_pi()).all(|(a, b)| close(*a, *b, 1e-13)));
+    }
 }
 
 #[test]
-fn one_way_streets_islands_and_a_single_state_have_clear_answers() {
-    let one_way = array![[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5]].mapv(f64::ln);
-    let log_pi = log_stationary(&one_way).unwrap();
-    assert_eq!(entropy_production(&log_pi, &one_way), f64::INFINITY);
-    let islands = array![[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]].mapv(f64::ln);
-    assert!(log_stationary(&islands).is_none());
-    let single = array![[0.0]];
-    let log_pi = log_stationary(&single).unwrap();
+fn one_way_streets_islands_and_absorbing_states_have_clear_answers() {
+    let one_way = SteadyState::new(&array![[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5]]).unwrap();
+    assert_eq!(one_way.entropy_production(), f64::INFINITY);
+    assert_eq!(one_way.cycles()[0].affinity, f64::INFINITY);
+    assert_eq!(one_way.strongest_loop().unwrap().affinity, f64::INFINITY);
+    assert!(one_way.currents().iter().all(|current| current.is_finite()));
+
+    let islands = array![[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]];
+    assert_eq!(SteadyState::new(&islands), Err(ChainError::Apart(vec![vec![0, 1], vec![2]])));
+
+    // State 2 absorbs; from 0 and 1 there is no way back.
+    let absorbing = SteadyState::new(&array![[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.0, 0.0, 1.0]]).unwrap();
+    assert_eq!(absorbing.pi().to_vec(), [0.0, 0.0, 1.0]);
+    assert_eq!((absorbing.entropy_production(), absorbing.self_transition()), (0.0, 1.0));
+    assert!(absorbing.cycles().is_empty() && absorbing.strongest_loop().is_none());
+    assert!(close(absorbing.spectrum().unwrap().relaxation_time, -1.0 / 0.75_f64.ln(), 1e-12));
+
+    // A transient state before a ring changes nothing of the ring.
+    let mut t = Array2::zeros((4, 4));
+    t.slice_mut(ndarray::s![1.., 1..]).assign(&ring(3, 0.6, 0.1));
+    (t[[0, 0]], t[[0, 2]]) = (0.5, 0.5);
+    let steady = SteadyState::new(&t).unwrap();
+    assert!(close(steady.entropy_production(), 0.5 * 6.0_f64.ln(), 1e-14));
+    assert_eq!(steady.cycles()[0].states, [1, 2, 3]);
+
+    let single = SteadyState::new(&array![[1.0]]).unwrap();
+    assert_eq!((single.entropy_production(), single.self_transition()), (0.0, 1.0));
+    assert_eq!(single.spectrum().unwrap().relaxation_time, 0.0);
+    // A frozen chain that is not quite reducible.
+    let frozen = SteadyState::from_logs(array![[0.0, -90.0], [-80.0, 0.0]]).unwrap();
+    assert!(close(frozen.log_pi()[1], -10.0, 1e-4) && frozen.spectrum().unwrap().relaxation_time == f64::INFINITY);
+}
+
+#[test]
+fn what_is_no_transition_matrix_is_refused() {
+    assert_eq!(SteadyState::new(&Array2::zeros((0, 0))), Err(ChainError::Shape(0, 0)));
+    assert_eq!(SteadyState::new(&Array2::zeros((2, 3))), Err(ChainError::Shape(2, 3)));
     assert_eq!(
-        (entropy_production(&log_pi, &single), self_transition(&log_pi, &single)),
-        (0.0, 1.0)
+        SteadyState::new(&array![[0.5, 0.5], [-0.5, 1.5]]),
+        Err(ChainError::Entry(1, 0, -0.5))
     );
+    assert!(matches!(
+        SteadyState::new(&array![[f64::NAN, 1.0], [0.5, 0.5]]),
+        Err(ChainError::Entry(0, 0, _))
+    ));
+    assert!(matches!(SteadyState::new(&array![[0.5, 0.5], [0.5, 0.4]]), Err(ChainError::Row(1, sum)) if close(sum, 0.9, 1e-12)));
+    assert!(matches!(
+        SteadyState::from_logs(array![[f64::INFINITY, 0.0], [0.0, 0.0]]),
+        Err(ChainError::Row(0, _))
+    ));
 }
 
-/// Any positive chain: pi is stationary and normalized, nothing is negative, relabelling changes nothing, two states are reversible.
+/// Two rings that share a state, and ties in all currents: the rule for equal cycles.
 #[test]
-fn random_chains() {
-    let states = 5;
-    let mut generator = Seed(70).generator(Stream::Kernel, 0, 0);
-    for _ in 0..256 {
-        let t = Array2::from_shape_simple_fn((states, states), || (33.0 * uniform_f64(&mut generator) - 30.0).exp());
-        let t = &t / &t.sum_axis(Axis(1)).insert_axis(Axis(1));
-        let log_t = t.mapv(f64::ln);
-        let log_pi = log_stationary(&log_t).unwrap();
-        let pi = log_pi.mapv(f64::exp);
-        assert!((pi.sum() - 1.0).abs() < 1e-12);
-        assert!((&pi.dot(&t) - &pi).iter().all(|unbalanced| unbalanced.abs() < 1e-12));
-        let sigma = entropy_production(&log_pi, &log_t);
-        assert!(sigma >= 0.0);
-        let order = [3, 0, 4, 1, 2];
-        let relabelled = Array2::from_shape_fn((states, states), |(j, k)| log_t[[order[j], order[k]]]);
-        let again = entropy_production(&log_stationary(&relabelled).unwrap(), &relabelled);
-        assert!((again - sigma).abs() <= 1e-9 * (1.0 + sigma));
-        let two = array![[t[[0, 0]], 1.0 - t[[0, 0]]], [t[[0, 1]], 1.0 - t[[0, 1]]]].mapv(f64::ln);
-        assert!(entropy_production(&log_stationary(&two).unwrap(), &two).abs() < 1e-9);
-    }
+fn equal_cycles_leave_in_the_order_of_their_states() {
+    let t = array![
+        [0.0, 0.5, 0.0, 0.5, 0.0],
+        [0.0, 0.0, 1.0, 0.0, 0.0],
+        [1.0, 0.0, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 1.0],
+        [1.0, 0.0, 0.0, 0.0, 0.0]
+    ];
+    let steady = SteadyState::new(&t).unwrap();
+    let states: Vec<Vec<usize>> = steady.cycles().into_iter().map(|cycle| cycle.states).collect();
+    assert_eq!(states, [[0, 1, 2], [0, 3, 4]]);
 }
 
-/// The estimated kernel against enumeration: every entry within 5.3 of its own standard errors, which a right program passes but once
-/// in 10^6 seeds even with nine entries.
-#[test]
-fn the_estimated_kernel_agrees_with_enumeration() {
-    let (visible, latent, samples) = (7, 3, 20_011);
-    let parameters = random_model(71, visible, latent, 1.5);
-    let plain = Plain::new(&parameters);
-    let exact = plain.kernel();
-    let kernel = LatentKernel::estimate(&Conditionals::new(&parameters), samples, Seed(71), 0, |images| {
-        vec![(); images.len()]
-    })
-    .unwrap();
-    for ((j, k), &expected) in exact.indexed_iter() {
-        let second: f64 = (0..1 << visible)
-            .map(|code| {
-                let x = image(code, visible);
-                (plain.log_q(&x, j) + 2.0 * plain.log_p(&x, k)).exp()
-            })
-            .sum();
-        let error = ((second - expected * expected) / samples as f64).sqrt();
-        let found = kernel.log_transition[[j, k]].exp();
-        assert!(
-            (found - expected).abs() < 5.3 * error,
-            "T[{j}, {k}]: {found} against {expected} +- {error}"
-        );
-    }
-    assert_eq!(kernel.observed.iter().map(Vec::len).sum::<usize>(), latent * samples);
-}
-
-/// Both entropy productions, from many independent estimates: their mean within 5 standard errors of the enumerated truth.
-#[test]
-fn both_entropy_productions_agree_with_enumeration() {
-    let (visible, latent) = (7, 3);
-    // Images of a state lead to the next one: a cycle with noise.
-    let mut parameters = random_model(72, visible, latent, 1.0);
-    let next = Array2::from_shape_fn((visible, latent), |(i, k)| parameters.backward[[(k + 2) % latent, i]]);
-    parameters.forward = &parameters.forward * 0.5 + next;
-    let plain = Plain::new(&parameters);
-    let log_t = plain.kernel().mapv(f64::ln);
-    let log_pi = log_stationary(&log_t).unwrap();
-    let latent_truth = entropy_production(&log_pi, &log_t);
-    // sigma over all paths z -> x -> z'.
-    let mut path_truth = 0.0;
-    for code in 0..1 << visible {
-        let x = image(code, visible);
-        for z in 0..latent {
-            for after in 0..latent {
-                let forward = plain.log_q(&x, z) + plain.log_p(&x, after);
-                let back = plain.log_q(&x, after) + plain.log_p(&x, z);
-                path_truth += (log_pi[z] + forward).exp() * (forward - back);
+/// A random chain whose transitions spread over `decades`, some of them missing where `sparse`.
+fn random_chain(seed: u64, states: usize, decades: f64, sparse: bool) -> Array2<f64> {
+    let mut generator = Seed(seed).generator(Stream::Kernel, 1, 0);
+    let mut t = Array2::from_shape_simple_fn((states, states), || 10.0_f64.powf(-decades * uniform_f64(&mut generator)));
+    if sparse {
+        // Any link may be missing, but in both directions, and never those of the ring.
+        for j in 0..states {
+            for k in 0..j {
+                if j - k > 1 && j - k < states - 1 && uniform_f64(&mut generator) < 0.6 {
+                    (t[[j, k]], t[[k, j]]) = (0.0, 0.0);
+                }
             }
         }
     }
-    assert!(path_truth > latent_truth && latent_truth > 1e-3, "{path_truth} {latent_truth}");
+    &t / &t.sum_axis(Axis(1)).insert_axis(Axis(1))
+}
 
-    let model = Conditionals::new(&parameters);
-    let estimates: Vec<(f64, f64)> = (0..40)
-        .map(|seed| {
-            let kernel = LatentKernel::estimate(&model, 5003, Seed(seed), 0, |images| vec![(); images.len()]).unwrap();
-            (
-                entropy_production(&kernel.log_pi, &kernel.log_transition),
-                kernel.path_entropy_production,
-            )
-        })
-        .collect();
-    for (truth, values) in [
-        (latent_truth, estimates.iter().map(|e| e.0).collect::<Vec<_>>()),
-        (path_truth, estimates.iter().map(|e| e.1).collect::<Vec<_>>()),
-    ] {
-        let count = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / count;
-        let error = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0) / count).sqrt();
-        assert!((mean - truth).abs() < 5.0 * error, "{mean} against {truth} +- {error}");
-        assert!(error < 0.05 * truth, "an estimate worth the name: {truth} +- {error}");
+/// What must hold for every chain: mild and steep, dense and sparse.
+#[test]
+fn random_chains() {
+    for seed in 0..256 {
+        let states = [2, 3, 5, 7, 13][seed as usize % 5];
+        let decades = [0.5, 3.0, 14.0][seed as usize % 3];
+        let t = random_chain(seed, states, decades, seed % 2 == 0);
+        let steady = SteadyState::new(&t).unwrap();
+        let pi = steady.pi();
+        assert!((pi.sum() - 1.0).abs() < 1e-12);
+        assert!((&pi.dot(&t) - &pi).iter().all(|unbalanced| unbalanced.abs() < 1e-12));
+        assert!((steady.flux().sum() - 1.0).abs() < 1e-12);
+
+        let currents = steady.currents();
+        assert_eq!(currents, -&currents.t());
+        assert!(currents.sum_axis(Axis(1)).iter().all(|sum| sum.abs() < 1e-12));
+
+        let sigma = steady.entropy_production();
+        assert!(sigma >= 0.0);
+        assert!(close(0.5 * steady.pair_entropy_production().sum(), sigma, 1e-12));
+        assert_eq!(sigma < 1e-14, states == 2, "zero if and only if reversible: {sigma}");
+        assert_eq!(steady.strongest_loop().is_some_and(|l| l.affinity > 1e-9), states > 2);
+
+        // The cycles: simple, ever weaker, and all of J and of sigma.
+        let cycles = steady.cycles();
+        let mut sum = Array2::<f64>::zeros((states, states));
+        for cycle in &cycles {
+            let mut visited = cycle.states.clone();
+            visited.sort_unstable();
+            visited.dedup();
+            assert_eq!(visited.len(), cycle.states.len());
+            assert!(cycle.states.len() >= 3 && cycle.states[0] == visited[0]);
+            for (place, &from) in cycle.states.iter().enumerate() {
+                let to = cycle.states[(place + 1) % cycle.states.len()];
+                sum[[from, to]] += cycle.weight;
+                sum[[to, from]] -= cycle.weight;
+            }
+        }
+        assert!(cycles.windows(2).all(|pair| pair[0].weight >= pair[1].weight));
+        assert!((&sum - &currents).iter().all(|rest| rest.abs() < 1e-12), "seed {seed}");
+        let carried: f64 = cycles.iter().map(|cycle| cycle.weight * cycle.affinity).sum();
+        assert!(close(carried, sigma, 1e-11), "seed {seed}: {carried} {sigma}");
+        assert_eq!(cycles, SteadyState::new(&t).unwrap().cycles());
+
+        // Other names for the states change nothing.
+        let order: Vec<usize> = (0..states).map(|k| (k * (states - 1) + 1) % states).collect();
+        let relabelled = Array2::from_shape_fn((states, states), |(j, k)| t[[order[j], order[k]]]);
+        let again = SteadyState::new(&relabelled).unwrap();
+        assert!(close(again.entropy_production(), sigma, 1e-9));
+        assert!(close(again.self_transition(), steady.self_transition(), 1e-12));
+        // Later cycles may be cut in other ways where currents are equal; the widest is what it is.
+        let widest = |cycles: &[Cycle]| cycles.first().map_or(0.0, |cycle| cycle.weight);
+        assert!(close(widest(&again.cycles()), widest(&cycles), 1e-12), "seed {seed}");
+        let (a, b) = (steady.spectrum().unwrap(), again.spectrum().unwrap());
+        assert!(
+            a.eigenvalues
+                .iter()
+                .zip(&b.eigenvalues)
+                .all(|(a, b)| close(a.0, b.0, 1e-9) && close(a.1, b.1, 1e-9))
+        );
+        assert!(close(a.eigenvalues[0].0, 1.0, 1e-12));
     }
 }
 
-/// A reversible model: W_ik = A_ki + c_i.
+/// The widest cycle of a small chain, found by trying all of them.
 #[test]
-fn a_reversible_model_produces_no_entropy() {
-    let mut parameters = random_model(73, 5, 3, 1.0);
-    let shift = [0.5_f32, -1.0, 0.25, 2.0, 0.0];
-    parameters.forward = ndarray::Array2::from_shape_fn((5, 3), |(i, k)| parameters.backward[[k, i]] + shift[i]);
-    let kernel = LatentKernel::estimate(&Conditionals::new(&parameters), 1009, Seed(73), 0, |images| vec![(); images.len()]).unwrap();
-    // The path's ratio vanishes image by image up to its mean, so only pi's error is left, which is small too.
-    assert!(kernel.path_entropy_production.abs() < 0.05, "{}", kernel.path_entropy_production);
-    let log_t = Plain::new(&parameters).kernel().mapv(f64::ln);
-    let log_pi = log_stationary(&log_t).unwrap();
-    assert!(entropy_production(&log_pi, &log_t) < 1e-12);
+fn the_first_cycle_is_the_widest_of_all() {
+    for seed in 0..64 {
+        let states = 5;
+        let steady = SteadyState::new(&random_chain(seed, states, 2.0, false)).unwrap();
+        let mut widest: f64 = 0.0;
+        // Every list of distinct states, by counting in base 6 with 5 for "ended".
+        for code in 0..6_usize.pow(5) {
+            let digits: Vec<usize> = (0..5).map(|place| code / 6_usize.pow(place) % 6).collect();
+            let list: Vec<usize> = digits.iter().copied().take_while(|&digit| digit < states).collect();
+            if list.len() >= 3 && (0..list.len()).all(|place| !list[..place].contains(&list[place])) {
+                let bottleneck = (0..list.len()).map(|place| steady.current(list[place], list[(place + 1) % list.len()]));
+                widest = widest.max(bottleneck.fold(f64::INFINITY, f64::min));
+            }
+        }
+        assert_eq!(steady.cycles()[0].weight, widest, "seed {seed}");
+    }
+}
+
+/// Entropy production by its meaning: the log ratio of a long path's probability to that of its reverse, per step.
+#[test]
+fn entropy_production_is_the_rate_at_which_paths_tell_the_direction_of_time() {
+    let t = random_chain(5, 5, 1.0, false);
+    let steady = SteadyState::new(&t).unwrap();
+    let mut generator = Seed(75).generator(Stream::Kernel, 2, 0);
+    let (steps, mut state) = (400_000, 0);
+    let mut ratios = Vec::new();
+    for _ in 0..steps {
+        let mut left = uniform_f64(&mut generator);
+        let next = (0..4).find(|&k| {
+            left -= t[[state, k]];
+            left < 0.0
+        });
+        let next = next.unwrap_or(4);
+        ratios.push((t[[state, next]] / t[[next, state]]).ln());
+        state = next;
+    }
+    // Means of blocks are as good as independent.
+    let blocks: Vec<f64> = ratios.chunks(1000).map(|block| block.iter().sum::<f64>() / 1000.0).collect();
+    let count = blocks.len() as f64;
+    let mean = blocks.iter().sum::<f64>() / count;
+    let error = (blocks.iter().map(|b| (b - mean).powi(2)).sum::<f64>() / (count - 1.0) / count).sqrt();
+    assert!(
+        (mean - steady.entropy_production()).abs() < 5.0 * error,
+        "{mean} +- {error}, {}",
+        steady.entropy_production()
+    );
+    assert!(error < 0.02 * mean);
 }

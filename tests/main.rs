@@ -1,5 +1,6 @@
 //! All tests in one binary: each further one would compile the backends' generics again.
 
+mod analyze;
 mod bench;
 mod chain;
 mod command;
@@ -7,6 +8,7 @@ mod common;
 mod config;
 mod data;
 mod draws;
+mod estimate;
 mod evaluation;
 mod exchange;
 mod gradient;

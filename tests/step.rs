@@ -3,8 +3,7 @@
 use latent_cycles::config::{Config, Epsilon, Schedule, TrainingConfig};
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::data::{BinaryImages, Dataset};
-use latent_cycles::latent::stationary::log_stationary;
-use latent_cycles::latent::thermodynamics::entropy_production;
+use latent_cycles::latent::SteadyState;
 use latent_cycles::model::Parameters;
 use latent_cycles::random::Seed;
 use latent_cycles::record::TrainingState;
@@ -191,10 +190,8 @@ fn the_reversible_start_is_reversible() {
     let mean = [0.0, 0.1, 0.5, 0.7, 1.0];
     let latent = 3;
     let exact = |parameters: &Parameters| {
-        let plain = Plain::new(parameters);
-        let log_t = plain.kernel().mapv(f64::ln);
-        let log_pi = log_stationary(&log_t).unwrap();
-        (entropy_production(&log_pi, &log_t), log_pi)
+        let steady = SteadyState::new(&Plain::new(parameters).kernel()).unwrap();
+        (steady.entropy_production(), steady.log_pi().clone())
     };
     let (sigma, log_pi) = exact(&start::reversible(&mean, latent, 1.0, 1e-3, Seed(60)));
     assert!(sigma < 1e-11, "{sigma:e}");

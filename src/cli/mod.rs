@@ -1,9 +1,12 @@
 //! The commands: one file each.
 
+mod analyze;
 mod bench;
 mod export;
 mod import;
 mod progress;
+mod sample;
+mod subject;
 mod train;
 
 use std::io::Write;
@@ -28,6 +31,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Train(train::Train),
+    Analyze(analyze::Analyze),
+    Sample(sample::Sample),
     Export(export::Export),
     Import(import::Import),
     Bench(bench::Bench),
@@ -46,6 +51,8 @@ pub fn main() -> ExitCode {
     let command = Arguments::parse().command;
     let run = || match command {
         Command::Train(command) => command.run(),
+        Command::Analyze(command) => command.run(),
+        Command::Sample(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Bench(command) => command.run(),

@@ -133,15 +133,8 @@ impl Train {
             (None, None) => named_backend,
         };
         let (data, numerics) = prepare(&config, backend)?;
-        if let Some(manifest) = &earlier
-            && manifest.data.checksum != data.checksum()
-        {
-            anyhow::bail!(
-                "{}: the run was started on other images (checksum {} in its manifest, now {}); bring those back to go on",
-                folder.path().display(),
-                manifest.data.checksum,
-                data.checksum()
-            );
+        if let Some(manifest) = &earlier {
+            manifest.expect_data(folder.path(), &data)?;
         }
         let (state, mut broken) = folder.last_checkpoint();
         if state.is_none() && !broken.is_empty() {
@@ -243,7 +236,7 @@ impl Plan {
             ));
         }
         let evaluator = Evaluator::new(&data, config.evaluation.samples, Seed(config.training.seed));
-        let mut manifest = manifest(&config, &data, &device, evaluator.judge_accuracy());
+        let mut manifest = manifest(&config, &data, &device, evaluator.judge.as_ref().map(|judge| judge.accuracy()));
         manifest.step = state.step;
         if let Some(earlier) = earlier {
             manifest.start = earlier.start;

@@ -1,6 +1,7 @@
 //! The log-likelihood of images, exact once the steady state is known.
 
 use ndarray::{Array1, Axis};
+use rayon::prelude::*;
 
 use crate::conditionals::{Conditionals, log_sum_exp};
 use crate::data::packed::PackedImages;
@@ -10,6 +11,27 @@ use crate::data::packed::PackedImages;
 /// The model's distribution is a mixture of L Bernoulli products whose weights are set by the chain, so there is no partition
 /// function to estimate. The sum runs in the images' order, so that the figure does not depend on the number of threads.
 pub fn log_likelihood(model: &Conditionals, log_pi: &Array1<f64>, images: &PackedImages) -> f64 {
-    let log_joint = model.log_backward(images) + log_pi;
-    log_joint.map_axis(Axis(1), log_sum_exp).iter().sum::<f64>() / images.len() as f64
+    log_likelihoods(model, &[log_pi], images).0[0]
+}
+
+/// As [`log_likelihood`] for several pi, with the first one's standard error over images: how far it may be from the mean over all
+/// images of the kind that these are a sample of.
+pub fn log_likelihoods(model: &Conditionals, log_pis: &[&Array1<f64>], images: &PackedImages) -> (Vec<f64>, f64) {
+    /// Images held at a time.
+    const BLOCK: usize = 2048;
+    let all: Vec<usize> = (0..images.len()).collect();
+    let of_block = |block: &[usize]| {
+        let log_backward = model.log_backward(&images.select(block));
+        let densities = log_pis
+            .iter()
+            .map(|log_pi| (&log_backward + *log_pi).map_axis(Axis(1), log_sum_exp));
+        densities.collect::<Vec<Array1<f64>>>()
+    };
+    let blocks: Vec<Vec<Array1<f64>>> = all.par_chunks(BLOCK).map(of_block).collect();
+    let count = images.len() as f64;
+    let densities = |pi: usize| blocks.iter().flat_map(move |block| block[pi].iter());
+    let means: Vec<f64> = (0..log_pis.len()).map(|pi| densities(pi).sum::<f64>() / count).collect();
+    let squares: f64 = densities(0).map(|density| (density - means[0]).powi(2)).sum();
+    let error = (squares / (count * (count - 1.0).max(1.0))).sqrt();
+    (means, error)
 }

@@ -1,11 +1,10 @@
-//! The stationary distribution of a finite Markov chain, accurate for its rarest state.
+//! The stationary distribution, accurate for its rarest state.
 
 use ndarray::{Array1, Array2};
 
 use crate::conditionals::{log_add, log_sum_exp};
 
-/// `ln pi` for `pi = pi T`, from `ln T` `[L, L]` with rows that sum to one in probability; `None` where the steady state is not
-/// unique.
+/// `ln pi` for `pi = pi T`, from `ln T` `[L, L]` of a chain in which every state leads to every other.
 ///
 /// This is the elimination of Grassmann, Taksar and Heyman (Oper. Res. 33, 1107 (1985)): states are removed one by one, and the
 /// chain watched on the others is again a chain,
@@ -16,23 +15,17 @@ use crate::conditionals::{log_add, log_sum_exp};
 ///
 /// It adds, multiplies and divides but never subtracts, so every pi_k keeps its relative accuracy however small it is. It is done on
 /// logarithms because transition probabilities of images reach e^-1000, which no f64 holds.
-///
-/// A state that cannot reach the states before it makes the elimination stop: they are then transient or apart. If the states it
-/// ends with form one closed class the steady state is still unique, but this function answers only for chains in which every
-/// eliminated state leads back, that is, for all with positive transitions, and says `None` otherwise.
-pub fn log_stationary(log_transition: &Array2<f64>) -> Option<Array1<f64>> {
-    let states = log_transition.nrows();
-    let mut log_t = log_transition.clone();
+pub(super) fn log_stationary(mut log_t: Array2<f64>) -> Array1<f64> {
+    let states = log_t.nrows();
     for n in (1..states).rev() {
         let log_leave = (0..n).fold(f64::NEG_INFINITY, |sum, m| log_add(sum, log_t[[n, m]]));
-        if log_leave == f64::NEG_INFINITY || log_leave.is_nan() {
-            return None;
-        }
-        for i in 0..n {
-            let log_via = log_t[[i, n]] - log_leave;
-            log_t[[i, n]] = log_via;
+        let (mut kept, removed) = log_t.view_mut().split_at(ndarray::Axis(0), n);
+        let removed = removed.row(0);
+        for mut row in kept.rows_mut() {
+            row[n] -= log_leave;
+            let log_via = row[n];
             for j in 0..n {
-                log_t[[i, j]] = log_add(log_t[[i, j]], log_via + log_t[[n, j]]);
+                row[j] = log_add(row[j], log_via + removed[j]);
             }
         }
     }
@@ -41,5 +34,5 @@ pub fn log_stationary(log_transition: &Array2<f64>) -> Option<Array1<f64>> {
         log_pi[n] = (0..n).fold(f64::NEG_INFINITY, |sum, i| log_add(sum, log_pi[i] + log_t[[i, n]]));
     }
     let log_total = log_sum_exp(log_pi.view());
-    Some(log_pi - log_total)
+    log_pi - log_total
 }

@@ -1,38 +1,71 @@
-//! A grid of binary images as a PNG picture.
+//! Binary images side by side as a PNG picture.
 
-use std::io::Cursor;
+use image::{GrayImage, Luma};
 
-use image::{GrayImage, ImageFormat, Luma};
-
+use super::png;
 use crate::data::BinaryImages;
 
-/// Images in a row, and rows, of the grid.
-const SIDE: usize = 10;
-/// Width and height that a picture does not pass by much.
-const LARGEST: usize = 4096;
+/// Width and height that a picture does not pass.
+const LARGEST: usize = 16_384;
 /// The grey between images.
 const GAP: u8 = 96;
 
-/// The first 100 images (fewer, where there are fewer or where they are very large) in rows of ten, lit pixels white, as the bytes
-/// of a PNG file. Small images are enlarged.
-pub fn png(images: &BinaryImages, rows: usize, columns: usize) -> Vec<u8> {
-    let scale = (56 / rows.max(columns)).max(1);
-    let (height, width) = (rows * scale + 2, columns * scale + 2);
-    let across = SIDE.min((LARGEST / width).max(1)).min(images.nrows().max(1));
-    let down = SIDE.min((LARGEST / height).max(1)).min(images.nrows().div_ceil(across));
-    let mut picture = GrayImage::from_pixel((across * width + 2) as u32, (down * height + 2) as u32, Luma([GAP]));
-    for (index, image) in images.rows().into_iter().take(across * down).enumerate() {
-        let (left, top) = (2 + index % across * width, 2 + index / across * height);
-        for y in 0..rows * scale {
-            for x in 0..columns * scale {
-                let lit = image[y / scale * columns + x / scale];
-                picture.put_pixel((left + x) as u32, (top + y) as u32, Luma([255 * lit]));
-            }
+/// How images of one size are laid out; small ones are enlarged.
+#[derive(Clone, Copy, Debug)]
+pub struct Grid {
+    rows: usize,
+    columns: usize,
+    /// Side of a pixel.
+    scale: usize,
+}
+
+impl Grid {
+    /// For images of so many rows and columns.
+    pub fn new((rows, columns): (usize, usize)) -> Self {
+        Self {
+            rows,
+            columns,
+            scale: (56 / rows.max(columns)).max(1),
         }
     }
-    let mut bytes = Cursor::new(Vec::new());
-    picture
-        .write_to(&mut bytes, ImageFormat::Png)
-        .expect("a grey picture in memory can be encoded");
-    bytes.into_inner()
+
+    /// Most images in a row, and most rows, at least one.
+    pub fn room(self) -> (usize, usize) {
+        let (height, width) = self.cell();
+        ((LARGEST / width).max(1), (LARGEST / height).max(1))
+    }
+
+    /// Height and width of an image with the gap after it.
+    fn cell(self) -> (usize, usize) {
+        (self.rows * self.scale + 2, self.columns * self.scale + 2)
+    }
+
+    /// Images `[N, D]` in rows of `across`, lit pixels white, as the bytes of a PNG file.
+    pub fn png(self, images: &BinaryImages, across: usize) -> Vec<u8> {
+        let (height, width) = self.cell();
+        let down = images.nrows().div_ceil(across);
+        let mut picture = GrayImage::from_pixel((across * width + 2) as u32, (down * height + 2) as u32, Luma([GAP]));
+        for (index, image) in images.rows().into_iter().enumerate() {
+            let (left, top) = (2 + index % across * width, 2 + index / across * height);
+            for y in 0..self.rows * self.scale {
+                for x in 0..self.columns * self.scale {
+                    let lit = image[y / self.scale * self.columns + x / self.scale];
+                    picture.put_pixel((left + x) as u32, (top + y) as u32, Luma([255 * lit]));
+                }
+            }
+        }
+        png::bytes(picture)
+    }
+}
+
+/// The first 100 images in rows of ten; fewer, where there are fewer or where they are very large.
+pub fn samples(images: &BinaryImages, size: (usize, usize)) -> Vec<u8> {
+    /// Width and height of a picture that is easily looked at.
+    const EASY: usize = 4096;
+    let grid = Grid::new(size);
+    let (height, width) = grid.cell();
+    let across = 10.min((EASY / width).max(1)).min(images.nrows().max(1));
+    let down = 10.min((EASY / height).max(1));
+    let first = images.slice(ndarray::s![..images.nrows().min(across * down), ..]).to_owned();
+    grid.png(&first, across)
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::{Config, ConfigError};
+use crate::data::Dataset;
 use crate::files::{self, FileError};
 use crate::record::{self, RecordError, TrainingState};
 
@@ -48,6 +49,16 @@ pub enum FolderError {
     /// A configuration that is not one.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Data that are not what they were.
+    #[error("{path}: the run was started on other images (checksum {then} in its manifest, now {now}); bring those back")]
+    OtherData {
+        /// The folder.
+        path: PathBuf,
+        /// In the manifest.
+        then: String,
+        /// Now.
+        now: String,
+    },
 }
 
 /// The folder of one run, held by this process alone.
@@ -126,6 +137,21 @@ pub enum Status {
     Failed,
     /// Not trained here but imported.
     Imported,
+}
+
+impl Manifest {
+    /// Refuses data that are not those the run was started on.
+    pub fn expect_data(&self, folder: &Path, data: &Dataset) -> Result<(), FolderError> {
+        let now = data.checksum();
+        if self.data.checksum == now {
+            return Ok(());
+        }
+        Err(FolderError::OtherData {
+            path: folder.to_owned(),
+            then: self.data.checksum.clone(),
+            now,
+        })
+    }
 }
 
 impl RunFolder {
@@ -246,17 +272,6 @@ impl RunFolder {
 
     /// The checkpoint with the most steps that can be read, with what is wrong with those that cannot.
     pub fn last_checkpoint(&self) -> (Option<TrainingState>, Vec<RecordError>) {
-        let stems = fs::read_dir(self.file("checkpoints"))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| {
-                let path = entry.path();
-                let is_record = path.extension().is_some_and(|extension| extension == "mpk");
-                is_record.then(|| path.file_stem()?.to_str().map(str::to_owned)).flatten()
-            });
-        let mut rungs: Vec<u64> = stems.filter_map(|stem| stem.strip_prefix("step-")?.parse().ok()).collect();
-        rungs.sort_unstable();
         let mut broken = Vec::new();
         let mut load = |path: PathBuf| match record::load_checkpoint(&path) {
             Ok(state) => Some(state),
@@ -267,7 +282,7 @@ impl RunFolder {
         };
         let latest = self.file("checkpoints/latest.mpk");
         let latest = if latest.exists() { load(latest) } else { None };
-        let rung = rungs.into_iter().rev().find_map(|step| load(self.rung(step)));
+        let rung = checkpoints(&self.path).into_iter().rev().find_map(|(_, path)| load(path));
         let last = latest.into_iter().chain(rung).max_by_key(|state| state.step);
         (last, broken)
     }
@@ -275,6 +290,18 @@ impl RunFolder {
     fn rung(&self, step: u64) -> PathBuf {
         self.file(&format!("checkpoints/step-{step:07}.mpk"))
     }
+}
+
+/// The checkpoints that a run's folder keeps for good, with their steps, in order.
+pub fn checkpoints(folder: &Path) -> Vec<(u64, PathBuf)> {
+    let files = fs::read_dir(folder.join("checkpoints")).into_iter().flatten().flatten();
+    let mut rungs: Vec<(u64, PathBuf)> = files
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "mpk"))
+        .filter_map(|path| Some((path.file_stem()?.to_str()?.strip_prefix("step-")?.parse().ok()?, path)))
+        .collect();
+    rungs.sort_unstable();
+    rungs
 }
 
 /// SHA-256 of a configuration's text, in hexadecimal.

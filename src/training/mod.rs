@@ -120,7 +120,7 @@ impl Run<'_> {
         }
         let state = self.checked_state(&*trainer)?;
         record::save_model(&self.folder.file("model.mpk"), &state.parameters)?;
-        let picture = grid::png(&state.chains, self.data.rows, self.data.columns);
+        let picture = grid::samples(&state.chains, (self.data.rows, self.data.columns));
         files::write(&self.folder.file("samples.png"), &picture)?;
         self.folder.remove_latest();
         Ok(Outcome::Finished)

@@ -1,35 +1,24 @@
-//! The latent kernel T of a model, estimated from images drawn in every state.
+//! The latent kernel of a model by plain means over images drawn in every state: cheap enough for training.
 
-use ndarray::{Array1, Array2, Axis, Zip};
+use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 
-use super::stationary::log_stationary;
+use super::Kernel;
+use super::exact::expected_ratio;
 use crate::conditionals::{Conditionals, log_add, log_sum_exp};
 use crate::data::packed::PackedImages;
+use crate::latent::SteadyState;
 use crate::random::{Draws, Seed, Stream};
 
-/// The latent chain of a model in its steady state, with what was observed of the images it was estimated from.
-///
-/// ```text
-/// T_jk = E_{x ~ q(.|j)} [ p(k|x) ],       pi = pi T
-/// ```
+/// A kernel, with what was observed of the images it was estimated from.
 ///
 /// The estimate is stratified: M images from `q(.|j)` for every state j, averages of probabilities and never counts. It needs no
-/// mixing, and works in log space and f64 because rare transitions underflow f32.
+/// mixing, and works in log space and f64 because rare transitions underflow f32. A transition rarer than 1 / M rests on few draws,
+/// which biases the latent entropy production upward; [`super::mixture`] does better.
 #[derive(Clone, Debug)]
-pub struct LatentKernel<T> {
-    /// `ln T`, `[L, L]`.
-    pub log_transition: Array2<f64>,
-    /// `ln pi`, `[L]`.
-    pub log_pi: Array1<f64>,
-    /// Path entropy production, nats per step of the whole chain, images included:
-    ///
-    /// ```text
-    /// sigma = E [ ln q(x|z) p(z'|x) - ln q(x|z') p(z|x) ],      z ~ pi,  x ~ q(.|z),  z' ~ p(.|x)
-    /// ```
-    ///
-    /// The average over z' is exact for each image. It is at least the latent entropy production, which sees less of the path.
-    pub path_entropy_production: f64,
+pub struct PlainEstimate<T> {
+    /// T, pi, and the path's log ratios.
+    pub kernel: Kernel,
     /// For every state, what was observed of each of its M images.
     pub observed: Vec<Vec<T>>,
 }
@@ -43,10 +32,10 @@ struct Stratum<T> {
     observed: Vec<T>,
 }
 
-impl<T: Send> LatentKernel<T> {
+impl<T: Send> PlainEstimate<T> {
     /// Draws `samples` images in each state and shows them, some at a time, to `observe`, which gives one observation for each; `time`
-    /// keys the draws. `None` if the steady state is not unique, which for finite parameters cannot be.
-    pub fn estimate(
+    /// keys the draws. `None` if the parameters are not finite.
+    pub fn draw(
         model: &Conditionals,
         samples: usize,
         seed: Seed,
@@ -59,12 +48,11 @@ impl<T: Send> LatentKernel<T> {
             .map(|state| Stratum::draw(model, state, samples, seed.draws(Stream::Kernel, time, state as u64), &observe))
             .collect();
         let log_transition = Array2::from_shape_fn((latent, latent), |(j, k)| strata[j].log_transition[k]);
-        let log_pi = log_stationary(&log_transition)?;
-        let path = log_pi.iter().zip(&strata).map(|(log_pi, stratum)| log_pi.exp() * stratum.path);
         Some(Self {
-            path_entropy_production: path.sum(),
-            log_transition,
-            log_pi,
+            kernel: Kernel {
+                steady: SteadyState::from_logs(log_transition).ok()?,
+                path: strata.iter().map(|stratum| stratum.path).collect(),
+            },
             observed: strata.into_iter().map(|stratum| stratum.observed).collect(),
         })
     }
@@ -83,10 +71,7 @@ impl<T> Stratum<T> {
             let log_forward = model.log_forward(&images);
             let log_backward = model.log_backward(&images);
             for (log_p, log_q) in log_forward.rows().into_iter().zip(log_backward.rows()) {
-                let here = log_q[state] - log_p[state];
-                path += Zip::from(&log_p)
-                    .and(&log_q)
-                    .fold(0.0, |sum, log_p, log_q| sum + log_p.exp() * (here - (log_q - log_p)));
+                path += log_q[state] - log_p[state] - expected_ratio(log_p, log_q);
             }
             let block = log_forward.map_axis(Axis(0), log_sum_exp);
             log_sum.zip_mut_with(&block, |sum, &block| *sum = log_add(*sum, block));

@@ -1,0 +1,111 @@
+//! The files of an analysis but for the page: analysis.json, latent.npz, currents.dot.
+
+use std::fmt::Write;
+use std::io::Cursor;
+
+use ndarray::{Array1, Array2, ArrayView1};
+use ndarray_npy::{NpzWriter, WriteNpzError};
+use serde::{Serialize, Serializer};
+
+use super::Analysis;
+
+/// analysis.json.
+///
+/// # Errors
+/// When serialization fails, which it cannot for these types.
+pub fn json(analysis: &Analysis) -> serde_json::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(analysis)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// latent.npz, for numpy: the tables of an analysis in f64.
+///
+/// | array | shape | |
+/// |---|---|---|
+/// | `transition`, `log_transition` | L, L | T and ln T |
+/// | `transition_error` | L, L | its relative standard error |
+/// | `stationary`, `log_stationary` | L | pi and ln pi |
+/// | `stationary_error` | L | its relative standard error |
+/// | `flux`, `currents`, `currents_error` | L, L | F, J and the standard error of J, per step |
+/// | `pair_entropy_production` | L, L | of each pair of states, nats per step; half its sum is sigma_z |
+/// | `path_by_state` | L | what steps from each state add to the path's entropy production, given the state |
+/// | `eigenvalues` | L, 2 | real and imaginary parts |
+/// | `mean_images` | L, rows, columns | s(A) |
+/// | `generated` | N, rows, columns | images of chains in the steady state, 0 and 1, u8 |
+/// | `state_classes` | L, C | shares of classes among each state's images, where there are labels |
+///
+/// # Errors
+/// When the archive cannot be made in memory.
+pub fn npz(analysis: &Analysis, (rows, columns): (usize, usize)) -> Result<Vec<u8>, WriteNpzError> {
+    let kernel = &analysis.estimate.kernel;
+    let steady = &kernel.steady;
+    let mut bytes = Cursor::new(Vec::new());
+    let mut archive = NpzWriter::new(&mut bytes);
+    archive.add_array("transition", &analysis.transition)?;
+    archive.add_array("log_transition", steady.log_transition())?;
+    archive.add_array("transition_error", &analysis.transition_error)?;
+    archive.add_array("stationary", &analysis.stationary)?;
+    archive.add_array("log_stationary", steady.log_pi())?;
+    archive.add_array("stationary_error", &analysis.stationary_error)?;
+    archive.add_array("flux", &steady.flux())?;
+    archive.add_array("currents", &analysis.currents)?;
+    archive.add_array("currents_error", &analysis.current_error)?;
+    archive.add_array("pair_entropy_production", &steady.pair_entropy_production())?;
+    archive.add_array("path_by_state", &kernel.path)?;
+    let eigenvalues = &analysis.eigenvalues;
+    let part = |(k, part): (usize, usize)| [eigenvalues[k].0, eigenvalues[k].1][part];
+    archive.add_array("eigenvalues", &Array2::from_shape_fn((eigenvalues.len(), 2), part))?;
+    let size = |count: usize| (count, rows, columns);
+    let means = analysis.mean_images.to_shape(size(analysis.latent));
+    let generated = analysis.generated.to_shape(size(analysis.generated.nrows()));
+    if let (Ok(means), Ok(generated)) = (means, generated) {
+        archive.add_array("mean_images", &means)?;
+        archive.add_array("generated", &generated)?;
+    }
+    if let Some(classes) = &analysis.classes {
+        archive.add_array("state_classes", &classes.states)?;
+    }
+    archive.finish()?;
+    Ok(bytes.into_inner())
+}
+
+/// currents.dot, for Graphviz: a node for each state, as large as its weight; an edge for each net current, as wide as it is.
+///
+/// Currents below a thousandth of the largest are left out, and states without any current with them.
+pub fn dot(analysis: &Analysis) -> String {
+    let largest = analysis.currents.iter().copied().fold(0.0, f64::max);
+    let mut text =
+        String::from("// Net currents among the latent states, per step. Draw with: dot -Tsvg currents.dot\ndigraph currents {\n");
+    text.push_str("  layout=circo; node [shape=circle, fixedsize=true, fontsize=12]; edge [fontsize=9];\n");
+    let edges = || {
+        let positive = analysis.currents.indexed_iter();
+        positive.filter(|(_, current)| **current > 1e-3 * largest)
+    };
+    for (state, weight) in analysis.stationary.iter().enumerate() {
+        if edges().any(|((from, to), _)| from == state || to == state) {
+            let width = 0.3 + 1.2 * weight.sqrt();
+            let _ = writeln!(
+                text,
+                "  {state} [width={width:.3}, tooltip=\"state {state}: weight {weight:.3e}\"];"
+            );
+        }
+    }
+    for ((from, to), current) in edges() {
+        let width = 0.3 + 5.0 * current / largest;
+        let _ = writeln!(text, "  {from} -> {to} [penwidth={width:.2}, label=\"{current:.2e}\"];");
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// A vector as a list of numbers.
+pub(super) fn vector<S: Serializer>(values: &Array1<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    values.as_slice().unwrap_or_default().serialize(serializer)
+}
+
+/// A matrix as a list of rows.
+pub(super) fn matrix<S: Serializer>(values: &Array2<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    let rows = values.rows().into_iter().map(|row: ArrayView1<f64>| row.to_vec());
+    serializer.collect_seq(rows)
+}

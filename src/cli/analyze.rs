@@ -1,0 +1,395 @@
+//! `analyze`: the thermodynamics of a record.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::subject::{self, RunOf, Trained};
+use super::{Usage, say, shell};
+use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, Settings, Subject, analyze, can_enumerate, files as tables, ticks};
+use crate::backend::BackendName;
+use crate::data::Dataset;
+use crate::estimate::jackknife::Figure;
+use crate::estimate::mixture::{GROUPS, Sampling};
+use crate::evaluation::Evaluator;
+use crate::files::{self, FileError};
+use crate::numerics::Numerics;
+use crate::random::Seed;
+use crate::report::page;
+use crate::training::metrics;
+
+/// Analyze a trained model: entropy production, currents, cycles, likelihood, classes
+///
+/// Reads a run's model, one of its checkpoints, or a record file, and writes analysis.json, latent.npz, currents.dot and report.html.
+/// Figures are computed in f64 and have 95% intervals; the backend moves the chains whose images are shown and judged.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  latent-cycles analyze artifacts/runs/default-ndarray-1
+  latent-cycles analyze artifacts/runs/default-ndarray-1 --all-checkpoints
+  latent-cycles analyze model.mpk --out analysis")]
+pub struct Analyze {
+    /// A run's folder, or a record file
+    #[arg(value_name = "RUN-or-RECORD")]
+    record: PathBuf,
+    /// What moves the chains
+    #[arg(long, value_enum, ignore_case = true, default_value = "ndarray")]
+    backend: BackendName,
+    /// The checkpoint of this step instead of the final model
+    #[arg(long, value_name = "STEP", conflicts_with = "all_checkpoints")]
+    checkpoint: Option<u64>,
+    /// Every checkpoint, each in a folder of its own, and the final model with curves over training
+    #[arg(long)]
+    all_checkpoints: bool,
+    /// Enumerate all images; the default for at most 20 pixels, and possible for no more
+    #[arg(long, conflicts_with = "samples")]
+    exact: bool,
+    /// Images drawn along each proposal of each state, rounded up to a multiple of 32 [default: 20,480 for 10 states, fewer for many]
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    samples: Option<u32>,
+    /// The seed of the analysis's draws [default: the run's]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The folder for the files [default: analysis in the run's folder; beside a lone record, its name with -analysis]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// The run's data, ready to be compared with.
+struct Compared {
+    data: Dataset,
+    evaluator: Evaluator,
+}
+
+/// One record to analyze, and where its files go.
+struct Task {
+    trained: Trained,
+    folder: PathBuf,
+}
+
+impl Analyze {
+    pub fn run(self) -> anyhow::Result<()> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&stop);
+        ctrlc::set_handler(move || {
+            if asked.swap(true, Ordering::Relaxed) {
+                std::process::exit(1);
+            }
+        })
+        .context("Ctrl-C cannot be caught on this system")?;
+
+        let run = subject::run_of(&self.record)?;
+        let tasks = self.tasks(run.as_ref())?;
+        let seed = Seed(self.seed.unwrap_or_else(|| run.as_ref().map_or(1, |run| run.config.training.seed)));
+        let settings: Vec<Settings> = tasks
+            .iter()
+            .map(|task| self.settings(&task.trained, seed))
+            .collect::<Result<_, Usage>>()?;
+        let compared = match &run {
+            Some(run) => {
+                let data = run.data()?;
+                for task in &tasks {
+                    subject::expect_shape(&self.record, &task.trained, run, &data)?;
+                }
+                let evaluator = Evaluator::new(&data, 0, Seed(run.config.training.seed));
+                Some(Compared { data, evaluator })
+            }
+            None => None,
+        };
+        let numerics = self.backend.open()?;
+
+        let total: usize = tasks
+            .iter()
+            .zip(&settings)
+            .map(|(task, settings)| ticks(task.trained.parameters.latent(), *settings))
+            .sum();
+        let bar = self.bar(total)?;
+        let mut headlines = Vec::new();
+        let last = tasks.len() - 1;
+        for (index, (task, settings)) in tasks.into_iter().zip(settings).enumerate() {
+            let analysis = match one(&task, compared.as_ref(), settings, &*numerics, &stop, &bar) {
+                Ok(analysis) => analysis,
+                Err(AnalysisError::Stopped) => {
+                    bar.finish_and_clear();
+                    anyhow::bail!("stopped; no file of this analysis was written, and none is half");
+                }
+                Err(error) => anyhow::bail!("{}: {error}", shell(&self.record)),
+            };
+            write_tables(&task.folder, &analysis, size(&task, compared.as_ref()))?;
+            if self.all_checkpoints && index < last {
+                headlines.extend(Headline::of(&analysis));
+                self.say_checkpoint(&bar, &analysis);
+                continue;
+            }
+            bar.finish_and_clear();
+            self.finish(&task, &analysis, headlines, run.as_ref(), compared.as_ref(), settings)?;
+            break;
+        }
+        Ok(())
+    }
+
+    /// The records to analyze, the one that the page shows last.
+    fn tasks(&self, run: Option<&RunOf>) -> anyhow::Result<Vec<Task>> {
+        let Some(run) = run else {
+            if self.checkpoint.is_some() || self.all_checkpoints {
+                return Err(Usage(format!(
+                    "{} is a record without its run; --checkpoint and --all-checkpoints need a run's folder",
+                    shell(&self.record)
+                ))
+                .into());
+            }
+            let name = self.record.file_stem().unwrap_or_default().to_string_lossy();
+            let beside = self.record.with_file_name(format!("{name}-analysis"));
+            return Ok(vec![Task {
+                trained: subject::record_file(&self.record)?,
+                folder: self.out.clone().unwrap_or(beside),
+            }]);
+        };
+        let folder = self.out.clone().unwrap_or_else(|| run.folder.join("analysis"));
+        let of_step = |step: u64| folder.join(format!("step-{step:07}"));
+        if self.record.is_file() {
+            let trained = subject::record_file(&self.record)?;
+            let folder = match (&self.out, trained.step) {
+                (None, Some(step)) => of_step(step),
+                _ => folder,
+            };
+            return Ok(vec![Task { trained, folder }]);
+        }
+        if let Some(step) = self.checkpoint {
+            let trained = subject::record_file(&run.checkpoint(step)?)?;
+            let folder = if self.out.is_some() { folder } else { of_step(step) };
+            return Ok(vec![Task { trained, folder }]);
+        }
+        let mut tasks = Vec::new();
+        if self.all_checkpoints {
+            for (step, path) in crate::training::folder::checkpoints(&run.folder) {
+                tasks.push(Task {
+                    trained: subject::record_file(&path)?,
+                    folder: of_step(step),
+                });
+            }
+        }
+        tasks.push(Task {
+            trained: subject::trained(run)?,
+            folder,
+        });
+        Ok(tasks)
+    }
+
+    fn settings(&self, trained: &Trained, seed: Seed) -> Result<Settings, Usage> {
+        let (visible, latent) = (trained.parameters.visible(), trained.parameters.latent());
+        if self.exact && !can_enumerate(visible) {
+            return Err(Usage(format!(
+                "--exact enumerates 2^D images, for at most 20 pixels; this model has {visible}: leave it out"
+            )));
+        }
+        if latent > MOST_STATES {
+            return Err(Usage(format!(
+                "the model has {latent} latent states; analyze takes at most {MOST_STATES}, since its memory grows as their square"
+            )));
+        }
+        let samples = self.samples.map_or_else(
+            || Sampling::default_samples(latent),
+            |samples| (samples as usize).next_multiple_of(GROUPS),
+        );
+        let most = Sampling::most_samples(latent);
+        if samples > most {
+            return Err(Usage(format!(
+                "--samples is {samples}; with {latent} latent states it must be at most {most}"
+            )));
+        }
+        Ok(Settings {
+            exact: self.exact || (self.samples.is_none() && can_enumerate(visible)),
+            samples,
+            seed,
+        })
+    }
+
+    fn bar(&self, total: usize) -> anyhow::Result<ProgressBar> {
+        let shown = !self.quiet && std::io::stderr().is_terminal();
+        let bar = if shown {
+            ProgressBar::new(total as u64)
+        } else {
+            ProgressBar::hidden()
+        };
+        bar.set_style(ProgressStyle::with_template("{bar:24} {percent}% of the draws, {eta} left")?);
+        Ok(bar)
+    }
+
+    fn say_checkpoint(&self, bar: &ProgressBar, analysis: &Analysis) {
+        if !self.quiet {
+            bar.suspend(|| {
+                say(format_args!(
+                    "step {:>7}  log-likelihood {}  entropy production {}  self-transition {}",
+                    analysis.step.unwrap_or(0),
+                    text(&analysis.log_likelihood_train),
+                    text(&analysis.entropy_production),
+                    text(&analysis.self_transition)
+                ));
+            });
+        }
+    }
+
+    /// Writes the page and prints what was found.
+    fn finish(
+        &self,
+        task: &Task,
+        analysis: &Analysis,
+        mut headlines: Vec<Headline>,
+        run: Option<&RunOf>,
+        compared: Option<&Compared>,
+        settings: Settings,
+    ) -> anyhow::Result<()> {
+        let folder = &task.folder;
+        if self.all_checkpoints {
+            let lines: Result<Vec<String>, _> = headlines.iter().map(serde_json::to_string).collect();
+            files::write(&folder.join("checkpoints.jsonl"), (lines?.join("\n") + "\n").as_bytes())?;
+        } else {
+            headlines = read_headlines(folder)?;
+        }
+        let evaluations = match run {
+            Some(run) => metrics::read(&run.folder.join("metrics.jsonl"))?,
+            None => Vec::new(),
+        };
+        let name = run.map_or(&self.record, |run| &run.folder);
+        let page = page::Page {
+            name: &name.display().to_string(),
+            analysis,
+            size: size(task, compared),
+            parameters: &task.trained.parameters,
+            seed: settings.seed,
+            checkpoints: &headlines,
+            evaluations: &evaluations,
+        };
+        files::write(&folder.join("report.html"), page.html()?.as_bytes())?;
+        if !self.quiet {
+            print(analysis);
+            say(format_args!(
+                "{} holds analysis.json, latent.npz, currents.dot and report.html",
+                shell(folder)
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Analyzes one record.
+fn one(
+    task: &Task,
+    compared: Option<&Compared>,
+    settings: Settings,
+    numerics: &dyn Numerics,
+    stop: &AtomicBool,
+    bar: &ProgressBar,
+) -> Result<Analysis, AnalysisError> {
+    let done = AtomicUsize::new(0);
+    let before = bar.position();
+    let tick = || {
+        bar.set_position(before + done.fetch_add(1, Ordering::Relaxed) as u64);
+        !stop.load(Ordering::Relaxed)
+    };
+    let subject = Subject {
+        parameters: &task.trained.parameters,
+        step: task.trained.step,
+        data: compared.map(|compared| &compared.evaluator),
+        classes: compared.map_or(&[], |compared| &compared.data.classes),
+        size: size(task, compared),
+    };
+    let analysis = analyze(&subject, settings, numerics, &tick)?;
+    // After the draws nothing looks at the flag.
+    if stop.load(Ordering::Relaxed) {
+        Err(AnalysisError::Stopped)
+    } else {
+        Ok(analysis)
+    }
+}
+
+/// Height and width of the images.
+fn size(task: &Task, compared: Option<&Compared>) -> (usize, usize) {
+    match compared {
+        Some(Compared { data, .. }) => (data.rows, data.columns),
+        None => subject::likely_size(task.trained.parameters.visible()),
+    }
+}
+
+fn write_tables(folder: &Path, analysis: &Analysis, size: (usize, usize)) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).map_err(|source| FileError::Write {
+        path: folder.to_owned(),
+        source,
+    })?;
+    files::write(&folder.join("analysis.json"), &tables::json(analysis)?)?;
+    files::write(&folder.join("latent.npz"), &tables::npz(analysis, size)?)?;
+    files::write(&folder.join("currents.dot"), tables::dot(analysis).as_bytes())?;
+    Ok(())
+}
+
+/// The figures of an earlier `--all-checkpoints`, if there was one.
+fn read_headlines(folder: &Path) -> anyhow::Result<Vec<Headline>> {
+    let path = folder.join("checkpoints.jsonl");
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let content = files::read_at_most(&path, 1 << 30)?;
+    let text = String::from_utf8_lossy(&content);
+    // A file that someone has changed is made anew by --all-checkpoints; the page can do without it.
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// A value with half the width of its interval.
+fn text(figure: &Figure) -> String {
+    match (figure.value, figure.low, figure.high) {
+        (Some(value), Some(low), Some(high)) => page::with_error(value, low, high),
+        (Some(value), ..) => format!("{value:.6}"),
+        (None, ..) => "-".to_owned(),
+    }
+}
+
+fn print(analysis: &Analysis) {
+    let line = |name: &str, figure: &Figure, unit: &str| {
+        let note = figure.note.as_ref().map_or(String::new(), |note| format!("  ({note})"));
+        say(format_args!("{name:<26}{:>24}  {unit}{note}", text(figure)));
+    };
+    line("log-likelihood, train", &analysis.log_likelihood_train, "nats per image");
+    line("log-likelihood, test", &analysis.log_likelihood_test, "nats per image");
+    line("entropy production", &analysis.entropy_production, "nats per step");
+    line("path entropy production", &analysis.path_entropy_production, "nats per step");
+    line("self-transition", &analysis.self_transition, "per step");
+    line("class divergence", &analysis.class_kl, "nats");
+    line("relaxation time", &analysis.relaxation_time, "steps");
+    line("rotation period", &analysis.rotation_period, "steps");
+    for cycle in analysis.cycles.iter().take(3) {
+        let states: Vec<String> = cycle.states.iter().chain(cycle.states.first()).map(usize::to_string).collect();
+        let share = cycle
+            .share
+            .map_or(String::new(), |share| format!(", {:.0}% of the entropy production", 100.0 * share));
+        let affinity = cycle
+            .affinity
+            .map_or("infinite".to_owned(), |affinity| format!("{affinity:.2} nats"));
+        say(format_args!(
+            "cycle {}: {:.4} turns per step, affinity {affinity}{share}",
+            states.join(" > "),
+            cycle.weight
+        ));
+    }
+    let precision = &analysis.precision;
+    let count = analysis.latent * analysis.latent;
+    say(format_args!(
+        "standard errors: worst transition {:.1}%, {} of {count} above 10%; entropy production {}, of the path {}",
+        100.0 * precision.worst_transition,
+        precision.transitions_above_10_percent,
+        percent(precision.entropy_production),
+        percent(precision.path_entropy_production)
+    ));
+    let _ = std::io::stdout().flush();
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or("none".to_owned(), |share| format!("{:.2}%", 100.0 * share))
+}

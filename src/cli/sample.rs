@@ -1,0 +1,191 @@
+//! `sample`: images from a trained chain.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ndarray::{Array1, Array3, Axis, concatenate};
+use ndarray_npy::NpzWriter;
+
+use super::subject::{self, RunOf, Trained};
+use super::{Usage, say, shell};
+use crate::backend::BackendName;
+use crate::conditionals::Conditionals;
+use crate::data::BinaryImages;
+use crate::estimate::exact::{MOST_PIXELS, enumerate};
+use crate::estimate::plain::PlainEstimate;
+use crate::estimate::reversible::closed_form;
+use crate::files;
+use crate::generation::{Generator, MOST_CHAINS};
+use crate::model::Parameters;
+use crate::random::Seed;
+use crate::report::grid::Grid;
+
+/// Draw images from a trained chain
+///
+/// Every image comes from a chain of its own, so many steps after its start; with --film all come from one chain, so many steps apart.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  latent-cycles sample artifacts/runs/default-ndarray-1 --count 64 --out samples.png
+  latent-cycles sample artifacts/runs/default-ndarray-1 --film --count 20 --steps 1 --start 3,5 --out film.png")]
+pub struct Sample {
+    /// A run's folder, or a record file
+    #[arg(value_name = "RUN-or-RECORD")]
+    record: PathBuf,
+    /// What moves the chains
+    #[arg(long, value_enum, ignore_case = true, default_value = "ndarray")]
+    backend: BackendName,
+    /// Images; with --film, frames of each strip
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_CHAINS as i64))]
+    count: u32,
+    /// Full steps x -> z -> x of a chain before its image, or between two frames
+    #[arg(long, value_name = "S", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    steps: u32,
+    /// Latent states that emit the first images, as in 3,5 [default: drawn from the steady state]
+    #[arg(long, value_name = "STATES", value_delimiter = ',')]
+    start: Vec<u32>,
+    /// Follow one chain, or one from each state of --start
+    #[arg(long)]
+    film: bool,
+    /// The seed of all draws
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The file to write, a picture (.png) or numpy's arrays `images` and `start` (.npz); an existing one is replaced
+    #[arg(long, value_name = "F.png|F.npz", default_value = "samples.png")]
+    out: PathBuf,
+}
+
+impl Sample {
+    pub fn run(self) -> anyhow::Result<()> {
+        let picture = match self.out.extension().and_then(|extension| extension.to_str()) {
+            Some("png") => true,
+            Some("npz") => false,
+            _ => return Err(Usage(format!("--out is {}; its name must end in .png or .npz", shell(&self.out))).into()),
+        };
+        let run = subject::run_of(&self.record)?;
+        let trained = match &run {
+            Some(run) if self.record.is_dir() => subject::trained(run)?,
+            _ => subject::record_file(&self.record)?,
+        };
+        let size = image_size(&self.record, run.as_ref(), &trained)?;
+        let across = self.across(picture, size)?;
+        let parameters = &trained.parameters;
+        let model = Conditionals::new(parameters);
+        let numerics = self.backend.open()?;
+        let generator = Generator::new(&*numerics, parameters, &model, Seed(self.seed))?;
+
+        let states = self.start_states(&generator, parameters, &model)?;
+        let start = generator.emit(&states);
+        let (count, steps) = (self.count as usize, self.steps as usize);
+        let images = if self.film {
+            by_chain(&generator.film(start, count, steps))
+        } else {
+            generator.walk(&start, steps, 0)
+        };
+        if picture {
+            files::write(&self.out, &Grid::new(size).png(&images, across))?;
+        } else {
+            files::write(&self.out, &npz(images, &states, size)?)?;
+        }
+        say(format_args!("{}: {}", shell(&self.out), self.what(states.len())));
+        Ok(())
+    }
+
+    /// Images in a row of the picture, which must hold all.
+    fn across(&self, picture: bool, size: (usize, usize)) -> Result<usize, Usage> {
+        let count = self.count as usize;
+        let (widest, tallest) = Grid::new(size).room();
+        let across = if self.film { count } else { (count as f64).sqrt().ceil() as usize }.min(if self.film { usize::MAX } else { widest });
+        let down = if self.film {
+            self.start.len().max(1)
+        } else {
+            count.div_ceil(across)
+        };
+        if picture && (across > widest || down > tallest) {
+            let most = if self.film { widest } else { widest * tallest };
+            return Err(Usage(format!(
+                "--count {count} is more than a picture holds ({most}); write a file that ends in .npz"
+            )));
+        }
+        Ok(across)
+    }
+
+    /// One state for each chain.
+    fn start_states(&self, generator: &Generator, parameters: &Parameters, model: &Conditionals) -> Result<Vec<i32>, Usage> {
+        let latent = parameters.latent();
+        if let Some(state) = self.start.iter().find(|state| **state as usize >= latent) {
+            return Err(Usage(format!(
+                "--start names state {state}; the model's states are 0 to {}",
+                latent - 1
+            )));
+        }
+        let chains = match (self.film, self.start.len()) {
+            (true, named) => named.max(1),
+            (false, _) => self.count as usize,
+        };
+        if self.start.is_empty() {
+            return Ok(generator.steady_states(&steady_state(parameters, model, Seed(self.seed)), chains));
+        }
+        Ok(self.start.iter().cycle().take(chains).map(|&state| state as i32).collect())
+    }
+
+    fn what(&self, chains: usize) -> String {
+        if self.film {
+            let strips = if chains == 1 {
+                "one chain".to_owned()
+            } else {
+                format!("{chains} chains, one a row")
+            };
+            format!("{} frames, {} steps apart, of {strips}", self.count, self.steps)
+        } else {
+            format!("{} images, each {} steps after its chain's start", self.count, self.steps)
+        }
+    }
+}
+
+/// `ln pi`: the closed form, or by enumeration, or within the few per cent of plain means, which no sample of images can tell.
+fn steady_state(parameters: &Parameters, model: &Conditionals, seed: Seed) -> Array1<f64> {
+    /// Images drawn in each state.
+    const SAMPLES: usize = 1000;
+    if let Some(log_pi) = closed_form(parameters) {
+        return log_pi;
+    }
+    let kernel = if model.visible() <= MOST_PIXELS {
+        enumerate(model, &|| true)
+    } else {
+        PlainEstimate::draw(model, SAMPLES, seed, 0, |_| Vec::<()>::new()).map(|estimate| estimate.kernel)
+    };
+    // Parameters of a record are finite, and so is every ln T.
+    kernel.map_or_else(|| Array1::zeros(model.latent()), |kernel| kernel.steady.log_pi().clone())
+}
+
+/// Frames `[chains, D]` of a film as all frames of the first chain, then of the second, `[chains x frames, D]`.
+fn by_chain(film: &[BinaryImages]) -> BinaryImages {
+    let chains = film.first().map_or(0, |frame| frame.nrows());
+    let rows: Vec<_> = (0..chains)
+        .flat_map(|chain| film.iter().map(move |frame| frame.slice(ndarray::s![chain..chain + 1, ..])))
+        .collect();
+    concatenate(Axis(0), &rows).unwrap_or_default()
+}
+
+/// The archive: `images` `[N, rows, columns]` of 0 and 1, and `start`, the state that each chain began in.
+fn npz(images: BinaryImages, states: &[i32], (rows, columns): (usize, usize)) -> anyhow::Result<Vec<u8>> {
+    let count = images.nrows();
+    let images: Array3<u8> = images.into_shape_with_order((count, rows, columns))?;
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut archive = NpzWriter::new(&mut bytes);
+    archive.add_array("images", &images)?;
+    archive.add_array("start", &Array1::from_vec(states.to_vec()))?;
+    archive.finish()?;
+    Ok(bytes.into_inner())
+}
+
+/// Height and width of the images, from the run's manifest where there is one.
+fn image_size(path: &Path, run: Option<&RunOf>, trained: &Trained) -> anyhow::Result<(usize, usize)> {
+    let visible = trained.parameters.visible();
+    let Some(manifest) = run.and_then(|run| run.manifest.as_ref()) else {
+        return Ok(subject::likely_size(visible));
+    };
+    let latent = trained.parameters.latent();
+    crate::record::expect_shape(path, &trained.parameters, manifest.visible, latent)?;
+    Ok((manifest.data.rows, manifest.data.columns))
+}

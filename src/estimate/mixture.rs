@@ -1,0 +1,229 @@
+//! The latent kernel of a model by importance sampling: every state draws along the tilts of all its transitions.
+//!
+//! The images of a state j come from q(.|j) itself and from the proposals q_jk of [`super::tilt`], n from each of these C distributions.
+//! All of them serve all targets (E. Veach and L. Guibas's balance heuristic, SIGGRAPH 1995):
+//!
+//! ```text
+//! T_jk = 1/(C n) sum_x w(x) p(k|x),       w(x) = q(x|j) / ( 1/C sum_c q_c(x) ) = C / sum_c e^{ tau_c . a(x) - K_c }
+//! ```
+//!
+//! The proposals depend on the model alone and never on draws, so each row is unbiased; rows are then divided by their sums. No weight
+//! is above C, since q(.|j) is one of the C, and no term of T_jk above `C e^{K_jk}`, the bound on what it estimates, which is why sums
+//! are kept in its units and never underflow. Draws are dealt to 32 groups, each a whole mixture.
+
+use std::ops::Range;
+
+use ndarray::{Array1, Array2, Axis};
+use rayon::prelude::*;
+
+use super::path::Path;
+use super::tilt::{Tilt, Untilted, best_tilt};
+use super::{Estimate, Kernel, reversible};
+use crate::conditionals::{Conditionals, log_sum_exp, sigmoid};
+use crate::data::packed::PackedImages;
+use crate::kernels::visible::Thresholds;
+use crate::latent::SteadyState;
+use crate::random::{Draws, Seed, Stream};
+
+/// Groups of draws for the jackknife.
+pub const GROUPS: usize = 32;
+
+/// How many images are drawn, and by which random numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling {
+    /// M, images from each proposal: a multiple of [`GROUPS`].
+    pub samples: usize,
+    /// The seed of the draws.
+    pub seed: Seed,
+    /// What else keys them: the training step of a checkpoint.
+    pub time: u64,
+}
+
+impl Sampling {
+    /// As many images as keep the work about the same for every number of states, at most 20,480 and at least 64.
+    pub fn default_samples(latent: usize) -> usize {
+        ((1 << 24) / (latent * latent)).clamp(64, 20_480) / GROUPS * GROUPS
+    }
+
+    /// The most images from each proposal that the streams of draws have room for, and 1.3e8 images a state are not passed.
+    pub fn most_samples(latent: usize) -> usize {
+        (1 << 27) / (latent + 1) / GROUPS * GROUPS
+    }
+
+    /// How often [`sample`] calls `tick` at most: once for every block of images that a state draws.
+    pub fn ticks(&self, latent: usize) -> usize {
+        let each = self.samples / GROUPS;
+        latent * (blocks(each).count() + blocks(latent * each).count())
+    }
+
+    /// The images of q(.|j), some at a time, with the group they are dealt to; the same whenever they are asked for.
+    pub fn images_of<'a>(&self, model: &'a Conditionals, state: usize) -> impl Iterator<Item = (usize, PackedImages)> + 'a {
+        let draws = self.seed.draws(Stream::Kernel, self.time, state as u64);
+        let states = vec![state as i32; self.samples / GROUPS];
+        blocks(states.len()).map(move |(group, part, block)| (group, model.draw(&states[block], draws.part(part))))
+    }
+
+    /// As [`Self::images_of`], from the tilted proposals of a state.
+    fn tilted<'a>(&self, proposals: &'a Proposals, state: usize) -> impl Iterator<Item = (usize, PackedImages)> + 'a {
+        let draws = self.seed.draws(Stream::Proposal, self.time, state as u64);
+        let each = self.samples / GROUPS;
+        let chosen: Vec<i32> = (0..proposals.count)
+            .flat_map(|tilt| std::iter::repeat_n(tilt as i32, each))
+            .collect();
+        blocks(chosen.len()).map(move |(group, part, block)| (group, proposals.draw(&chosen[block], draws.part(part))))
+    }
+}
+
+/// For every group, `count` images a block at a time: the group, the number of the block among all, the block.
+fn blocks(count: usize) -> impl Iterator<Item = (usize, u64, Range<usize>)> {
+    /// Images held at a time.
+    const BLOCK: usize = 2048;
+    let blocks = count.div_ceil(BLOCK);
+    (0..GROUPS * blocks).map(move |part| {
+        let (group, block) = (part / blocks, part % blocks);
+        (group, part as u64, block * BLOCK..count.min((block + 1) * BLOCK))
+    })
+}
+
+/// An estimate, with what it shows of itself and of the images.
+pub struct Sampled<T> {
+    /// The kernel and its groups.
+    pub estimate: Estimate,
+    /// What the rows of T summed to before they were divided by it, `[L]`; 1 but for the error of the estimate.
+    pub row_sums: Array1<f64>,
+    /// For every state, what was observed of each of its M images from q(.|j), group by group.
+    pub observed: Vec<Vec<T>>,
+}
+
+/// What one source state gives.
+struct Source {
+    /// K of each target, `[L]`.
+    log_bounds: Array1<f64>,
+    /// `sum_x w(x) p(k|x) e^-K_k / C` of each group, `[G, L]`.
+    sums: Array2<f64>,
+}
+
+/// Estimates a model's kernel. `observe` gives one observation for each image drawn from q(.|j); `tick` is called
+/// [`Sampling::ticks`] times, and stops the work by giving false: then the result is `None`.
+pub fn sample<T: Send + Sync>(
+    model: &Conditionals,
+    log_pi: Option<&Array1<f64>>,
+    sampling: Sampling,
+    observe: impl Fn(&PackedImages) -> Vec<T> + Sync,
+    tick: &(dyn Fn() -> bool + Sync),
+) -> Option<Sampled<T>> {
+    let sources: Option<Vec<Source>> = (0..model.latent())
+        .into_par_iter()
+        .map(|state| Source::draw(model, state, sampling, tick))
+        .collect();
+    let sources = sources?;
+    let rows = |left_out: Option<usize>| {
+        Array2::from_shape_fn((sources.len(), sources.len()), |(j, k)| sources[j].log_mean(k, left_out, sampling))
+    };
+    let row_sums = rows(None).map_axis(Axis(1), |row| log_sum_exp(row).exp());
+    let steady = |left_out: Option<usize>| {
+        let mut log_transition = rows(left_out);
+        for mut row in log_transition.rows_mut() {
+            row -= log_sum_exp(row.view());
+        }
+        let steady = SteadyState::from_logs(log_transition).ok()?;
+        Some(match log_pi {
+            Some(log_pi) => reversible::balanced(&steady, log_pi),
+            None => steady,
+        })
+    };
+    let whole = steady(None)?;
+    let path = Path::draw(model, whole.log_pi(), sampling, observe);
+    let kernel = |steady: SteadyState, left_out: Option<usize>| Kernel {
+        path: path.by_state(steady.log_pi(), left_out),
+        steady,
+    };
+    let without: Option<Vec<Kernel>> = (0..GROUPS)
+        .into_par_iter()
+        .map(|group| Some(kernel(steady(Some(group))?, Some(group))))
+        .collect();
+    Some(Sampled {
+        estimate: Estimate {
+            kernel: kernel(whole, None),
+            without: without?,
+            reversible: log_pi.is_some(),
+        },
+        row_sums,
+        observed: path.observed,
+    })
+}
+
+impl Source {
+    fn draw(model: &Conditionals, state: usize, sampling: Sampling, tick: &(dyn Fn() -> bool + Sync)) -> Option<Self> {
+        let latent = model.latent();
+        let untilted = Untilted::new(model, state);
+        let tilts: Vec<Tilt> = (0..latent).map(|target| best_tilt(model, state, target, &untilted)).collect();
+        let mut source = Self {
+            log_bounds: tilts.iter().map(|tilt| tilt.log_bound).collect(),
+            sums: Array2::zeros((GROUPS, latent)),
+        };
+        let tilts: Vec<Tilt> = tilts.into_iter().filter(|tilt| !tilt.competitors.is_empty()).collect();
+        let proposals = Proposals::new(model, state, &tilts);
+        for (group, images) in sampling.images_of(model, state).chain(sampling.tilted(&proposals, state)) {
+            if !tick() {
+                return None;
+            }
+            source.add(group, &tilts, &model.forward_logits(&images));
+        }
+        Some(source)
+    }
+
+    /// Adds images, given by their logits a `[N, L]`, to a group.
+    fn add(&mut self, group: usize, tilts: &[Tilt], logits: &Array2<f64>) {
+        let mut sums = self.sums.row_mut(group);
+        let mut log_ratios = Array1::zeros(tilts.len() + 1);
+        for a in logits.rows() {
+            // The first is q(.|j) itself, whose ratio is 1.
+            let flat = a.as_slice().unwrap_or_default();
+            for (log_ratio, tilt) in log_ratios.iter_mut().skip(1).zip(tilts) {
+                *log_ratio = tilt.log_ratio(flat);
+            }
+            let common = log_sum_exp(log_ratios.view()) + log_sum_exp(a);
+            for ((sum, a), log_bound) in sums.iter_mut().zip(a).zip(&self.log_bounds) {
+                *sum += (a - common - log_bound).exp();
+            }
+        }
+    }
+
+    /// `ln T_jk` from all groups or all but one.
+    fn log_mean(&self, target: usize, left_out: Option<usize>, sampling: Sampling) -> f64 {
+        let sum = mean_of_groups(self.sums.column(target).iter().copied(), left_out);
+        self.log_bounds[target] + (sum / (sampling.samples / GROUPS) as f64).ln()
+    }
+}
+
+/// The mean over all groups, or over all but one.
+pub fn mean_of_groups(groups: impl Iterator<Item = f64>, left_out: Option<usize>) -> f64 {
+    let kept = groups.enumerate().filter(|(group, _)| Some(*group) != left_out);
+    let (sum, count) = kept.fold((0.0, 0.0), |(sum, count), (_, value)| (sum + value, count + 1.0));
+    sum / count
+}
+
+/// The tilted distributions that one state draws from.
+struct Proposals {
+    thresholds: Thresholds,
+    count: usize,
+    visible: usize,
+}
+
+impl Proposals {
+    fn new(model: &Conditionals, state: usize, tilts: &[Tilt]) -> Self {
+        let logits = tilts.iter().flat_map(|tilt| tilt.logits(model, state));
+        let probabilities: Vec<f64> = logits.map(sigmoid).collect();
+        Self {
+            thresholds: Thresholds::of_probabilities(&probabilities, model.visible()),
+            count: tilts.len(),
+            visible: model.visible(),
+        }
+    }
+
+    /// One image from each of some tilts.
+    fn draw(&self, tilts: &[i32], draws: Draws) -> PackedImages {
+        PackedImages::from_words(self.thresholds.draw(tilts, draws), self.visible)
+    }
+}

@@ -1,0 +1,112 @@
+//! Images from the chain of a trained model, started in its steady state or in states that are named.
+
+use ndarray::{Array1, Axis, concatenate};
+
+use crate::conditionals::Conditionals;
+use crate::data::BinaryImages;
+use crate::model::Parameters;
+use crate::numerics::Numerics;
+use crate::random::{Seed, Stream, uniform_f64};
+
+/// The most chains that one call moves.
+pub const MOST_CHAINS: usize = 65_536;
+/// Walks of trained models are keyed by times from here on, beyond any training step, so that they share no draw with training.
+const AFTER_TRAINING: u64 = 1 << 39;
+
+/// The device cannot hold the model.
+#[derive(Debug, thiserror::Error)]
+#[error("the model has {visible} pixels and {latent} latent states, more than an array on {device} holds; use --backend ndarray")]
+pub struct TooLarge {
+    visible: usize,
+    latent: usize,
+    device: String,
+}
+
+/// The chains of one trained model on one device.
+pub struct Generator<'a> {
+    numerics: &'a dyn Numerics,
+    parameters: &'a Parameters,
+    conditionals: &'a Conditionals,
+    seed: Seed,
+}
+
+impl<'a> Generator<'a> {
+    /// Chains that walk on a device; the seed sets all their draws.
+    ///
+    /// # Errors
+    /// When the model is larger than the device's largest array.
+    pub fn new(
+        numerics: &'a dyn Numerics,
+        parameters: &'a Parameters,
+        conditionals: &'a Conditionals,
+        seed: Seed,
+    ) -> Result<Self, TooLarge> {
+        let (visible, latent) = (parameters.visible(), parameters.latent());
+        let device = numerics.device();
+        if (4 * visible * latent) as u64 > device.largest_array {
+            return Err(TooLarge {
+                visible,
+                latent,
+                device: device.name.clone(),
+            });
+        }
+        Ok(Self {
+            numerics,
+            parameters,
+            conditionals,
+            seed,
+        })
+    }
+
+    /// Chains that are moved together, so that memory does not grow with their number.
+    fn together(&self) -> usize {
+        const MOST: u64 = 1000;
+        let widest = self.parameters.visible().max(self.parameters.latent()) as u64;
+        (self.numerics.device().largest_array / (4 * widest)).clamp(1, MOST) as usize
+    }
+
+    /// Draws latent states z ~ pi from `ln pi`.
+    pub fn steady_states(&self, log_pi: &Array1<f64>, count: usize) -> Vec<i32> {
+        let mut generator = self.seed.generator(Stream::Generated, 0, 0);
+        let mut state = || {
+            let mut left = uniform_f64(&mut generator);
+            let falls_below = |log_pi: &f64| {
+                left -= log_pi.exp();
+                left < 0.0
+            };
+            // Rounding may leave a little beyond the last state.
+            log_pi.iter().position(falls_below).unwrap_or(log_pi.len() - 1) as i32
+        };
+        (0..count).map(|_| state()).collect()
+    }
+
+    /// Draws an image x ~ q(.|z) of each state, `[N, D]`.
+    pub fn emit(&self, states: &[i32]) -> BinaryImages {
+        self.conditionals.draw(states, self.seed.draws(Stream::Generated, 1, 0)).unpack()
+    }
+
+    /// Moves at most [`MOST_CHAINS`] chains `[N, D]` by some full steps `x -> z -> x`. `leg`, below 2^22, tells walks of one chain apart.
+    pub fn walk(&self, chains: &BinaryImages, steps: usize, leg: u64) -> BinaryImages {
+        let parts: Vec<BinaryImages> = chains
+            .axis_chunks_iter(Axis(0), self.together())
+            .enumerate()
+            .map(|(part, chains)| {
+                let time = AFTER_TRAINING + (part as u64) * (1 << 22) + leg;
+                self.numerics.walk(self.parameters, &chains.to_owned(), steps, self.seed, time)
+            })
+            .collect();
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        concatenate(Axis(0), &views).unwrap_or_else(|_| chains.clone())
+    }
+
+    /// Follows chains from `[N, D]` on: every frame is some steps after the one before it, the first is the start.
+    pub fn film(&self, start: BinaryImages, frames: usize, steps: usize) -> Vec<BinaryImages> {
+        let mut film = vec![start];
+        while film.len() < frames {
+            let leg = film.len() as u64;
+            let next = self.walk(&film[film.len() - 1], steps, leg);
+            film.push(next);
+        }
+        film
+    }
+}
