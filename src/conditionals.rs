@@ -3,11 +3,12 @@
 //! Training runs in f32 on any backend; what is written down about a model is computed here from its parameters, the same on all of
 //! them.
 
-use ndarray::{Array1, Array2, ArrayBase, ArrayView1, Axis, Data, Ix2};
+use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Ix2};
 
 use crate::data::packed::PackedImages;
 use crate::kernels::lit::lit_sums;
 use crate::kernels::visible::Thresholds;
+use crate::logs::{log_sum_exp, sigmoid, softplus};
 use crate::model::Parameters;
 use crate::random::Draws;
 
@@ -103,32 +104,4 @@ impl Conditionals {
 pub fn affine<S: Data<Elem = f64>>(images: &PackedImages, table: &ArrayBase<S, Ix2>, start: &Array1<f64>) -> Array2<f64> {
     let sums = lit_sums(images.bits(), table.view(), Some(&start.to_vec()));
     Array2::from_shape_vec((images.len(), table.ncols()), sums).expect("a sum for every image and state")
-}
-
-/// `ln sum_k exp(a_k)`.
-pub fn log_sum_exp(a: ArrayView1<f64>) -> f64 {
-    let largest = a.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if largest == f64::NEG_INFINITY {
-        return largest;
-    }
-    largest + a.iter().map(|a| (a - largest).exp()).sum::<f64>().ln()
-}
-
-/// `ln(e^a + e^b)`.
-pub fn log_add(a: f64, b: f64) -> f64 {
-    let (large, small) = if a >= b { (a, b) } else { (b, a) };
-    if small == f64::NEG_INFINITY {
-        return large;
-    }
-    large + (small - large).exp().ln_1p()
-}
-
-/// `1 / (1 + exp(-a))`.
-pub fn sigmoid(a: f64) -> f64 {
-    1.0 / (1.0 + (-a).exp())
-}
-
-/// `ln(1 + exp(a))`.
-pub fn softplus(a: f64) -> f64 {
-    a.max(0.0) + (-a.abs()).exp().ln_1p()
 }

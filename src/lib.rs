@@ -71,6 +71,7 @@
 //! | [`kernels`] | the CPU's: products of bits, draws by planes of bits, sums in log space, RMSprop |
 //! | [`conditionals`] | p(z\|x) and q(x\|z) again in f64, for figures that are reported |
 //! | [`estimate`] | the latent kernel T: by enumeration, by plain means, by importance sampling along tilts; errors by the jackknife |
+//! | [`logs`] | sums of exponentials by their logarithms |
 //! | [`latent`] | any Markov chain: pi by GTH elimination; currents, entropy production, cycles, reversibility, spectrum |
 //! | [`evaluation`] | log-likelihood, the judge of generated images: the figures of metrics.jsonl |
 //! | [`generation`] | images from a trained chain |
@@ -90,7 +91,7 @@
 //!
 //! ```no_run
 //! use latent_cycles::conditionals::Conditionals;
-//! use latent_cycles::estimate::mixture::{Sampling, sample};
+//! use latent_cycles::estimate::{mixture::sample, sampling::Sampling};
 //! use latent_cycles::random::Seed;
 //! use latent_cycles::record;
 //!
@@ -121,6 +122,7 @@ pub mod generation;
 pub mod gradient;
 pub mod kernels;
 pub mod latent;
+pub mod logs;
 pub mod model;
 pub mod numerics;
 pub mod ops;

@@ -3,9 +3,10 @@
 use latent_cycles::conditionals::Conditionals;
 use latent_cycles::estimate::exact::enumerate;
 use latent_cycles::estimate::jackknife::Figure;
-use latent_cycles::estimate::mixture::{Sampled, Sampling, sample};
+use latent_cycles::estimate::mixture::{Sampled, sample};
 use latent_cycles::estimate::plain::PlainEstimate;
 use latent_cycles::estimate::reversible::closed_form;
+use latent_cycles::estimate::sampling::Sampling;
 use latent_cycles::estimate::tilt::{Untilted, best_tilt};
 use latent_cycles::estimate::{Estimate, Kernel};
 use latent_cycles::latent::SteadyState;
@@ -340,4 +341,28 @@ fn an_estimate_depends_on_seed_time_and_samples_alone() {
         sample(&Conditionals::new(&parameters), None, sampling, |_| Vec::<()>::new(), &|| false).is_none(),
         "stopped"
     );
+}
+
+#[test]
+fn figures_are_written_to_the_digits_that_are_known() {
+    let figure = |value, low, high| Figure {
+        low: Some(low),
+        high: Some(high),
+        ..Figure::exact(value)
+    };
+    for (figure, text) in [
+        (figure(10.61423, 10.598, 10.63), "10.614 ± 0.016"),
+        (figure(-134.8136, -135.9, -133.7), "-134.8 ± 1.1"),
+        (figure(1234.5, 1000.0, 1469.0), "1234 ± 234"),
+        (figure(0.0002, 0.0, 0.0009), "0.00020 (0.00000 to 0.00090)"),
+        (figure(1.87e-6, 1.8e-6, 1.94e-6), "1.9e-6 ± 7e-8"),
+        (Figure::exact(0.0), "0.000000"),
+        (Figure::exact(0.3), "0.300000"),
+        (Figure::exact(3e-7), "3.00e-7"),
+        (Figure::exact(f64::INFINITY), "-"),
+        (Figure::missing("no data"), "-"),
+    ] {
+        assert_eq!(figure.to_string(), text);
+    }
+    assert_eq!(Figure::exact(f64::INFINITY).note.as_deref(), Some("infinite"));
 }

@@ -8,7 +8,7 @@ use crate::conditionals::Conditionals;
 use crate::data::BinaryImages;
 use crate::data::packed::PackedImages;
 use crate::estimate::jackknife::Figure;
-use crate::estimate::mixture::{GROUPS, Sampling, mean_of_groups};
+use crate::estimate::sampling::{GROUPS, Sampling, mean_of_groups};
 use crate::evaluation::judge::{Judge, shares};
 use crate::generation::Generator;
 use crate::latent::SteadyState;

@@ -1,38 +1,28 @@
-//! The figures of one checkpoint, for curves over training: a line of checkpoints.jsonl.
+//! The figures of one model that are single numbers: what is plotted over training, a line of checkpoints.jsonl.
 
 use serde::{Deserialize, Serialize};
 
-use super::Analysis;
 use crate::estimate::jackknife::Figure;
 
-/// The figures, as analysis.json names them.
+/// Single figures with their intervals; units stand in analysis.json.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct Headline {
-    pub step: u64,
+    /// Training steps behind the model; null for a record that does not know.
+    pub step: Option<u64>,
+    /// Of the training images, nats per image.
     pub log_likelihood_train: Figure,
+    /// Of images not trained on, nats per image.
     pub log_likelihood_test: Figure,
+    /// Of the latent chain, nats per step.
     pub entropy_production: Figure,
+    /// Of the whole chain, images included, nats per step.
     pub path_entropy_production: Figure,
+    /// On average over pi; state by state it is the diagonal of T.
     pub self_transition: Figure,
+    /// Between class shares of data and generated images, nats.
     pub class_kl: Figure,
+    /// `-1/ln|lambda_2|`, steps.
     pub relaxation_time: Figure,
+    /// Of the slowest coherent rotation, steps.
     pub rotation_period: Figure,
-}
-
-impl Headline {
-    /// Of an analysis; `None` for a record that does not know its step.
-    pub fn of(analysis: &Analysis) -> Option<Self> {
-        Some(Self {
-            step: analysis.step?,
-            log_likelihood_train: analysis.log_likelihood_train.clone(),
-            log_likelihood_test: analysis.log_likelihood_test.clone(),
-            entropy_production: analysis.entropy_production.clone(),
-            path_entropy_production: analysis.path_entropy_production.clone(),
-            self_transition: analysis.self_transition.clone(),
-            class_kl: analysis.class_kl.clone(),
-            relaxation_time: analysis.relaxation_time.clone(),
-            rotation_period: analysis.rotation_period.clone(),
-        })
-    }
 }

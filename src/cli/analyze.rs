@@ -1,6 +1,6 @@
 //! `analyze`: the thermodynamics of a record.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,12 +10,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::subject::{self, RunOf, Trained};
-use super::{Usage, say, shell};
+use super::{Usage, findings, say, shell};
 use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, Settings, Subject, analyze, can_enumerate, files as tables, ticks};
 use crate::backend::BackendName;
 use crate::data::Dataset;
-use crate::estimate::jackknife::Figure;
-use crate::estimate::mixture::{GROUPS, Sampling};
+use crate::estimate::sampling::{GROUPS, Sampling};
 use crate::evaluation::Evaluator;
 use crate::files::{self, FileError};
 use crate::numerics::Numerics;
@@ -124,8 +123,10 @@ impl Analyze {
             };
             write_tables(&task.folder, &analysis, size(&task, compared.as_ref()))?;
             if self.all_checkpoints && index < last {
-                headlines.extend(Headline::of(&analysis));
-                self.say_checkpoint(&bar, &analysis);
+                if !self.quiet {
+                    bar.suspend(|| findings::checkpoint(&analysis.headline));
+                }
+                headlines.push(analysis.headline);
                 continue;
             }
             bar.finish_and_clear();
@@ -223,20 +224,6 @@ impl Analyze {
         Ok(bar)
     }
 
-    fn say_checkpoint(&self, bar: &ProgressBar, analysis: &Analysis) {
-        if !self.quiet {
-            bar.suspend(|| {
-                say(format_args!(
-                    "step {:>7}  log-likelihood {}  entropy production {}  self-transition {}",
-                    analysis.step.unwrap_or(0),
-                    text(&analysis.log_likelihood_train),
-                    text(&analysis.entropy_production),
-                    text(&analysis.self_transition)
-                ));
-            });
-        }
-    }
-
     /// Writes the page and prints what was found.
     fn finish(
         &self,
@@ -270,7 +257,7 @@ impl Analyze {
         };
         files::write(&folder.join("report.html"), page.html()?.as_bytes())?;
         if !self.quiet {
-            print(analysis);
+            findings::all(analysis);
             say(format_args!(
                 "{} holds analysis.json, latent.npz, currents.dot and report.html",
                 shell(folder)
@@ -300,7 +287,6 @@ fn one(
         step: task.trained.step,
         data: compared.map(|compared| &compared.evaluator),
         classes: compared.map_or(&[], |compared| &compared.data.classes),
-        size: size(task, compared),
     };
     let analysis = analyze(&subject, settings, numerics, &tick)?;
     // After the draws nothing looks at the flag.
@@ -340,56 +326,4 @@ fn read_headlines(folder: &Path) -> anyhow::Result<Vec<Headline>> {
     let text = String::from_utf8_lossy(&content);
     // A file that someone has changed is made anew by --all-checkpoints; the page can do without it.
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
-}
-
-/// A value with half the width of its interval.
-fn text(figure: &Figure) -> String {
-    match (figure.value, figure.low, figure.high) {
-        (Some(value), Some(low), Some(high)) => page::with_error(value, low, high),
-        (Some(value), ..) => format!("{value:.6}"),
-        (None, ..) => "-".to_owned(),
-    }
-}
-
-fn print(analysis: &Analysis) {
-    let line = |name: &str, figure: &Figure, unit: &str| {
-        let note = figure.note.as_ref().map_or(String::new(), |note| format!("  ({note})"));
-        say(format_args!("{name:<26}{:>24}  {unit}{note}", text(figure)));
-    };
-    line("log-likelihood, train", &analysis.log_likelihood_train, "nats per image");
-    line("log-likelihood, test", &analysis.log_likelihood_test, "nats per image");
-    line("entropy production", &analysis.entropy_production, "nats per step");
-    line("path entropy production", &analysis.path_entropy_production, "nats per step");
-    line("self-transition", &analysis.self_transition, "per step");
-    line("class divergence", &analysis.class_kl, "nats");
-    line("relaxation time", &analysis.relaxation_time, "steps");
-    line("rotation period", &analysis.rotation_period, "steps");
-    for cycle in analysis.cycles.iter().take(3) {
-        let states: Vec<String> = cycle.states.iter().chain(cycle.states.first()).map(usize::to_string).collect();
-        let share = cycle
-            .share
-            .map_or(String::new(), |share| format!(", {:.0}% of the entropy production", 100.0 * share));
-        let affinity = cycle
-            .affinity
-            .map_or("infinite".to_owned(), |affinity| format!("{affinity:.2} nats"));
-        say(format_args!(
-            "cycle {}: {:.4} turns per step, affinity {affinity}{share}",
-            states.join(" > "),
-            cycle.weight
-        ));
-    }
-    let precision = &analysis.precision;
-    let count = analysis.latent * analysis.latent;
-    say(format_args!(
-        "standard errors: worst transition {:.1}%, {} of {count} above 10%; entropy production {}, of the path {}",
-        100.0 * precision.worst_transition,
-        precision.transitions_above_10_percent,
-        percent(precision.entropy_production),
-        percent(precision.path_entropy_production)
-    ));
-    let _ = std::io::stdout().flush();
-}
-
-fn percent(share: Option<f64>) -> String {
-    share.map_or("none".to_owned(), |share| format!("{:.2}%", 100.0 * share))
 }

@@ -3,6 +3,7 @@
 mod analyze;
 mod bench;
 mod export;
+mod findings;
 mod import;
 mod progress;
 mod sample;

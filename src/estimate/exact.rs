@@ -7,43 +7,12 @@ use super::Kernel;
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::latent::SteadyState;
+use crate::logs::LogSum;
 
 /// The most pixels whose 2^D images are enumerated.
 pub const MOST_PIXELS: usize = 20;
 /// Parts in which the images are summed, whatever the number of threads, so that it changes no digit.
 const PARTS: usize = 32;
-
-/// A sum of exponentials: `ln sum e^a`, as terms come.
-#[derive(Clone, Copy)]
-struct LogSum {
-    largest: f64,
-    /// In units of e^largest.
-    sum: f64,
-}
-
-impl LogSum {
-    const EMPTY: Self = Self {
-        largest: f64::NEG_INFINITY,
-        sum: 0.0,
-    };
-
-    fn add(&mut self, a: f64) {
-        self.join(Self { largest: a, sum: 1.0 });
-    }
-
-    fn join(&mut self, other: Self) {
-        if other.largest > self.largest {
-            self.sum = self.sum * (self.largest - other.largest).exp() + other.sum;
-            self.largest = other.largest;
-        } else if other.largest > f64::NEG_INFINITY {
-            self.sum += other.sum * (other.largest - self.largest).exp();
-        }
-    }
-
-    fn ln(self) -> f64 {
-        self.largest + self.sum.ln()
-    }
-}
 
 /// The sums over some of the images: `ln T` `[L, L]` and the path's log ratio given each state `[L]`.
 type Part = (Array2<LogSum>, Array1<f64>);

@@ -1,5 +1,7 @@
 //! Errors of figures that are functions of an estimated kernel: the delete-one-group jackknife.
 
+use std::fmt;
+
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +97,29 @@ impl Figure {
             standard_error: Some(error),
             ..Self::exact(value)
         }
+    }
+}
+
+impl fmt::Display for Figure {
+    /// `value ± half width`, to two digits of the half width; both ends where what is known beforehand cuts the interval.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let (Some(value), low, high) = (self.value, self.low, self.high) else {
+            return f.pad("-");
+        };
+        let half = low.zip(high).map_or(0.0, |(low, high)| 0.5 * (high - low));
+        let Some((low, high)) = low.zip(high).filter(|_| half > 1e-12 * value.abs()) else {
+            let small = value != 0.0 && value.abs() < 1e-4;
+            return f.pad(&if small { format!("{value:.2e}") } else { format!("{value:.6}") });
+        };
+        let small = value.abs().max(half) < 1e-4;
+        let digits = (1 - half.log10().floor() as i32).clamp(0, 12) as usize;
+        let whole = (high - value) - (value - low) < 0.01 * half;
+        f.pad(&match (whole, small) {
+            (true, false) => format!("{value:.digits$} ± {half:.digits$}"),
+            (true, true) => format!("{value:.1e} ± {half:.0e}"),
+            (false, false) => format!("{value:.digits$} ({low:.digits$} to {high:.digits$})"),
+            (false, true) => format!("{value:.1e} ({low:.0e} to {high:.0e})"),
+        })
     }
 }
 

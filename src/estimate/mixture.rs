@@ -11,79 +11,19 @@
 //! is above C, since q(.|j) is one of the C, and no term of T_jk above `C e^{K_jk}`, the bound on what it estimates, which is why sums
 //! are kept in its units and never underflow. Draws are dealt to 32 groups, each a whole mixture.
 
-use std::ops::Range;
-
 use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 
 use super::path::Path;
+use super::sampling::{GROUPS, Sampling, blocks, mean_of_groups};
 use super::tilt::{Tilt, Untilted, best_tilt};
 use super::{Estimate, Kernel, reversible};
-use crate::conditionals::{Conditionals, log_sum_exp, sigmoid};
+use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::kernels::visible::Thresholds;
 use crate::latent::SteadyState;
-use crate::random::{Draws, Seed, Stream};
-
-/// Groups of draws for the jackknife.
-pub const GROUPS: usize = 32;
-
-/// How many images are drawn, and by which random numbers.
-#[derive(Clone, Copy, Debug)]
-pub struct Sampling {
-    /// M, images from each proposal: a multiple of [`GROUPS`].
-    pub samples: usize,
-    /// The seed of the draws.
-    pub seed: Seed,
-    /// What else keys them: the training step of a checkpoint.
-    pub time: u64,
-}
-
-impl Sampling {
-    /// As many images as keep the work about the same for every number of states, at most 20,480 and at least 64.
-    pub fn default_samples(latent: usize) -> usize {
-        ((1 << 24) / (latent * latent)).clamp(64, 20_480) / GROUPS * GROUPS
-    }
-
-    /// The most images from each proposal that the streams of draws have room for, and 1.3e8 images a state are not passed.
-    pub fn most_samples(latent: usize) -> usize {
-        (1 << 27) / (latent + 1) / GROUPS * GROUPS
-    }
-
-    /// How often [`sample`] calls `tick` at most: once for every block of images that a state draws.
-    pub fn ticks(&self, latent: usize) -> usize {
-        let each = self.samples / GROUPS;
-        latent * (blocks(each).count() + blocks(latent * each).count())
-    }
-
-    /// The images of q(.|j), some at a time, with the group they are dealt to; the same whenever they are asked for.
-    pub fn images_of<'a>(&self, model: &'a Conditionals, state: usize) -> impl Iterator<Item = (usize, PackedImages)> + 'a {
-        let draws = self.seed.draws(Stream::Kernel, self.time, state as u64);
-        let states = vec![state as i32; self.samples / GROUPS];
-        blocks(states.len()).map(move |(group, part, block)| (group, model.draw(&states[block], draws.part(part))))
-    }
-
-    /// As [`Self::images_of`], from the tilted proposals of a state.
-    fn tilted<'a>(&self, proposals: &'a Proposals, state: usize) -> impl Iterator<Item = (usize, PackedImages)> + 'a {
-        let draws = self.seed.draws(Stream::Proposal, self.time, state as u64);
-        let each = self.samples / GROUPS;
-        let chosen: Vec<i32> = (0..proposals.count)
-            .flat_map(|tilt| std::iter::repeat_n(tilt as i32, each))
-            .collect();
-        blocks(chosen.len()).map(move |(group, part, block)| (group, proposals.draw(&chosen[block], draws.part(part))))
-    }
-}
-
-/// For every group, `count` images a block at a time: the group, the number of the block among all, the block.
-fn blocks(count: usize) -> impl Iterator<Item = (usize, u64, Range<usize>)> {
-    /// Images held at a time.
-    const BLOCK: usize = 2048;
-    let blocks = count.div_ceil(BLOCK);
-    (0..GROUPS * blocks).map(move |part| {
-        let (group, block) = (part / blocks, part % blocks);
-        (group, part as u64, block * BLOCK..count.min((block + 1) * BLOCK))
-    })
-}
+use crate::logs::{log_sum_exp, sigmoid};
+use crate::random::{Draws, Stream};
 
 /// An estimate, with what it shows of itself and of the images.
 pub struct Sampled<T> {
@@ -164,7 +104,7 @@ impl Source {
         };
         let tilts: Vec<Tilt> = tilts.into_iter().filter(|tilt| !tilt.competitors.is_empty()).collect();
         let proposals = Proposals::new(model, state, &tilts);
-        for (group, images) in sampling.images_of(model, state).chain(sampling.tilted(&proposals, state)) {
+        for (group, images) in sampling.images_of(model, state).chain(proposals.images(sampling, state)) {
             if !tick() {
                 return None;
             }
@@ -197,13 +137,6 @@ impl Source {
     }
 }
 
-/// The mean over all groups, or over all but one.
-pub fn mean_of_groups(groups: impl Iterator<Item = f64>, left_out: Option<usize>) -> f64 {
-    let kept = groups.enumerate().filter(|(group, _)| Some(*group) != left_out);
-    let (sum, count) = kept.fold((0.0, 0.0), |(sum, count), (_, value)| (sum + value, count + 1.0));
-    sum / count
-}
-
 /// The tilted distributions that one state draws from.
 struct Proposals {
     thresholds: Thresholds,
@@ -225,5 +158,13 @@ impl Proposals {
     /// One image from each of some tilts.
     fn draw(&self, tilts: &[i32], draws: Draws) -> PackedImages {
         PackedImages::from_words(self.thresholds.draw(tilts, draws), self.visible)
+    }
+
+    /// Images from all of them, as [`Sampling::images_of`] gives those of the state itself.
+    fn images<'a>(&'a self, sampling: Sampling, state: usize) -> impl Iterator<Item = (usize, PackedImages)> + 'a {
+        let draws = sampling.seed.draws(Stream::Proposal, sampling.time, state as u64);
+        let each = sampling.samples / GROUPS;
+        let chosen: Vec<i32> = (0..self.count).flat_map(|tilt| std::iter::repeat_n(tilt as i32, each)).collect();
+        blocks(chosen.len()).map(move |(group, part, block)| (group, self.draw(&chosen[block], draws.part(part))))
     }
 }

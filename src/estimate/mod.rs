@@ -16,6 +16,7 @@ pub mod mixture;
 pub mod path;
 pub mod plain;
 pub mod reversible;
+pub mod sampling;
 pub mod tilt;
 
 use ndarray::Array1;
@@ -50,7 +51,7 @@ impl Kernel {
 pub struct Estimate {
     /// From all draws.
     pub kernel: Kernel,
-    /// From all draws but one group's, for each of [`mixture::GROUPS`] groups; empty where the kernel is exact.
+    /// From all draws but one group's, for each of [`sampling::GROUPS`] groups; empty where the kernel is exact.
     pub without: Vec<Kernel>,
     /// Is the model reversible by construction, so that its steady state is a closed form?
     pub reversible: bool,

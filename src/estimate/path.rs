@@ -17,7 +17,7 @@
 use ndarray::{Array1, Array2, ArrayView1};
 use rayon::prelude::*;
 
-use super::mixture::{GROUPS, Sampling, mean_of_groups};
+use super::sampling::{GROUPS, Sampling, mean_of_groups};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 

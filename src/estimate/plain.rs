@@ -5,9 +5,10 @@ use rayon::prelude::*;
 
 use super::Kernel;
 use super::exact::expected_ratio;
-use crate::conditionals::{Conditionals, log_add, log_sum_exp};
+use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::latent::SteadyState;
+use crate::logs::{log_add, log_sum_exp};
 use crate::random::{Draws, Seed, Stream};
 
 /// A kernel, with what was observed of the images it was estimated from.

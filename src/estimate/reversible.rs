@@ -2,8 +2,8 @@
 
 use ndarray::Array1;
 
-use crate::conditionals::{log_sum_exp, softplus};
 use crate::latent::SteadyState;
+use crate::logs::{log_sum_exp, softplus};
 use crate::model::Parameters;
 
 /// `ln pi` `[L]` of a model whose forward matrix is the Bayes posterior of its backward matrix, `None` for any other:
@@ -51,7 +51,7 @@ pub fn balanced(steady: &SteadyState, log_pi: &Array1<f64>) -> SteadyState {
     let log_t = steady.log_transition();
     let mut log_flux = log_t.clone();
     for ((j, k), flux) in log_flux.indexed_iter_mut() {
-        *flux = crate::conditionals::log_add(log_pi[j] + log_t[[j, k]], log_pi[k] + log_t[[k, j]]);
+        *flux = crate::logs::log_add(log_pi[j] + log_t[[j, k]], log_pi[k] + log_t[[k, j]]);
     }
     let mut log_factors = Array1::<f64>::zeros(log_pi.len());
     for _ in 0..ROUNDS {

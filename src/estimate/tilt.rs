@@ -22,7 +22,8 @@
 
 use ndarray::{Array1, ArrayView1};
 
-use crate::conditionals::{Conditionals, sigmoid, softplus};
+use crate::conditionals::Conditionals;
+use crate::logs::{sigmoid, softplus};
 
 /// How closely the competitors' mean logits must meet, nats; K is then at most so much above its minimum.
 const TOLERANCE: f64 = 0.05;

@@ -2,9 +2,10 @@
 
 use ndarray::{Array1, Array2, ArrayView1};
 
-use crate::conditionals::{affine, log_sum_exp};
+use crate::conditionals::affine;
 use crate::data::packed::PackedImages;
 use crate::kernels::bits::{WORD, lit_columns};
+use crate::logs::log_sum_exp;
 use crate::random::{Seed, Stream, permutation};
 
 /// Passes over the training images; the decaying rate has settled well before the last.

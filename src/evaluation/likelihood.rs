@@ -3,8 +3,9 @@
 use ndarray::{Array1, Axis};
 use rayon::prelude::*;
 
-use crate::conditionals::{Conditionals, log_sum_exp};
+use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
+use crate::logs::log_sum_exp;
 
 /// `mean_n ln P(x_n)` with `P(x) = sum_k pi_k q(x|k)`, nats per image.
 ///

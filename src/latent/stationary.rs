@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2};
 
-use crate::conditionals::{log_add, log_sum_exp};
+use crate::logs::{log_add, log_sum_exp};
 
 /// `ln pi` for `pi = pi T`, from `ln T` `[L, L]` of a chain in which every state leads to every other.
 ///

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, Axis};
 
 use super::stationary::log_stationary;
-use crate::conditionals::log_sum_exp;
+use crate::logs::log_sum_exp;
 
 /// Why a matrix is no Markov chain with one steady state. States and rows are counted from 0.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

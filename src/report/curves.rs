@@ -43,7 +43,7 @@ pub fn charts(evaluations: &[Metrics], checkpoints: &[Headline]) -> Result<Vec<(
             .filter_map(|line| {
                 let Figure { value, low, high, .. } = figure(line);
                 let value = (*value)?;
-                Some((place(line.step), low.unwrap_or(value), value, high.unwrap_or(value)))
+                Some((place(line.step?), low.unwrap_or(value), value, high.unwrap_or(value)))
             })
             .collect(),
     };

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use super::{curves, film, graph, grid, heatmap, png, spectrum, tables};
 use crate::analysis::{Analysis, Headline};
 use crate::conditionals::Conditionals;
-use crate::estimate::jackknife::Figure;
 use crate::model::Parameters;
 use crate::random::Seed;
 use crate::training::metrics::Metrics;
@@ -40,7 +39,10 @@ impl Page<'_> {
         let analysis = self.analysis;
         let order = heatmap::order_by_cycles(&analysis.cycles, analysis.stationary.as_slice().unwrap_or_default());
         let mut body = String::new();
-        let step = analysis.step.map_or(String::new(), |step| format!(" after {step} training steps"));
+        let step = analysis
+            .headline
+            .step
+            .map_or(String::new(), |step| format!(" after {step} training steps"));
         let _ = write!(
             body,
             "<header><h1>{}</h1><p>A generative Markov chain of {} latent states and {} pixels{step}. {}</p></header>",
@@ -75,25 +77,33 @@ impl Page<'_> {
             "Its latent chain is out of equilibrium: by Kolmogorov's criterion it is reversible only if every loop costs nothing to run \
              backwards, and the loop {} costs {} nats.",
             states.join(" → "),
-            value(&analysis.reversibility.affinity)
+            analysis.reversibility.affinity
         )
     }
 
     fn headlines(&self) -> String {
         let analysis = self.analysis;
         let cards = [
-            ("Log-likelihood", &analysis.log_likelihood_train, "nats per image, training images"),
-            ("on test images", &analysis.log_likelihood_test, "nats per image"),
-            ("Entropy production", &analysis.entropy_production, "nats per step, latent chain"),
+            (
+                "Log-likelihood",
+                &analysis.headline.log_likelihood_train,
+                "nats per image, training images",
+            ),
+            ("on test images", &analysis.headline.log_likelihood_test, "nats per image"),
+            (
+                "Entropy production",
+                &analysis.headline.entropy_production,
+                "nats per step, latent chain",
+            ),
             (
                 "of the whole path",
-                &analysis.path_entropy_production,
+                &analysis.headline.path_entropy_production,
                 "nats per step, images included",
             ),
-            ("Self-transition", &analysis.self_transition, "probability per step"),
-            ("Class divergence", &analysis.class_kl, "nats, data from model"),
-            ("Relaxation time", &analysis.relaxation_time, "steps"),
-            ("Rotation period", &analysis.rotation_period, "steps"),
+            ("Self-transition", &analysis.headline.self_transition, "probability per step"),
+            ("Class divergence", &analysis.headline.class_kl, "nats, data from model"),
+            ("Relaxation time", &analysis.headline.relaxation_time, "steps"),
+            ("Rotation period", &analysis.headline.rotation_period, "steps"),
         ];
         let mut html = String::from(r#"<div class="headlines">"#);
         for (name, figure, unit) in cards {
@@ -103,7 +113,7 @@ impl Page<'_> {
                 .note
                 .as_ref()
                 .map_or(over_images, |note| format!("<small>{}</small>", escape(note)));
-            let _ = write!(html, "<div><h3>{name}</h3><b>{}</b><span>{unit}</span>{note}</div>", value(figure));
+            let _ = write!(html, "<div><h3>{name}</h3><b>{}</b><span>{unit}</span>{note}</div>", figure);
         }
         html.push_str("</div>");
         section(
@@ -250,7 +260,7 @@ impl Page<'_> {
                      agree. By state: the weights of the states that are mostly of the class. Divergence: KL = Σ d ln(d/m) = {} nats.",
                     analysis.generated.nrows(),
                     100.0 * classes.judge_accuracy,
-                    value(&analysis.class_kl)
+                    analysis.headline.class_kl
                 ),
             ));
         }
@@ -294,40 +304,6 @@ impl Page<'_> {
                 precision.worst_row_sum
             )],
         )
-    }
-}
-
-/// A value with the half width of its interval.
-fn value(figure: &Figure) -> String {
-    match (figure.value, figure.low, figure.high) {
-        (Some(value), Some(low), Some(high)) => with_error(value, low, high),
-        (Some(value), ..) => number(value, 4),
-        (None, ..) => "—".to_owned(),
-    }
-}
-
-/// `value ± half width`, to two digits of the half width; both ends where what is known beforehand cuts the interval.
-pub fn with_error(value: f64, low: f64, high: f64) -> String {
-    let half = 0.5 * (high - low);
-    if half.is_nan() || half <= 1e-12 * value.abs() {
-        return number(value, 6);
-    }
-    let small = value.abs().max(half) < 1e-4;
-    let digits = (1 - half.log10().floor() as i32).clamp(0, 12) as usize;
-    let whole = (high - value) - (value - low) < 0.01 * half;
-    match (whole, small) {
-        (true, false) => format!("{value:.digits$} ± {half:.digits$}"),
-        (true, true) => format!("{value:.1e} ± {half:.0e}"),
-        (false, false) => format!("{value:.digits$} ({low:.digits$} to {high:.digits$})"),
-        (false, true) => format!("{value:.1e} ({low:.0e} to {high:.0e})"),
-    }
-}
-
-fn number(value: f64, digits: usize) -> String {
-    if value != 0.0 && value.abs() < 1e-4 {
-        format!("{value:.2e}")
-    } else {
-        format!("{value:.digits$}")
     }
 }
 

@@ -1,0 +1,64 @@
+//! How images are drawn for an estimate: how many, in which groups, by which random numbers.
+
+use std::ops::Range;
+
+use crate::conditionals::Conditionals;
+use crate::data::packed::PackedImages;
+use crate::random::{Seed, Stream};
+
+/// Groups of draws for the jackknife.
+pub const GROUPS: usize = 32;
+
+/// How many images are drawn, and by which random numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling {
+    /// M, images from each proposal: a multiple of [`GROUPS`].
+    pub samples: usize,
+    /// The seed of the draws.
+    pub seed: Seed,
+    /// What else keys them: the training step of a checkpoint.
+    pub time: u64,
+}
+
+impl Sampling {
+    /// As many images as keep the work about the same for every number of states, at most 20,480 and at least 64.
+    pub fn default_samples(latent: usize) -> usize {
+        ((1 << 24) / (latent * latent)).clamp(64, 20_480) / GROUPS * GROUPS
+    }
+
+    /// The most images from each proposal: 6.7e7 from all proposals of a state, for which its stream has room.
+    pub fn most_samples(latent: usize) -> usize {
+        (1 << 26) / (latent + 1) / GROUPS * GROUPS
+    }
+
+    /// How often [`super::mixture::sample`] calls `tick` at most: once for every block of images that a state draws.
+    pub fn ticks(&self, latent: usize) -> usize {
+        let each = self.samples / GROUPS;
+        latent * (blocks(each).count() + blocks(latent * each).count())
+    }
+
+    /// The images of q(.|j), some at a time, with the group they are dealt to; the same whenever they are asked for.
+    pub fn images_of<'a>(&self, model: &'a Conditionals, state: usize) -> impl Iterator<Item = (usize, PackedImages)> + 'a {
+        let draws = self.seed.draws(Stream::Kernel, self.time, state as u64);
+        let states = vec![state as i32; self.samples / GROUPS];
+        blocks(states.len()).map(move |(group, part, block)| (group, model.draw(&states[block], draws.part(part))))
+    }
+}
+
+/// For every group, `count` images a block at a time: the group, the number of the block among all, the block.
+pub(super) fn blocks(count: usize) -> impl Iterator<Item = (usize, u64, Range<usize>)> {
+    /// Images held at a time.
+    const BLOCK: usize = 2048;
+    let blocks = count.div_ceil(BLOCK);
+    (0..GROUPS * blocks).map(move |part| {
+        let (group, block) = (part / blocks, part % blocks);
+        (group, part as u64, block * BLOCK..count.min((block + 1) * BLOCK))
+    })
+}
+
+/// The mean over all groups, or over all but one.
+pub fn mean_of_groups(groups: impl Iterator<Item = f64>, left_out: Option<usize>) -> f64 {
+    let kept = groups.enumerate().filter(|(group, _)| Some(*group) != left_out);
+    let (sum, count) = kept.fold((0.0, 0.0), |(sum, count), (_, value)| (sum + value, count + 1.0));
+    sum / count
+}

@@ -1,0 +1,67 @@
+//! Sums of exponentials by their logarithms, which hold what f64 does not.
+
+use ndarray::ArrayView1;
+
+/// `ln sum_k exp(a_k)`.
+pub fn log_sum_exp(a: ArrayView1<f64>) -> f64 {
+    let largest = a.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if largest == f64::NEG_INFINITY {
+        return largest;
+    }
+    largest + a.iter().map(|a| (a - largest).exp()).sum::<f64>().ln()
+}
+
+/// `ln(e^a + e^b)`.
+pub fn log_add(a: f64, b: f64) -> f64 {
+    let (large, small) = if a >= b { (a, b) } else { (b, a) };
+    if small == f64::NEG_INFINITY {
+        return large;
+    }
+    large + (small - large).exp().ln_1p()
+}
+
+/// `1 / (1 + exp(-a))`.
+pub fn sigmoid(a: f64) -> f64 {
+    1.0 / (1.0 + (-a).exp())
+}
+
+/// `ln(1 + exp(a))`.
+pub fn softplus(a: f64) -> f64 {
+    a.max(0.0) + (-a.abs()).exp().ln_1p()
+}
+
+/// `ln sum e^a`, as terms come.
+#[derive(Clone, Copy, Debug)]
+pub struct LogSum {
+    largest: f64,
+    /// In units of e^largest.
+    sum: f64,
+}
+
+impl LogSum {
+    /// No term.
+    pub const EMPTY: Self = Self {
+        largest: f64::NEG_INFINITY,
+        sum: 0.0,
+    };
+
+    /// One more term e^a.
+    pub fn add(&mut self, a: f64) {
+        self.join(Self { largest: a, sum: 1.0 });
+    }
+
+    /// All terms of another sum.
+    pub fn join(&mut self, other: Self) {
+        if other.largest > self.largest {
+            self.sum = self.sum * (self.largest - other.largest).exp() + other.sum;
+            self.largest = other.largest;
+        } else if other.largest > f64::NEG_INFINITY {
+            self.sum += other.sum * (other.largest - self.largest).exp();
+        }
+    }
+
+    /// Its logarithm.
+    pub fn ln(self) -> f64 {
+        self.largest + self.sum.ln()
+    }
+}
