@@ -50,6 +50,15 @@ fn prepare(folder: &Path) {
         .current_dir(folder));
     assert_eq!(status, 0, "{stderr}");
     let record = std::fs::read(folder.join("real/model.mpk")).unwrap();
+    std::fs::create_dir(folder.join("odd-size")).unwrap();
+    for name in ["config.toml", "model.mpk"] {
+        std::fs::copy(folder.join("real").join(name), folder.join("odd-size").join(name)).unwrap();
+    }
+    let manifest = std::fs::read_to_string(folder.join("real/manifest.json")).unwrap();
+    write(
+        "odd-size/manifest.json",
+        manifest.replace("\"columns\": 28", "\"columns\": 29").as_bytes(),
+    );
     write("cut.mpk", &record[..record.len() / 2]);
     let mut flipped = record.clone();
     flipped[record.len() / 2] ^= 4;
@@ -209,7 +218,36 @@ fn bad_input_ends_in_one_sentence() {
         ("analyze real --checkpoint 1 --all-checkpoints", 2, "cannot be used with"),
         ("analyze flipped.mpk --all-checkpoints", 2, "need a run's folder"),
         ("analyze real --backend tpu", 2, "ndarray, flex, wgpu"),
-        ("analyze real --samples 32 --quiet --out file", 1, "file: cannot be written"),
+        (
+            "analyze real --samples 32 --quiet --out file",
+            2,
+            "--out is file, which is not a folder",
+        ),
+        (
+            "analyze real --samples 32 --quiet --out file/inside",
+            1,
+            "file/inside: cannot be written",
+        ),
+        (
+            "sample odd-size --count 5 --out x.png",
+            1,
+            "manifest.json: says that images have 28 x 29 pixels",
+        ),
+        (
+            "analyze odd-size --samples 32",
+            1,
+            "manifest.json: says that images have 28 x 29 pixels",
+        ),
+        (
+            "sample real --count 5 --start 1,2 --film --count 60000 --out x.npz",
+            2,
+            "cannot be used multiple times",
+        ),
+        (
+            "sample real --start 1,2 --film --count 60000 --out x.npz",
+            2,
+            "more than 65536 images",
+        ),
         ("sample real", 2, "--count"),
         ("sample real --count 0", 2, "--count"),
         ("sample real --count 5 --out x.jpg", 2, "must end in .png or .npz"),
@@ -219,7 +257,11 @@ fn bad_input_ends_in_one_sentence() {
             "names state 3; the model's states are 0 to 2",
         ),
         ("sample real --count 5 --start one --out x.png", 2, "invalid value 'one'"),
-        ("sample real --count 500 --film --out x.png", 2, "more than a picture holds (282)"),
+        (
+            "sample real --count 500 --film --out x.png",
+            2,
+            "500 x 1 images are more than a picture holds, 282 x 282",
+        ),
         ("sample missing --count 5 --out x.png", 2, "missing does not exist"),
         ("sample fake-run --count 5 --out x.png", 1, "model.mpk: is not a complete record"),
         ("sample real --count 5 --out missing/x.png", 1, "missing/x.png: cannot be written"),

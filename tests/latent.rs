@@ -1,6 +1,7 @@
 //! The thermodynamics of a chain: closed forms, and what must hold for any chain.
 
 use latent_cycles::latent::cycles::Cycle;
+use latent_cycles::latent::spectrum::{decay_time, rotation_period};
 use latent_cycles::latent::{ChainError, SteadyState};
 use latent_cycles::random::{Seed, Stream, uniform_f64};
 use ndarray::{Array2, Axis, array};
@@ -59,12 +60,22 @@ fn a_ring_has_the_thermodynamics_of_its_affinity() {
         }
         let angle = std::f64::consts::TAU / count;
         let (re, im) = (0.3 + 0.7 * angle.cos(), 0.5 * angle.sin());
-        assert!(close(spectrum.relaxation_time, -1.0 / re.hypot(im).ln(), 1e-10));
+        assert!(close(decay_time(spectrum.slowest().unwrap()), -1.0 / re.hypot(im).ln(), 1e-10));
         assert!(close(
-            spectrum.rotation_period.unwrap(),
+            rotation_period(spectrum.turning().unwrap()),
             std::f64::consts::TAU / im.atan2(re),
             1e-10
         ));
+    }
+}
+
+/// A ring without noise: all eigenvalues on the unit circle, and the period is that of the ring, not of its harmonics.
+#[test]
+fn a_clockwork_ring_turns_once_in_as_many_steps_as_it_has_states() {
+    for states in [3, 5, 7] {
+        let spectrum = SteadyState::new(&ring(states, 1.0, 0.0)).unwrap().spectrum().unwrap();
+        assert!(close(rotation_period(spectrum.turning().unwrap()), states as f64, 1e-10));
+        assert_eq!(decay_time(spectrum.slowest().unwrap()), f64::INFINITY);
     }
 }
 
@@ -106,7 +117,7 @@ fn a_birth_and_death_chain_is_reversible_and_its_rarest_state_exact() {
     assert_eq!(steady.entropy_production(), 0.0);
     assert!(steady.cycles().is_empty());
     assert_eq!(steady.strongest_loop(), None);
-    assert_eq!(steady.spectrum().unwrap().rotation_period, None);
+    assert_eq!(steady.spectrum().unwrap().turning(), None);
 }
 
 /// Detailed balance from symmetric fluxes over 20 decades, in any order of states.
@@ -144,7 +155,11 @@ fn one_way_streets_islands_and_absorbing_states_have_clear_answers() {
     assert_eq!(absorbing.pi().to_vec(), [0.0, 0.0, 1.0]);
     assert_eq!((absorbing.entropy_production(), absorbing.self_transition()), (0.0, 1.0));
     assert!(absorbing.cycles().is_empty() && absorbing.strongest_loop().is_none());
-    assert!(close(absorbing.spectrum().unwrap().relaxation_time, -1.0 / 0.75_f64.ln(), 1e-12));
+    assert!(close(
+        decay_time(absorbing.spectrum().unwrap().slowest().unwrap()),
+        -1.0 / 0.75_f64.ln(),
+        1e-12
+    ));
 
     // A transient state before a ring changes nothing of the ring.
     let mut t = Array2::zeros((4, 4));
@@ -156,10 +171,10 @@ fn one_way_streets_islands_and_absorbing_states_have_clear_answers() {
 
     let single = SteadyState::new(&array![[1.0]]).unwrap();
     assert_eq!((single.entropy_production(), single.self_transition()), (0.0, 1.0));
-    assert_eq!(single.spectrum().unwrap().relaxation_time, 0.0);
+    assert_eq!(single.spectrum().unwrap().slowest(), None);
     // A frozen chain that is not quite reducible.
     let frozen = SteadyState::from_logs(array![[0.0, -90.0], [-80.0, 0.0]]).unwrap();
-    assert!(close(frozen.log_pi()[1], -10.0, 1e-4) && frozen.spectrum().unwrap().relaxation_time == f64::INFINITY);
+    assert!(close(frozen.log_pi()[1], -10.0, 1e-4) && decay_time(frozen.spectrum().unwrap().slowest().unwrap()) == f64::INFINITY);
 }
 
 #[test]

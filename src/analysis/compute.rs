@@ -13,6 +13,7 @@ use crate::estimate::mixture::{Sampled, sample};
 use crate::estimate::reversible::closed_form;
 use crate::estimate::sampling::Sampling;
 use crate::generation::Generator;
+use crate::latent::spectrum::{Spectrum, decay_time, rotation_period};
 use crate::numerics::Numerics;
 
 /// The units, which analysis.json repeats.
@@ -41,6 +42,9 @@ pub fn analyze(
     let estimated = estimate(subject, &model, settings, tick);
     let reason = || if tick() { AnalysisError::NoNumbers } else { AnalysisError::Stopped };
     let (estimate, row_sums, by_state) = estimated.ok_or_else(reason)?;
+    if !is_sound(&estimate, &row_sums) {
+        return Err(AnalysisError::NoNumbers);
+    }
     let judge = subject.data.and_then(|data| data.judge.as_ref());
     let steady = &estimate.kernel.steady;
     let generated = classes::generate(&generator, steady.log_pi());
@@ -63,14 +67,20 @@ pub fn analyze(
             (None, Some(_)) => Figure::missing("the training images have no labels of two classes or more"),
             (None, None) => no_data(),
         },
-        relaxation_time: figures::spectral(
+        relaxation_time: figures::of_eigenvalue(
             &spectra,
-            "the second eigenvalue cannot be told from 1: more than 1e13 steps",
-            |spectrum| Some(spectrum.relaxation_time),
+            "the second eigenvalue has modulus 1, to 1e-13, or there is none",
+            Spectrum::slowest,
+            |(re, im)| re.hypot(im),
+            decay_time,
         ),
-        rotation_period: figures::spectral(&spectra, "no eigenvalue is complex: nothing rotates", |spectrum| {
-            spectrum.rotation_period
-        }),
+        rotation_period: figures::of_eigenvalue(
+            &spectra,
+            "no eigenvalue is complex: nothing rotates",
+            Spectrum::turning,
+            |(_, im)| im.abs(),
+            rotation_period,
+        ),
         entropy_production: figures::entropy_production(&estimate),
         path_entropy_production: figures::path_entropy_production(&estimate),
     };
@@ -139,6 +149,15 @@ fn estimate(subject: &Subject, model: &Conditionals, settings: Settings, tick: &
     Some((estimate, row_sums, observed))
 }
 
+/// Are all figures numbers, and is every row of T a distribution but for the error of its estimate?
+fn is_sound(estimate: &Estimate, row_sums: &Array1<f64>) -> bool {
+    /// Far beyond the error of 32 draws.
+    const FARTHEST: f64 = 0.9;
+    let kernels = std::iter::once(&estimate.kernel).chain(&estimate.without);
+    let mut numbers = kernels.flat_map(|kernel| kernel.path.iter().chain(kernel.steady.log_pi()));
+    numbers.all(|number| number.is_finite()) && row_sums.iter().all(|sum| (sum - 1.0).abs() < FARTHEST)
+}
+
 /// How often [`analyze`] calls `tick` at most.
 pub fn ticks(latent: usize, settings: Settings) -> usize {
     let Settings { exact, samples, seed } = settings;
@@ -165,7 +184,7 @@ fn method(estimate: &Estimate, settings: Settings) -> String {
         )
     };
     let closed = if estimate.reversible {
-        "; the model is reversible by construction (W - A has one column, to the rounding of f32), so pi has a closed form and nothing is produced"
+        "; the model is reversible by construction (W - A has one column, to the rounding of f32), so pi has a closed form, right to some 1e-7 of itself, and nothing is produced"
     } else {
         ""
     };

@@ -9,14 +9,16 @@ use crate::data::packed::PackedImages;
 use crate::estimate::jackknife::Figure;
 use crate::estimate::{Estimate, Kernel};
 use crate::evaluation::likelihood::log_likelihoods;
-use crate::latent::spectrum::Spectrum;
+use crate::latent::spectrum::{Eigenvalue, RESOLUTION, Spectrum};
 
 /// Of some images.
 pub(super) fn log_likelihood(model: &Conditionals, estimate: &Estimate, images: &PackedImages) -> Figure {
     let kernels = std::iter::once(&estimate.kernel).chain(&estimate.without);
     let log_pis: Vec<&Array1<f64>> = kernels.map(|kernel| kernel.steady.log_pi()).collect();
     let (means, over_images) = log_likelihoods(model, &log_pis, images);
-    let mut figure = Figure::jackknife(means[0], &means[1..]);
+    // A closed form has no error of draws.
+    let without = if estimate.reversible { &[] } else { &means[1..] };
+    let mut figure = Figure::jackknife(means[0], without);
     figure.standard_error_over_images = Some(over_images);
     figure
 }
@@ -54,26 +56,44 @@ pub(super) fn spectra(estimate: &Estimate) -> Spectra {
     (estimate.kernel.steady.spectrum(), without)
 }
 
-/// A figure of the spectrum, which is infinite or absent for the given reason.
-pub(super) fn spectral((whole, without): &Spectra, reason: &str, figure: impl Fn(&Spectrum) -> Option<f64>) -> Figure {
-    let of = |spectrum: &Option<Spectrum>| spectrum.as_ref().and_then(&figure).unwrap_or(f64::INFINITY);
-    let whole = of(whole);
-    if whole.is_infinite() {
+/// A figure of one eigenvalue; missing, with the reason, where there is none or the figure is infinite, and where `size`, a part of the
+/// eigenvalue that it rests on, cannot be told from zero.
+pub(super) fn of_eigenvalue(
+    (whole, without): &Spectra,
+    reason: &str,
+    pick: impl Fn(&Spectrum) -> Option<Eigenvalue>,
+    size: impl Fn(Eigenvalue) -> f64,
+    figure: impl Fn(Eigenvalue) -> f64,
+) -> Figure {
+    /// Errors from zero.
+    const TOLD: f64 = 3.0;
+    let picked = whole.as_ref().and_then(pick);
+    let Some(picked) = picked.filter(|picked| figure(*picked).is_finite()) else {
         return Figure::missing(reason);
+    };
+    // The same eigenvalue in every group of draws: the nearest, whatever its place in the order.
+    let distance = |a: Eigenvalue, b: Eigenvalue| (a.0 - b.0).hypot(a.1 - b.1);
+    let nearest = |spectrum: &Option<Spectrum>| {
+        let eigenvalues = spectrum.as_ref()?.eigenvalues.iter().copied();
+        eigenvalues.min_by(|a, b| distance(*a, picked).total_cmp(&distance(*b, picked)))
+    };
+    let without: Vec<Eigenvalue> = without.iter().filter_map(nearest).collect();
+    let groups = without.len().max(1) as f64;
+    let squares: f64 = without.iter().map(|other| distance(*other, picked).powi(2)).sum();
+    let error = ((groups - 1.0) / groups * squares).sqrt();
+    if size(picked) <= (TOLD * error).max(RESOLUTION) {
+        return Figure::missing("the eigenvalue that it rests on cannot be told from zero, or from a real one");
     }
-    // An eigenvalue that is complex in the whole and real in a part would spoil the error.
-    let without: Vec<f64> = without.iter().map(of).collect();
-    if without.iter().all(|value| value.is_finite()) {
-        Figure::jackknife(whole, &without).at_least(0.0)
-    } else {
-        Figure::exact(whole).because("without an interval: it is not the same eigenvalue in all groups of draws")
-    }
+    let without: Vec<f64> = without.into_iter().map(&figure).collect();
+    Figure::jackknife(figure(picked), &without).at_least(0.0)
 }
 
 /// Kolmogorov's criterion.
 pub(super) fn reversibility(estimate: &Estimate) -> Reversibility {
     /// With 31 degrees of freedom, passed by chance once in 10^8 loops.
     const SIGNIFICANT: f64 = 8.0;
+    /// What rounding leaves where there is no error.
+    const ROUNDING: f64 = 1e-9;
     let strongest = estimate.kernel.steady.strongest_loop();
     let Some(strongest) = strongest.filter(|_| !estimate.reversible) else {
         let why = if estimate.reversible {
@@ -89,12 +109,10 @@ pub(super) fn reversibility(estimate: &Estimate) -> Reversibility {
     };
     let affinity = estimate.figure(|kernel| kernel.steady.affinity(&strongest.states));
     Reversibility {
-        reversible: match (affinity.value, affinity.standard_error) {
-            (Some(value), Some(error)) => value.abs() <= SIGNIFICANT * error,
-            // Enumeration leaves rounding.
-            (Some(value), None) => value.abs() <= 1e-9,
-            (None, _) => false,
-        },
+        reversible: affinity.value.is_some_and(|value| {
+            let error = affinity.standard_error.unwrap_or(0.0);
+            value.abs() <= (SIGNIFICANT * error).max(ROUNDING)
+        }),
         strongest_loop: strongest.states,
         affinity,
     }

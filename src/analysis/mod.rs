@@ -43,8 +43,8 @@ pub enum AnalysisError {
     /// By the user.
     #[error("stopped")]
     Stopped,
-    /// Finite parameters of which products are not.
-    #[error("the model's parameters are so large that its transition probabilities are not numbers; it cannot be analyzed")]
+    /// Finite parameters whose products or exponentials are not.
+    #[error("the model's transition probabilities cannot be computed in f64: its parameters are too large, or too far apart")]
     NoNumbers,
     /// For the device.
     #[error(transparent)]

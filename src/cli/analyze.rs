@@ -1,11 +1,9 @@
 //! `analyze`: the thermodynamics of a record.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -75,15 +73,10 @@ struct Task {
 
 impl Analyze {
     pub fn run(self) -> anyhow::Result<()> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let asked = Arc::clone(&stop);
-        ctrlc::set_handler(move || {
-            if asked.swap(true, Ordering::Relaxed) {
-                std::process::exit(1);
-            }
-        })
-        .context("Ctrl-C cannot be caught on this system")?;
-
+        let stop = super::stop_on_ctrl_c("")?;
+        if let Some(out) = self.out.as_ref().filter(|out| out.exists() && !out.is_dir()) {
+            return Err(Usage(format!("--out is {}, which is not a folder", shell(out))).into());
+        }
         let run = subject::run_of(&self.record)?;
         let tasks = self.tasks(run.as_ref())?;
         let seed = Seed(self.seed.unwrap_or_else(|| run.as_ref().map_or(1, |run| run.config.training.seed)));
@@ -121,8 +114,10 @@ impl Analyze {
                 }
                 Err(error) => anyhow::bail!("{}: {error}", shell(&self.record)),
             };
-            write_tables(&task.folder, &analysis, size(&task, compared.as_ref()))?;
-            if self.all_checkpoints && index < last {
+            let size = subject::image_size(run.as_ref(), task.trained.parameters.visible())?;
+            let mut contents = tables(&analysis, size)?;
+            if index < last {
+                write_all(&task.folder, contents)?;
                 if !self.quiet {
                     bar.suspend(|| findings::checkpoint(&analysis.headline));
                 }
@@ -130,8 +125,16 @@ impl Analyze {
                 continue;
             }
             bar.finish_and_clear();
-            self.finish(&task, &analysis, headlines, run.as_ref(), compared.as_ref(), settings)?;
-            break;
+            // Everything is made before anything is written: no new figures stand beside an old page.
+            contents.extend(self.page(&task, &analysis, &mut headlines, run.as_ref(), size, settings.seed)?);
+            write_all(&task.folder, contents)?;
+            if !self.quiet {
+                findings::all(&analysis);
+                say(format_args!(
+                    "{} holds analysis.json, latent.npz, currents.dot and report.html",
+                    shell(&task.folder)
+                ));
+            }
         }
         Ok(())
     }
@@ -171,10 +174,15 @@ impl Analyze {
         let mut tasks = Vec::new();
         if self.all_checkpoints {
             for (step, path) in crate::training::folder::checkpoints(&run.folder) {
-                tasks.push(Task {
-                    trained: subject::record_file(&path)?,
-                    folder: of_step(step),
-                });
+                match subject::record_file(&path) {
+                    Ok(trained) => tasks.push(Task {
+                        trained,
+                        folder: of_step(step),
+                    }),
+                    Err(error) => {
+                        let _ = writeln!(std::io::stderr(), "warning: passed over {error}");
+                    }
+                }
             }
         }
         tasks.push(Task {
@@ -224,48 +232,44 @@ impl Analyze {
         Ok(bar)
     }
 
-    /// Writes the page and prints what was found.
-    fn finish(
+    /// The page, with what it needs of the run, and the figures of all checkpoints where they were asked for.
+    fn page(
         &self,
         task: &Task,
         analysis: &Analysis,
-        mut headlines: Vec<Headline>,
+        headlines: &mut Vec<Headline>,
         run: Option<&RunOf>,
-        compared: Option<&Compared>,
-        settings: Settings,
-    ) -> anyhow::Result<()> {
-        let folder = &task.folder;
+        size: (usize, usize),
+        seed: Seed,
+    ) -> anyhow::Result<Vec<Content>> {
+        let mut contents = Vec::new();
         if self.all_checkpoints {
             let lines: Result<Vec<String>, _> = headlines.iter().map(serde_json::to_string).collect();
-            files::write(&folder.join("checkpoints.jsonl"), (lines?.join("\n") + "\n").as_bytes())?;
+            contents.push(("checkpoints.jsonl", (lines?.join("\n") + "\n").into_bytes()));
         } else {
-            headlines = read_headlines(folder)?;
+            *headlines = read_headlines(&task.folder)?;
         }
         let evaluations = match run {
             Some(run) => metrics::read(&run.folder.join("metrics.jsonl"))?,
             None => Vec::new(),
         };
-        let name = run.map_or(&self.record, |run| &run.folder);
+        let name = run.map_or(&self.record, |run| &run.folder).file_name().unwrap_or_default();
         let page = page::Page {
-            name: &name.display().to_string(),
+            name: &name.to_string_lossy(),
             analysis,
-            size: size(task, compared),
+            size,
             parameters: &task.trained.parameters,
-            seed: settings.seed,
-            checkpoints: &headlines,
+            seed,
+            checkpoints: headlines,
             evaluations: &evaluations,
         };
-        files::write(&folder.join("report.html"), page.html()?.as_bytes())?;
-        if !self.quiet {
-            findings::all(analysis);
-            say(format_args!(
-                "{} holds analysis.json, latent.npz, currents.dot and report.html",
-                shell(folder)
-            ));
-        }
-        Ok(())
+        contents.push(("report.html", page.html()?.into_bytes()));
+        Ok(contents)
     }
 }
+
+/// The name of a file and what it will hold.
+type Content = (&'static str, Vec<u8>);
 
 /// Analyzes one record.
 fn one(
@@ -297,23 +301,23 @@ fn one(
     }
 }
 
-/// Height and width of the images.
-fn size(task: &Task, compared: Option<&Compared>) -> (usize, usize) {
-    match compared {
-        Some(Compared { data, .. }) => (data.rows, data.columns),
-        None => subject::likely_size(task.trained.parameters.visible()),
-    }
+fn tables(analysis: &Analysis, size: (usize, usize)) -> anyhow::Result<Vec<Content>> {
+    Ok(vec![
+        ("analysis.json", tables::json(analysis)?),
+        ("latent.npz", tables::npz(analysis, size)?),
+        ("currents.dot", tables::dot(analysis).into_bytes()),
+    ])
 }
 
-fn write_tables(folder: &Path, analysis: &Analysis, size: (usize, usize)) -> anyhow::Result<()> {
+fn write_all(folder: &Path, contents: Vec<Content>) -> Result<(), FileError> {
     std::fs::create_dir_all(folder).map_err(|source| FileError::Write {
         path: folder.to_owned(),
         source,
     })?;
-    files::write(&folder.join("analysis.json"), &tables::json(analysis)?)?;
-    files::write(&folder.join("latent.npz"), &tables::npz(analysis, size)?)?;
-    files::write(&folder.join("currents.dot"), tables::dot(analysis).as_bytes())?;
-    Ok(())
+    files::remove_partial(folder);
+    contents
+        .into_iter()
+        .try_for_each(|(name, content)| files::write(&folder.join(name), &content))
 }
 
 /// The figures of an earlier `--all-checkpoints`, if there was one.

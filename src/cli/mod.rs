@@ -13,7 +13,10 @@ mod train;
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
@@ -99,6 +102,22 @@ fn expect_extension(flag: &str, path: &std::path::Path, extension: &str) -> Resu
         return Ok(());
     }
     Err(Usage(format!("{flag} is {}; its name must end in .{extension}", shell(path))))
+}
+
+/// A flag that Ctrl-C sets, with a line on stderr where one is given. The second Ctrl-C does not wait for anyone to look.
+fn stop_on_ctrl_c(line: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(1);
+        }
+        if !line.is_empty() {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    })
+    .context("Ctrl-C cannot be caught on this system")?;
+    Ok(stop)
 }
 
 /// A line on stdout; a reader that has gone away is no error.

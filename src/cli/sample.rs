@@ -1,12 +1,13 @@
 //! `sample`: images from a trained chain.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use clap::Args;
 use ndarray::{Array1, Array3, Axis, concatenate};
 use ndarray_npy::NpzWriter;
 
-use super::subject::{self, RunOf, Trained};
+use super::subject;
 use super::{Usage, say, shell};
 use crate::backend::BackendName;
 use crate::conditionals::Conditionals;
@@ -66,8 +67,17 @@ impl Sample {
             Some(run) if self.record.is_dir() => subject::trained(run)?,
             _ => subject::record_file(&self.record)?,
         };
-        let size = image_size(&self.record, run.as_ref(), &trained)?;
+        if let Some(run) = &run {
+            crate::record::expect_shape(
+                &self.record,
+                &trained.parameters,
+                trained.parameters.visible(),
+                run.config.model.latent,
+            )?;
+        }
+        let size = subject::image_size(run.as_ref(), trained.parameters.visible())?;
         let across = self.across(picture, size)?;
+        let stop = super::stop_on_ctrl_c("")?;
         let parameters = &trained.parameters;
         let model = Conditionals::new(parameters);
         let numerics = self.backend.open()?;
@@ -81,11 +91,15 @@ impl Sample {
         } else {
             generator.walk(&start, steps, 0)
         };
-        if picture {
-            files::write(&self.out, &Grid::new(size).png(&images, across))?;
+        let content = if picture {
+            Grid::new(size).png(&images, across)
         } else {
-            files::write(&self.out, &npz(images, &states, size)?)?;
+            npz(images, &states, size)?
+        };
+        if stop.load(Ordering::Relaxed) {
+            anyhow::bail!("stopped; nothing was written");
         }
+        files::write(&self.out, &content)?;
         say(format_args!("{}: {}", shell(&self.out), self.what(states.len())));
         Ok(())
     }
@@ -93,17 +107,22 @@ impl Sample {
     /// Images in a row of the picture, which must hold all.
     fn across(&self, picture: bool, size: (usize, usize)) -> Result<usize, Usage> {
         let count = self.count as usize;
-        let (widest, tallest) = Grid::new(size).room();
-        let across = if self.film { count } else { (count as f64).sqrt().ceil() as usize }.min(if self.film { usize::MAX } else { widest });
-        let down = if self.film {
-            self.start.len().max(1)
-        } else {
-            count.div_ceil(across)
-        };
-        if picture && (across > widest || down > tallest) {
-            let most = if self.film { widest } else { widest * tallest };
+        let chains = if self.film { self.start.len().max(1) } else { 1 };
+        if count * chains > MOST_CHAINS {
             return Err(Usage(format!(
-                "--count {count} is more than a picture holds ({most}); write a file that ends in .npz"
+                "{count} frames of {chains} chains are more than {MOST_CHAINS} images; ask for fewer"
+            )));
+        }
+        let (widest, tallest) = Grid::new(size).room();
+        let across = if self.film {
+            count
+        } else {
+            ((count as f64).sqrt().ceil() as usize).min(widest)
+        };
+        let down = (count * chains).div_ceil(across);
+        if picture && (across > widest || down > tallest) {
+            return Err(Usage(format!(
+                "{across} x {down} images are more than a picture holds, {widest} x {tallest}; write a file that ends in .npz"
             )));
         }
         Ok(across)
@@ -177,15 +196,4 @@ fn npz(images: BinaryImages, states: &[i32], (rows, columns): (usize, usize)) ->
     archive.add_array("start", &Array1::from_vec(states.to_vec()))?;
     archive.finish()?;
     Ok(bytes.into_inner())
-}
-
-/// Height and width of the images, from the run's manifest where there is one.
-fn image_size(path: &Path, run: Option<&RunOf>, trained: &Trained) -> anyhow::Result<(usize, usize)> {
-    let visible = trained.parameters.visible();
-    let Some(manifest) = run.and_then(|run| run.manifest.as_ref()) else {
-        return Ok(subject::likely_size(visible));
-    };
-    let latent = trained.parameters.latent();
-    crate::record::expect_shape(path, &trained.parameters, manifest.visible, latent)?;
-    Ok((manifest.data.rows, manifest.data.columns))
 }

@@ -33,6 +33,8 @@ pub fn run_of(path: &Path) -> anyhow::Result<Option<RunOf>> {
         ))
         .into());
     }
+    // Where the run is must not depend on where the user stands.
+    let path = &std::path::absolute(path)?;
     let open = |folder: &Path| -> anyhow::Result<Option<RunOf>> {
         Ok(Some(RunOf {
             config: read_config(folder)?,
@@ -43,36 +45,46 @@ pub fn run_of(path: &Path) -> anyhow::Result<Option<RunOf>> {
     if path.is_dir() {
         return open(path);
     }
-    let mut folders = path
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let mut folders = path.ancestors().skip(1).take(2);
     match folders.find(|folder| folder.join("config.toml").is_file()) {
         Some(folder) => open(folder),
         None => Ok(None),
     }
 }
 
-/// A run's model, or its last checkpoint where it has not ended.
+/// A run's model, or the last of its checkpoints that can be read where it has not ended.
 pub fn trained(run: &RunOf) -> anyhow::Result<Trained> {
     let model = run.folder.join("model.mpk");
     if model.is_file() {
+        let Trained { parameters, step } = record_file(&model)?;
+        let of_manifest = run.manifest.as_ref().map(|manifest| manifest.step);
         return Ok(Trained {
-            parameters: record::load_model(&model)?,
-            step: run.manifest.as_ref().map(|manifest| manifest.step),
+            parameters,
+            step: step.or(of_manifest),
         });
     }
     let latest = run.folder.join("checkpoints/latest.mpk");
-    let last = checkpoints(&run.folder).pop().map(|(_, path)| path);
-    let mut found: Option<Trained> = None;
-    for path in last.into_iter().chain(latest.is_file().then_some(latest)) {
-        let trained = record_file(&path)?;
-        if found.as_ref().is_none_or(|found| found.step < trained.step) {
-            found = Some(trained);
+    let latest = latest.is_file().then(|| record_file(&latest));
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for (_, path) in checkpoints(&run.folder).into_iter().rev() {
+        match record_file(&path) {
+            Ok(trained) => {
+                good.push(trained);
+                break;
+            }
+            Err(error) => bad.push(error),
         }
     }
-    found.ok_or_else(|| Usage(format!("{} holds no model and no checkpoint yet", shell(&run.folder))).into())
+    match latest {
+        Some(Ok(trained)) => good.push(trained),
+        Some(Err(error)) => bad.push(error),
+        None => (),
+    }
+    match (good.into_iter().max_by_key(|trained| trained.step), bad.pop()) {
+        (Some(trained), _) => Ok(trained),
+        (None, Some(error)) => Err(error.into()),
+        (None, None) => Err(Usage(format!("{} holds no model and no checkpoint yet", shell(&run.folder))).into()),
+    }
 }
 
 /// A record file: a model, or a checkpoint, which knows its step.
@@ -97,12 +109,12 @@ impl RunOf {
             Some((_, path)) => Ok(path.clone()),
             None => {
                 let steps: Vec<String> = all.iter().map(|(step, _)| step.to_string()).collect();
-                Err(Usage(format!(
-                    "{} has no checkpoint of step {step}; its checkpoints are of steps {}",
-                    shell(&self.folder),
-                    steps.join(", ")
-                ))
-                .into())
+                let there = if steps.is_empty() {
+                    "it has none".to_owned()
+                } else {
+                    format!("there are those of steps {}", steps.join(", "))
+                };
+                Err(Usage(format!("{} has no checkpoint of step {step}; {there}", shell(&self.folder))).into())
             }
         }
     }
@@ -117,10 +129,20 @@ impl RunOf {
     }
 }
 
-/// Height and width of images of so many pixels, of which nothing else is known.
-pub fn likely_size(visible: usize) -> (usize, usize) {
-    let side = visible.isqrt();
-    if side * side == visible { (side, side) } else { (1, visible) }
+/// Height and width of a model's images: those of its run's manifest, or what is likely.
+pub fn image_size(run: Option<&RunOf>, visible: usize) -> anyhow::Result<(usize, usize)> {
+    let Some((run, manifest)) = run.and_then(|run| Some((run, run.manifest.as_ref()?))) else {
+        let side = visible.isqrt();
+        return Ok(if side * side == visible { (side, side) } else { (1, visible) });
+    };
+    let (rows, columns) = (manifest.data.rows, manifest.data.columns);
+    if rows.checked_mul(columns) != Some(visible) {
+        anyhow::bail!(
+            "{}: says that images have {rows} x {columns} pixels, and the model has {visible}; restore it",
+            shell(&run.folder.join("manifest.json"))
+        );
+    }
+    Ok((rows, columns))
 }
 
 /// Refuses a model of another shape than its data and configuration.

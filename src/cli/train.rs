@@ -2,14 +2,12 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use anyhow::Context;
 use clap::Args;
 
 use super::progress::Progress;
-use super::{Usage, program, say, shell};
+use super::{Usage, program, say, shell, stop_on_ctrl_c};
 use crate::backend::BackendName;
 use crate::config::Config;
 use crate::data::Dataset;
@@ -53,22 +51,8 @@ pub struct Train {
 
 impl Train {
     pub fn run(self) -> anyhow::Result<()> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (asked, quiet) = (Arc::clone(&stop), self.quiet);
-        // The second Ctrl-C does not wait for the step.
-        ctrlc::set_handler(move || {
-            if asked.swap(true, Ordering::Relaxed) {
-                std::process::exit(1);
-            }
-            if !quiet {
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "stopping after the present step; Ctrl-C again stops at once, without a checkpoint"
-                );
-            }
-        })
-        .context("Ctrl-C cannot be caught on this system")?;
-
+        let line = "stopping after the present step; Ctrl-C again stops at once, without a checkpoint";
+        let stop = stop_on_ctrl_c(if self.quiet { "" } else { line })?;
         let given = Config::load(self.config.as_deref(), &self.settings)?;
         let plan = if self.resume { self.resumed(given)? } else { self.fresh(given)? };
         plan.train(&stop, self.quiet)
@@ -266,7 +250,7 @@ impl Plan {
                 written?;
                 if !quiet {
                     say(format_args!(
-                        "{path} holds model.mpk, samples.png, metrics.jsonl, manifest.json, config.toml and checkpoints/; next: {program} export {path} --out model.safetensors"
+                        "{path} holds model.mpk, samples.png, metrics.jsonl, manifest.json, config.toml and checkpoints/; next: {program} analyze {path}"
                     ));
                 }
                 Ok(())

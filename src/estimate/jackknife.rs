@@ -85,6 +85,9 @@ impl Figure {
         if without.is_empty() || !whole.is_finite() {
             return Self::exact(whole);
         }
+        if without.iter().any(|figure| !figure.is_finite()) {
+            return Self::exact(whole).because("without an interval: it is infinite without some of the draws");
+        }
         let mean = without.iter().sum::<f64>() / groups;
         let bias = (groups - 1.0) * (mean - whole);
         let square = (groups - 1.0) / groups * without.iter().map(|f| (f - mean).powi(2)).sum::<f64>();

@@ -58,7 +58,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// An exact kernel; of a model in balance, the fluxes of both directions are made equal to the last bit.
+    /// An exact kernel; of a model in balance, the fluxes of both directions are made equal to the last bit, which changes T and pi by the
+    /// rounding of the model's parameters to f32.
     pub fn exact(mut kernel: Kernel, log_pi: Option<&Array1<f64>>) -> Self {
         if let Some(log_pi) = log_pi {
             kernel.steady = reversible::balanced(&kernel.steady, log_pi);

@@ -25,8 +25,10 @@ use crate::data::packed::PackedImages;
 struct FromState {
     /// `E_x sum_z' p(z'|x) g(R)` in each group, `[G]`.
     mean: Array1<f64>,
-    /// Its derivative with respect to `ln pi_z' - ln pi_z`, `[G, L]`.
+    /// Its first derivative with respect to `ln pi_z' - ln pi_z`, `[G, L]`.
     slope: Array2<f64>,
+    /// Its second, which the jackknife needs to see the bias that the error of pi leaves.
+    curvature: Array2<f64>,
 }
 
 /// The path's entropy production by states, from all groups or all but one, and what was observed of the images.
@@ -47,6 +49,7 @@ impl<T: Send> Path<T> {
                 let mut from_state = FromState {
                     mean: Array1::zeros(GROUPS),
                     slope: Array2::zeros((GROUPS, model.latent())),
+                    curvature: Array2::zeros((GROUPS, model.latent())),
                 };
                 for (group, images) in sampling.images_of(model, state) {
                     let (log_forward, log_backward) = (model.log_forward(&images), model.log_backward(&images));
@@ -58,6 +61,7 @@ impl<T: Send> Path<T> {
                 let each = (sampling.samples / GROUPS) as f64;
                 from_state.mean /= each;
                 from_state.slope /= each;
+                from_state.curvature /= each;
                 (from_state, observed)
             })
             .unzip();
@@ -68,16 +72,18 @@ impl<T: Send> Path<T> {
         }
     }
 
-    /// `E_x sum_z' p(z'|x) g(R)` for every state z, `[L]`, for the steady state of a kernel from the same groups; to first order in what
+    /// `E_x sum_z' p(z'|x) g(R)` for every state z, `[L]`, for the steady state of a kernel from the same groups; to second order in what
     /// it differs by.
     pub fn by_state(&self, log_pi: &Array1<f64>, left_out: Option<usize>) -> Array1<f64> {
         let change = log_pi - &self.log_pi;
         let states = self.states.iter().enumerate().map(|(z, state)| {
-            let shift = (0..GROUPS).map(|group| {
-                let slopes = state.slope.row(group);
-                state.mean[group] + slopes.dot(&change) - slopes.sum() * change[z]
-            });
-            mean_of_groups(shift, left_out)
+            let change = &change - change[z];
+            let squared = &change * &change;
+            let of_group = |group: usize| {
+                let (slope, curvature) = (state.slope.row(group), state.curvature.row(group));
+                state.mean[group] + slope.dot(&change) + 0.5 * curvature.dot(&squared)
+            };
+            mean_of_groups((0..GROUPS).map(of_group), left_out)
         });
         states.collect()
     }
@@ -93,6 +99,7 @@ impl FromState {
                 let (p, r) = (log_p[next].exp(), log_r.exp());
                 self.mean[group] -= p * (1.0 - r) * log_r;
                 self.slope[[group, next]] += p * (r * log_r + r - 1.0);
+                self.curvature[[group, next]] += p * r * (log_r + 2.0);
             }
         }
     }

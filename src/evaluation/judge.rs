@@ -63,11 +63,11 @@ impl Judge {
 }
 
 /// The share of each of `classes` classes.
-pub fn shares(labels: impl ExactSizeIterator<Item = usize>, classes: usize) -> Array1<f64> {
-    let unit = 1.0 / labels.len() as f64;
-    let mut shares = Array1::zeros(classes);
+pub fn shares(labels: impl Iterator<Item = usize>, classes: usize) -> Array1<f64> {
+    let mut counts = Array1::<f64>::zeros(classes);
     for label in labels {
-        shares[label] += unit;
+        counts[label] += 1.0;
     }
-    shares
+    let all = counts.sum();
+    counts / all
 }

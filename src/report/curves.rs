@@ -20,6 +20,11 @@ fn place(step: u64) -> f64 {
     if step == 0 { START } else { (step as f64).log10() }
 }
 
+/// Is this a value that a chart can show? Files can be changed by hand, and an axis without end never ends.
+fn shown(value: f64) -> bool {
+    value.abs() < 1e12
+}
+
 /// A curve: its points while training, and its checkpoints with intervals.
 struct Curve {
     colour: RGBColor,
@@ -37,12 +42,14 @@ pub fn charts(evaluations: &[Metrics], checkpoints: &[Headline]) -> Result<Vec<(
         points: evaluations
             .iter()
             .filter_map(|line| Some((place(line.step), metric(line)?)))
+            .filter(|&(_, value)| shown(value))
             .collect(),
         intervals: checkpoints
             .iter()
             .filter_map(|line| {
                 let Figure { value, low, high, .. } = figure(line);
-                let value = (*value)?;
+                let value = (*value).filter(|value| shown(*value))?;
+                let (low, high) = (low.filter(|low| shown(*low)), high.filter(|high| shown(*high)));
                 Some((place(line.step?), low.unwrap_or(value), value, high.unwrap_or(value)))
             })
             .collect(),

@@ -72,12 +72,13 @@ impl Page<'_> {
             let why = why.unwrap_or("no loop runs one way more often than the other, as far as the draws can tell");
             return format!("Its latent chain is in equilibrium: {why}.");
         }
+        let affinity = &analysis.reversibility.affinity;
+        let cost = affinity.value.map_or("infinitely many".to_owned(), |_| affinity.to_string());
         let states: Vec<String> = analysis.reversibility.strongest_loop.iter().map(usize::to_string).collect();
         format!(
             "Its latent chain is out of equilibrium: by Kolmogorov's criterion it is reversible only if every loop costs nothing to run \
-             backwards, and the loop {} costs {} nats.",
-            states.join(" → "),
-            analysis.reversibility.affinity
+             backwards, and the loop {} costs {cost} nats.",
+            states.join(" → ")
         )
     }
 
@@ -134,7 +135,7 @@ impl Page<'_> {
         if self.evaluations.is_empty() && self.checkpoints.is_empty() {
             return Ok(section(
                 "Over training",
-                &["<p>This record was analyzed without its run: there are no figures over training.</p>".to_owned()],
+                &["<p>No figures over training were found beside this record.</p>".to_owned()],
             ));
         }
         let charts = curves::charts(self.evaluations, self.checkpoints).map_err(anyhow::Error::msg)?;

@@ -30,7 +30,7 @@ pub enum FolderError {
         source: io::Error,
     },
     /// Nothing to go on with.
-    #[error("{0} holds no run (no config.toml); give --run the folder of one")]
+    #[error("{0} holds no run (no config.toml); give the folder of one")]
     NotARun(PathBuf),
     /// Two programs, one folder.
     #[error("{0} is being trained by another process; wait for it or stop it")]
@@ -288,7 +288,7 @@ impl RunFolder {
     }
 
     fn rung(&self, step: u64) -> PathBuf {
-        self.file(&format!("checkpoints/step-{step:07}.mpk"))
+        self.file("checkpoints").join(rung(step))
     }
 }
 
@@ -297,11 +297,16 @@ pub fn checkpoints(folder: &Path) -> Vec<(u64, PathBuf)> {
     let files = fs::read_dir(folder.join("checkpoints")).into_iter().flatten().flatten();
     let mut rungs: Vec<(u64, PathBuf)> = files
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "mpk"))
         .filter_map(|path| Some((path.file_stem()?.to_str()?.strip_prefix("step-")?.parse().ok()?, path)))
+        .filter(|(step, path)| path.file_name().is_some_and(|name| name == rung(*step).as_str()))
         .collect();
     rungs.sort_unstable();
     rungs
+}
+
+/// The name of the checkpoint of a step.
+fn rung(step: u64) -> String {
+    format!("step-{step:07}.mpk")
 }
 
 /// SHA-256 of a configuration's text, in hexadecimal.
