@@ -267,6 +267,10 @@ fn intervals_contain_the_truth() {
         };
         let truth = exact(&parameters);
         let estimate = sampled(&parameters, 1280, seed).estimate;
+        // The path sees all that the latent chain does; five standard errors, for 200 models.
+        assert!(truth.path_entropy_production() >= truth.steady.entropy_production() - 1e-12);
+        let more = estimate.figure(|kernel| kernel.path_entropy_production() - kernel.steady.entropy_production());
+        assert!(more.value.unwrap() >= -5.0 * more.standard_error.unwrap(), "seed {seed}: {more}");
         for (count, (name, function, nonnegative)) in inside.iter_mut().zip(figures) {
             let mut figure: Figure = estimate.figure(function);
             if nonnegative {

@@ -22,7 +22,7 @@ use crate::generation::TooLarge;
 use crate::model::Parameters;
 use crate::random::Seed;
 
-/// The most latent states: some 40 tables of [L, L] in f64 are held at a time.
+/// The most latent states: some 80 tables of [L, L] in f64 are held at a time, 2.6 GB.
 pub const MOST_STATES: usize = 2000;
 
 /// The model and what it is compared with.
