@@ -256,7 +256,7 @@ impl Page<'_> {
                 "classes",
                 &format!("<h3>Classes</h3>{}", tables::classes(classes)),
                 &format!(
-                    "Does it draw each class as often as the data have it? Generated: {} images of chains that walked ten steps in the steady state, judged by a logistic \
+                    "Does it draw each class as often as the data have it? Drawn: {} images of chains that walked ten steps in the steady state, judged by a logistic \
                      regression that is right on {:.1}% of the test images. From π: the steady state's weights times the shares of each state's images, which must \
                      agree. By state: the weights of the states that are mostly of the class. Divergence: KL = Σ d ln(d/m) = {} nats.",
                     analysis.generated.nrows(),

@@ -12,7 +12,7 @@ pub const MOST_CARDS: usize = 100;
 pub fn classes(classes: &ClassShares) -> String {
     let columns = [
         ("data", &classes.data),
-        ("generated", &classes.generated),
+        ("drawn", &classes.generated),
         ("from π", &classes.from_stationary),
         ("by state", &classes.by_latent_state),
     ];
