@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 /// How temporary names begin; a killed program may leave one behind.
@@ -133,6 +134,13 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     let mut content = Vec::new();
     file.take(most).read_to_end(&mut content).map_err(error)?;
     Ok(content)
+}
+
+/// The lines of a file of JSON, one value a line, that hold a `T`; others are passed over, such as one that a kill left half written.
+pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
+    let content = read_at_most(path, 1 << 32)?;
+    let text = String::from_utf8_lossy(&content);
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
 /// Opens a regular file: a pipe would wait for a writer, a device need not end.

@@ -6,7 +6,7 @@ use crate::conditionals::Conditionals;
 use crate::data::BinaryImages;
 use crate::model::Parameters;
 use crate::numerics::Numerics;
-use crate::random::{Seed, Stream, uniform_f64};
+use crate::random::{Seed, Stream, index};
 
 /// The most chains that one call moves.
 pub const MOST_CHAINS: usize = 65_536;
@@ -68,16 +68,8 @@ impl<'a> Generator<'a> {
     /// Draws latent states z ~ pi from `ln pi`.
     pub fn steady_states(&self, log_pi: &Array1<f64>, count: usize) -> Vec<i32> {
         let mut generator = self.seed.generator(Stream::Generated, 0, 0);
-        let mut state = || {
-            let mut left = uniform_f64(&mut generator);
-            let falls_below = |log_pi: &f64| {
-                left -= log_pi.exp();
-                left < 0.0
-            };
-            // Rounding may leave a little beyond the last state.
-            log_pi.iter().position(falls_below).unwrap_or(log_pi.len() - 1) as i32
-        };
-        (0..count).map(|_| state()).collect()
+        let pi = log_pi.mapv(f64::exp).to_vec();
+        (0..count).map(|_| index(&mut generator, &pi) as i32).collect()
     }
 
     /// Draws an image x ~ q(.|z) of each state, `[N, D]`.

@@ -178,6 +178,16 @@ pub fn uniform_f64(generator: &mut impl Rng) -> f64 {
     (generator.next_u64() >> 11) as f64 * 2.0_f64.powi(-53)
 }
 
+/// An index in proportion to its weight; the last where rounding leaves something beyond it.
+pub fn index(generator: &mut impl Rng, weights: &[f64]) -> usize {
+    let mut left = uniform_f64(generator) * weights.iter().sum::<f64>();
+    let falls_below = |weight: &f64| {
+        left -= weight;
+        left < 0.0
+    };
+    weights.iter().position(falls_below).unwrap_or(weights.len() - 1)
+}
+
 /// A standard normal, by Box and Muller.
 pub fn normal(generator: &mut impl Rng) -> f64 {
     let radius = (-2.0 * (1.0 - uniform_f64(generator)).ln()).sqrt();

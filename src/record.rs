@@ -78,16 +78,21 @@ pub fn save_model(path: &Path, parameters: &Parameters) -> Result<(), RecordErro
 
 /// Loads a model from its record, or from a checkpoint's.
 pub fn load_model(path: &Path) -> Result<Parameters, RecordError> {
+    Ok(load_trained(path)?.0)
+}
+
+/// As [`load_model`], with the steps behind the model, which a checkpoint knows.
+pub fn load_trained(path: &Path) -> Result<(Parameters, Option<u64>), RecordError> {
     let content = files::read_sealed(path)?;
-    let parameters = match decode::<ModelRecord<Host>>(&content) {
-        Ok(record) => parameters(record),
+    let (parameters, step) = match decode::<ModelRecord<Host>>(&content) {
+        Ok(record) => (parameters(record), None),
         Err(problem) => match decode::<CheckpointRecord<Host>>(&content) {
-            Ok(record) => parameters(record.model),
+            Ok(record) => (parameters(record.model), Some(record.step)),
             Err(_) => return Err(foreign(path, "model", problem)),
         },
     };
     check_model(path, &parameters)?;
-    Ok(parameters)
+    Ok((parameters, step))
 }
 
 /// Saves a checkpoint.

@@ -1,14 +1,13 @@
 //! The commands that look at a trained model: analyze and sample.
 
 use std::path::Path;
-use std::process::Command;
 
 use ndarray::{Array1, Array2, Array3, Axis};
 use ndarray_npy::NpzReader;
 use serde_json::Value;
 
 use crate::command::{SMALL, run};
-use crate::common::{program, random_model};
+use crate::common::{interrupt, program, random_model};
 
 fn in_folder(folder: &Path, arguments: &str) -> (i32, String, String) {
     run(program().args(arguments.split_whitespace()).current_dir(folder))
@@ -298,13 +297,7 @@ fn an_interrupted_analysis_leaves_no_file() {
         .spawn()
         .unwrap();
     std::thread::sleep(std::time::Duration::from_millis(700));
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use latent_cycles::backend::BackendName;
 use latent_cycles::data::BinaryImages;
@@ -210,6 +210,12 @@ pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_latent-cycles"));
     command.env("RUST_BACKTRACE", "0").env_remove("RUST_LOG");
     command
+}
+
+/// Ctrl-C for a program that runs.
+pub fn interrupt(child: &Child) {
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
 }
 
 /// The repository's root.

@@ -57,7 +57,7 @@ fn striped() -> (tempfile::TempDir, Dataset) {
 fn the_class_divergence_is_that_of_the_images_that_the_model_draws() {
     let (_folder, data) = striped();
     let evaluator = Evaluator::new(&data, 211, Seed(5));
-    assert_eq!(evaluator.judge.as_ref().map(|judge| judge.accuracy()), Some(1.0));
+    assert_eq!(evaluator.reference.judge.as_ref().map(|judge| judge.accuracy()), Some(1.0));
     let mut parameters = latent_cycles::model::Parameters::zeros(7, 2);
     for pixel in 0..7 {
         parameters.backward[[0, pixel]] = if pixel < 3 { 30.0 } else { -30.0 };

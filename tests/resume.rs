@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::command::{SMALL, metrics, run};
-use crate::common::program;
+use crate::common::{interrupt, program};
 
 const STEPS: u64 = 2000;
 
@@ -129,13 +129,7 @@ fn ctrl_c_stops_after_a_step_and_says_how_to_go_on() {
     // While it runs, its folder is taken.
     let (status, _, stderr) = run(&mut resume(folder.path()));
     assert!(status == 1 && stderr.contains("another process"), "{stderr}");
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");

@@ -17,7 +17,7 @@ pub use self::headline::Headline;
 use crate::data::BinaryImages;
 use crate::estimate::Estimate;
 use crate::estimate::jackknife::Figure;
-use crate::evaluation::Evaluator;
+use crate::evaluation::Reference;
 use crate::generation::TooLarge;
 use crate::model::Parameters;
 use crate::random::Seed;
@@ -32,7 +32,7 @@ pub struct Subject<'a> {
     /// Training steps that it has behind it.
     pub step: Option<u64>,
     /// The data that it was trained on.
-    pub data: Option<&'a Evaluator>,
+    pub data: Option<&'a Reference>,
     /// The labels of their classes.
     pub classes: &'a [u8],
 }

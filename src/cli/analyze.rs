@@ -13,12 +13,12 @@ use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, Settings, 
 use crate::backend::BackendName;
 use crate::data::Dataset;
 use crate::estimate::sampling::{GROUPS, Sampling};
-use crate::evaluation::Evaluator;
+use crate::evaluation::Reference;
 use crate::files::{self, FileError};
 use crate::numerics::Numerics;
 use crate::random::Seed;
+use crate::record;
 use crate::report::page;
-use crate::training::metrics;
 
 /// Analyze a trained model: entropy production, currents, cycles, likelihood, classes
 ///
@@ -62,7 +62,7 @@ pub struct Analyze {
 /// The run's data, ready to be compared with.
 struct Compared {
     data: Dataset,
-    evaluator: Evaluator,
+    reference: Reference,
 }
 
 /// One record to analyze, and where its files go.
@@ -88,10 +88,10 @@ impl Analyze {
             Some(run) => {
                 let data = run.data()?;
                 for task in &tasks {
-                    subject::expect_shape(&self.record, &task.trained, run, &data)?;
+                    record::expect_shape(&self.record, &task.trained.parameters, data.visible(), run.config.model.latent)?;
                 }
-                let evaluator = Evaluator::new(&data, 0, Seed(run.config.training.seed));
-                Some(Compared { data, evaluator })
+                let reference = Reference::new(&data, Seed(run.config.training.seed));
+                Some(Compared { data, reference })
             }
             None => None,
         };
@@ -247,12 +247,14 @@ impl Analyze {
             let lines: Result<Vec<String>, _> = headlines.iter().map(serde_json::to_string).collect();
             contents.push(("checkpoints.jsonl", (lines?.join("\n") + "\n").into_bytes()));
         } else {
-            *headlines = read_headlines(&task.folder)?;
+            // Those of an earlier --all-checkpoints, if there was one.
+            let earlier = task.folder.join("checkpoints.jsonl");
+            if earlier.is_file() {
+                *headlines = files::read_json_lines(&earlier)?;
+            }
         }
-        let evaluations = match run {
-            Some(run) => metrics::read(&run.folder.join("metrics.jsonl"))?,
-            None => Vec::new(),
-        };
+        let metrics = run.map(|run| run.folder.join("metrics.jsonl")).filter(|path| path.exists());
+        let evaluations = metrics.map_or(Ok(Vec::new()), |path| files::read_json_lines(&path))?;
         let name = run.map_or(&self.record, |run| &run.folder).file_name().unwrap_or_default();
         let page = page::Page {
             name: &name.to_string_lossy(),
@@ -289,7 +291,7 @@ fn one(
     let subject = Subject {
         parameters: &task.trained.parameters,
         step: task.trained.step,
-        data: compared.map(|compared| &compared.evaluator),
+        data: compared.map(|compared| &compared.reference),
         classes: compared.map_or(&[], |compared| &compared.data.classes),
     };
     let analysis = analyze(&subject, settings, numerics, &tick)?;
@@ -318,16 +320,4 @@ fn write_all(folder: &Path, contents: Vec<Content>) -> Result<(), FileError> {
     contents
         .into_iter()
         .try_for_each(|(name, content)| files::write(&folder.join(name), &content))
-}
-
-/// The figures of an earlier `--all-checkpoints`, if there was one.
-fn read_headlines(folder: &Path) -> anyhow::Result<Vec<Headline>> {
-    let path = folder.join("checkpoints.jsonl");
-    if !path.is_file() {
-        return Ok(Vec::new());
-    }
-    let content = files::read_at_most(&path, 1 << 30)?;
-    let text = String::from_utf8_lossy(&content);
-    // A file that someone has changed is made anew by --all-checkpoints; the page can do without it.
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Usage, shell};
 use crate::config::Config;
-use crate::data::Dataset;
+use crate::data::{Dataset, likely_size};
 use crate::model::Parameters;
 use crate::record::{self, RecordError};
-use crate::training::folder::{Manifest, checkpoints, read_config, read_manifest};
+use crate::training::folder::{Manifest, checkpoints, last_checkpoint, read_config, read_manifest};
 
 /// The run that a record belongs to.
 pub struct RunOf {
@@ -63,42 +63,21 @@ pub fn trained(run: &RunOf) -> anyhow::Result<Trained> {
             step: step.or(of_manifest),
         });
     }
-    let latest = run.folder.join("checkpoints/latest.mpk");
-    let latest = latest.is_file().then(|| record_file(&latest));
-    let (mut good, mut bad) = (Vec::new(), Vec::new());
-    for (_, path) in checkpoints(&run.folder).into_iter().rev() {
-        match record_file(&path) {
-            Ok(trained) => {
-                good.push(trained);
-                break;
-            }
-            Err(error) => bad.push(error),
-        }
-    }
-    match latest {
-        Some(Ok(trained)) => good.push(trained),
-        Some(Err(error)) => bad.push(error),
-        None => (),
-    }
-    match (good.into_iter().max_by_key(|trained| trained.step), bad.pop()) {
-        (Some(trained), _) => Ok(trained),
-        (None, Some(error)) => Err(error.into()),
-        (None, None) => Err(Usage(format!("{} holds no model and no checkpoint yet", shell(&run.folder))).into()),
+    let (last, mut broken) = last_checkpoint(&run.folder);
+    match last {
+        Some(state) => Ok(Trained {
+            parameters: state.parameters,
+            step: Some(state.step),
+        }),
+        None if !broken.is_empty() => Err(broken.remove(0).into()),
+        None => Err(Usage(format!("{} holds no model and no checkpoint yet", shell(&run.folder))).into()),
     }
 }
 
 /// A record file: a model, or a checkpoint, which knows its step.
 pub fn record_file(path: &Path) -> Result<Trained, RecordError> {
-    match record::load_checkpoint(path) {
-        Ok(state) => Ok(Trained {
-            parameters: state.parameters,
-            step: Some(state.step),
-        }),
-        Err(_) => Ok(Trained {
-            parameters: record::load_model(path)?,
-            step: None,
-        }),
-    }
+    let (parameters, step) = record::load_trained(path)?;
+    Ok(Trained { parameters, step })
 }
 
 impl RunOf {
@@ -132,8 +111,7 @@ impl RunOf {
 /// Height and width of a model's images: those of its run's manifest, or what is likely.
 pub fn image_size(run: Option<&RunOf>, visible: usize) -> anyhow::Result<(usize, usize)> {
     let Some((run, manifest)) = run.and_then(|run| Some((run, run.manifest.as_ref()?))) else {
-        let side = visible.isqrt();
-        return Ok(if side * side == visible { (side, side) } else { (1, visible) });
+        return Ok(likely_size(visible));
     };
     let (rows, columns) = (manifest.data.rows, manifest.data.columns);
     if rows.checked_mul(columns) != Some(visible) {
@@ -143,9 +121,4 @@ pub fn image_size(run: Option<&RunOf>, visible: usize) -> anyhow::Result<(usize,
         );
     }
     Ok((rows, columns))
-}
-
-/// Refuses a model of another shape than its data and configuration.
-pub fn expect_shape(path: &Path, trained: &Trained, run: &RunOf, data: &Dataset) -> Result<(), RecordError> {
-    record::expect_shape(path, &trained.parameters, data.visible(), run.config.model.latent)
 }

@@ -15,7 +15,7 @@ use crate::evaluation::Evaluator;
 use crate::numerics::DeviceInfo;
 use crate::random::Seed;
 use crate::record::{self, TrainingState};
-use crate::training::folder::{DataManifest, Manifest, RunFolder, Status, config_checksum, read_config, read_manifest};
+use crate::training::folder::{DataManifest, Manifest, RunFolder, Status, config_checksum, last_checkpoint, read_config, read_manifest};
 use crate::training::start::initial_state;
 use crate::training::{Outcome, Run};
 
@@ -120,7 +120,7 @@ impl Train {
         if let Some(manifest) = &earlier {
             manifest.expect_data(folder.path(), &data)?;
         }
-        let (state, mut broken) = folder.last_checkpoint();
+        let (state, mut broken) = last_checkpoint(folder.path());
         if state.is_none() && !broken.is_empty() {
             // Starting over would write over a run that may yet be saved.
             return Err(broken.remove(0).into());
@@ -220,7 +220,12 @@ impl Plan {
             ));
         }
         let evaluator = Evaluator::new(&data, config.evaluation.samples, Seed(config.training.seed));
-        let mut manifest = manifest(&config, &data, &device, evaluator.judge.as_ref().map(|judge| judge.accuracy()));
+        let mut manifest = manifest(
+            &config,
+            &data,
+            &device,
+            evaluator.reference.judge.as_ref().map(|judge| judge.accuracy()),
+        );
         manifest.step = state.step;
         if let Some(earlier) = earlier {
             manifest.start = earlier.start;

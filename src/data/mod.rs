@@ -264,15 +264,17 @@ fn read_pair(images: &Path, labels: Option<&Path>, field: &str) -> Result<Raw, D
     Ok(pair(image_file, label_file))
 }
 
-/// Images of two sizes are vectors: a square number of pixels is shown as a square, any other as one row.
+/// Height and width at which images are shown of which only the number of pixels is known: a square, or one row.
+pub fn likely_size(pixels: usize) -> (usize, usize) {
+    let side = pixels.isqrt();
+    if side * side == pixels { (side, side) } else { (1, pixels) }
+}
+
+/// Images of two sizes are vectors.
 fn pair(images: Idx, labels: Option<Idx>) -> Raw {
     let (rows, columns) = match images.sizes[1..] {
         [rows, columns] => (rows, columns),
-        _ => {
-            let pixels = images.sizes[1];
-            let side = pixels.isqrt();
-            if side * side == pixels { (side, side) } else { (1, pixels) }
-        }
+        _ => likely_size(images.sizes[1]),
     };
     Raw {
         rows,

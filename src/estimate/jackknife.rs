@@ -136,12 +136,12 @@ impl Estimate {
     /// Standard errors of a table of figures of the kernel; zero where it is exact.
     pub fn standard_errors(&self, table: impl Fn(&Kernel) -> Array2<f64>) -> Array2<f64> {
         let groups = self.without.len() as f64;
-        let (mut sum, mut squares) = (table(&self.kernel) * 0.0, table(&self.kernel) * 0.0);
+        // About all draws' own, so that squares of small differences keep their digits.
+        let origin = table(&self.kernel);
+        let (mut sum, mut squares) = (Array2::zeros(origin.dim()), Array2::zeros(origin.dim()));
         if self.without.is_empty() {
             return sum;
         }
-        // About the first one, so that squares of small differences keep their digits.
-        let origin = table(&self.without[0]);
         for kernel in &self.without {
             let deviation = table(kernel) - &origin;
             squares += &deviation.mapv(|d| d * d);

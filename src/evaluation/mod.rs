@@ -32,27 +32,42 @@ pub struct Figures {
     pub class_kl: Option<f64>,
 }
 
-/// Evaluates models against one set of data, the same way at every step.
-pub struct Evaluator {
+/// What models are compared with.
+pub struct Reference {
     /// Images trained on.
     pub train: PackedImages,
     /// Images not trained on.
     pub test: Option<PackedImages>,
     /// The judge of generated images, where the data have labels of two classes or more.
     pub judge: Option<Judge>,
-    samples: usize,
-    seed: Seed,
 }
 
-impl Evaluator {
-    /// Prepares the data and trains the judge. `samples` is the number of images drawn in each latent state at each evaluation.
-    pub fn new(data: &Dataset, samples: usize, seed: Seed) -> Self {
+impl Reference {
+    /// Prepares the data and trains the judge.
+    pub fn new(data: &Dataset, seed: Seed) -> Self {
         let train = data.train.evaluation_images(seed, 0);
         let test = data.test.as_ref().map(|test| test.evaluation_images(seed, 1));
         Self {
             judge: Judge::new(data, &train, test.as_ref(), seed),
             train,
             test,
+        }
+    }
+}
+
+/// Evaluates models against one set of data, the same way at every step.
+pub struct Evaluator {
+    /// What they are compared with.
+    pub reference: Reference,
+    samples: usize,
+    seed: Seed,
+}
+
+impl Evaluator {
+    /// `samples` is the number of images drawn in each latent state at each evaluation.
+    pub fn new(data: &Dataset, samples: usize, seed: Seed) -> Self {
+        Self {
+            reference: Reference::new(data, seed),
             samples,
             seed,
         }
@@ -67,17 +82,18 @@ impl Evaluator {
             return None;
         }
         let model = Conditionals::new(parameters);
-        let classes = |images: &PackedImages| self.judge.as_ref().map_or_else(Vec::new, |judge| judge.classes(images));
+        let Reference { train, test, judge } = &self.reference;
+        let classes = |images: &PackedImages| judge.as_ref().map_or_else(Vec::new, |judge| judge.classes(images));
         let PlainEstimate { kernel, observed } = PlainEstimate::draw(&model, self.samples, self.seed, time, classes)?;
         let steady = &kernel.steady;
         let likelihood = |images: &PackedImages| log_likelihood(&model, steady.log_pi(), images);
-        let class_kl = self.judge.as_ref().map(|judge| {
+        let class_kl = judge.as_ref().map(|judge| {
             let model_shares = steady.pi().dot(&judge.shares_by_state(&observed));
             judge.divergence(&model_shares)
         });
         Some(Figures {
-            log_likelihood_train: likelihood(&self.train),
-            log_likelihood_test: self.test.as_ref().map(likelihood),
+            log_likelihood_train: likelihood(train),
+            log_likelihood_test: test.as_ref().map(likelihood),
             entropy_production: steady.entropy_production(),
             path_entropy_production: kernel.path_entropy_production(),
             self_transition: steady.self_transition(),

@@ -2,12 +2,10 @@
 
 use std::fmt::Write;
 
-use rand::Rng;
-
 use super::png;
 use crate::analysis::CycleFigures;
 use crate::conditionals::Conditionals;
-use crate::random::{Seed, Stream, uniform_f64};
+use crate::random::{Seed, Stream, index};
 
 /// Images from which one is chosen.
 const CANDIDATES: usize = 512;
@@ -22,8 +20,10 @@ pub fn strip(model: &Conditionals, cycle: &CycleFigures, size: (usize, usize), s
     for (place, (&state, &next)) in cycle.states.iter().zip(next).take(MOST_FRAMES).enumerate() {
         let draws = seed.draws(Stream::Film, number, place as u64);
         let images = model.draw(&[state as i32; CANDIDATES], draws);
-        let log_p = model.log_forward(&images).column(next).to_vec();
-        let image = images.select(&[choose(&log_p, &mut draws.part(1).generator())]).unpack();
+        let log_p = model.log_forward(&images).column(next).to_owned();
+        let largest = log_p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights = log_p.mapv_into(|log_p| (log_p - largest).exp()).to_vec();
+        let image = images.select(&[index(&mut draws.part(1).generator(), &weights)]).unpack();
         let picture = png::data_uri(png::gray(image.iter().map(|&pixel| f64::from(pixel)), size));
         let _ = write!(
             html,
@@ -33,16 +33,4 @@ pub fn strip(model: &Conditionals, cycle: &CycleFigures, size: (usize, usize), s
     let again = if cycle.states.len() > MOST_FRAMES { "… " } else { "" };
     let _ = write!(html, r#"<span class="again">{again}{} again</span></div>"#, cycle.states[0]);
     html
-}
-
-/// An index in proportion to the exponential of its logarithm.
-fn choose(logs: &[f64], generator: &mut impl Rng) -> usize {
-    let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = logs.iter().map(|log| (log - largest).exp()).collect();
-    let mut left = uniform_f64(generator) * weights.iter().sum::<f64>();
-    let falls_below = |weight: &f64| {
-        left -= weight;
-        left < 0.0
-    };
-    weights.iter().position(falls_below).unwrap_or(0)
 }

@@ -15,6 +15,9 @@ use crate::record::{self, RecordError, TrainingState};
 /// Where runs go that name no folder.
 pub const RUNS: &str = "artifacts/runs";
 
+/// The checkpoint that the next one replaces.
+const LATEST: &str = "checkpoints/latest.mpk";
+
 /// Why a folder cannot be used for a run.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -262,29 +265,12 @@ impl RunFolder {
 
     /// Saves the checkpoint that the next one replaces.
     pub fn replace_latest(&self, state: &TrainingState) -> Result<(), RecordError> {
-        record::save_checkpoint(&self.file("checkpoints/latest.mpk"), state)
+        record::save_checkpoint(&self.file(LATEST), state)
     }
 
     /// Removes the checkpoint that would be replaced: a run that has ended has better ones.
     pub fn remove_latest(&self) {
-        let _ = fs::remove_file(self.file("checkpoints/latest.mpk"));
-    }
-
-    /// The checkpoint with the most steps that can be read, with what is wrong with those that cannot.
-    pub fn last_checkpoint(&self) -> (Option<TrainingState>, Vec<RecordError>) {
-        let mut broken = Vec::new();
-        let mut load = |path: PathBuf| match record::load_checkpoint(&path) {
-            Ok(state) => Some(state),
-            Err(error) => {
-                broken.push(error);
-                None
-            }
-        };
-        let latest = self.file("checkpoints/latest.mpk");
-        let latest = if latest.exists() { load(latest) } else { None };
-        let rung = checkpoints(&self.path).into_iter().rev().find_map(|(_, path)| load(path));
-        let last = latest.into_iter().chain(rung).max_by_key(|state| state.step);
-        (last, broken)
+        let _ = fs::remove_file(self.file(LATEST));
     }
 
     fn rung(&self, step: u64) -> PathBuf {
@@ -302,6 +288,23 @@ pub fn checkpoints(folder: &Path) -> Vec<(u64, PathBuf)> {
         .collect();
     rungs.sort_unstable();
     rungs
+}
+
+/// The checkpoint of a run with the most steps that can be read, with what is wrong with those that cannot.
+pub fn last_checkpoint(folder: &Path) -> (Option<TrainingState>, Vec<RecordError>) {
+    let mut broken = Vec::new();
+    let mut load = |path: PathBuf| match record::load_checkpoint(&path) {
+        Ok(state) => Some(state),
+        Err(error) => {
+            broken.push(error);
+            None
+        }
+    };
+    let latest = folder.join(LATEST);
+    let latest = if latest.exists() { load(latest) } else { None };
+    let rung = checkpoints(folder).into_iter().rev().find_map(|(_, path)| load(path));
+    let last = latest.into_iter().chain(rung).max_by_key(|state| state.step);
+    (last, broken)
 }
 
 /// The name of the checkpoint of a step.

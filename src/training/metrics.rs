@@ -21,19 +21,6 @@ pub struct Metrics {
     pub figures: Figures,
 }
 
-/// The lines of a file that are whole; none where there is no file.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn read(path: &Path) -> Result<Vec<Metrics>, FileError> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let content = files::read_at_most(path, 1 << 32)?;
-    let text = String::from_utf8_lossy(&content);
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
-}
-
 /// The open file.
 pub struct MetricsFile {
     path: PathBuf,
