@@ -64,8 +64,8 @@
 //! | [`model`] | p(z\|x) and q(x\|z) as a burn module on any backend, in f32 |
 //! | [`random`] | every draw as a function of seed, stream and position |
 //! | [`chain`] | `z ~ p(.\|x)`, `x ~ q(.\|z)`: the persistent chains |
-//! | [`gradient`] | dl/dW, dl/db, dl/dA by hand, without autodiff |
-//! | [`training`] | the step (RMSprop uphill, the floor on probabilities), schedules, starts, the loop, a run's folder |
+//! | [`gradient`] | dl/dW, dl/db, dl/dA by hand, without autodiff: over two steps, over all; of the entropy production; of an RBM |
+//! | [`training`] | the step (RMSprop uphill, the floor on probabilities; EM for mixtures), schedules, starts, the loop, a run's folder |
 //! | [`record`], [`exchange`] | burn records with a checksum; safetensors |
 //! | [`ops`] | what the model asks of a backend beyond burn: generic, for CPUs, for GPUs |
 //! | [`kernels`] | the CPU's: products of bits, draws by planes of bits, sums in log space, RMSprop |

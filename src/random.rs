@@ -22,7 +22,7 @@ use rand::{Rng, TryRng};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Stream {
-    /// The initial parameters (0, 0).
+    /// The initial parameters: their noise (0, 0), the training images that they start from (1, start).
     Parameters = 1,
     /// The images the persistent chains start from (0, 0).
     ChainStart = 2,
@@ -45,6 +45,14 @@ pub enum Stream {
     Generated = 11,
     /// Images of the film strips in a report (strip, frame).
     Film = 12,
+    /// Images of each latent state for gradients that need the latent kernel (training step, 0).
+    Strata = 13,
+    /// The starts that expectation and maximization tries (start, 0).
+    Restart = 14,
+    /// Which training images are held out while the pseudo-count is chosen (0, 0).
+    HeldOut = 15,
+    /// How an analysis deals the transitions of its null model anew (chain, 0).
+    Shuffled = 16,
     /// The order in which the classifier of generated images sees its data (epoch, 0).
     Classifier = 9,
 }

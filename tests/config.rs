@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use latent_cycles::config::{Classes, Config, Schedule};
+use latent_cycles::config::{Classes, Config, GradientKind, Sampling, Schedule};
 
 use crate::common::root;
 
@@ -19,6 +19,9 @@ fn the_default_file_says_what_the_program_does_and_names_every_key() {
 fn every_file_in_configs_is_valid_and_survives_being_written() {
     for entry in std::fs::read_dir(root().join("configs")).unwrap() {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
         let config = Config::load(Some(&path), &[]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(Config::from_toml(&config.to_toml(), "written").unwrap(), config);
     }
@@ -75,10 +78,19 @@ fn what_cannot_be_is_refused_with_its_name() {
         ("training.rmsprop.epsilon=0.0", "training.rmsprop.epsilon.forward is 0"),
         ("training.rmsprop.epsilon=x", "expected a number or"),
         ("training.schedule=exponential", "exponential"),
-        ("training.gradient=complete", "complete"),
+        (
+            "training.gradient=exact",
+            "training.gradient is exact; it must be \"two-step\" or \"complete\"",
+        ),
+        ("training.gradient=completely", "completely"),
+        ("training.sampling=fresh", "fresh"),
+        ("training.entropy_weight=inf", "training.entropy_weight is inf"),
+        ("training.em.pseudo_count=0.0", "training.em.pseudo_count is 0"),
+        ("training.em.pseudo_count=some", "expected \"held-out\" or a number"),
+        ("training.em.restarts=0", "training.em.restarts is 0"),
         ("model.latent=0", "model.latent is 0"),
         ("model.latent=1000000000000", "model.latent is 1000000000000"),
-        ("model.kind=rbm", "rbm"),
+        ("model.kind=boltzmann", "boltzmann"),
         ("model.scale=-1.0", "model.scale is -1"),
         ("model.init=record", "model.record is nothing"),
         ("model.record=x", "left out unless"),
@@ -104,6 +116,58 @@ fn what_cannot_be_is_refused_with_its_name() {
         assert!(error.contains(expected), "{setting}: {error:?} should contain {expected:?}");
         assert!(!error.contains('\n'), "{setting}: one line, not {error:?}");
     }
+}
+
+/// What belongs to a kind of model follows from it, and what contradicts it is refused.
+#[test]
+fn kinds_gradients_and_sampling_go_together() {
+    let set = |settings: &[&str]| Config::load(None, &settings.iter().map(|&s| s.to_owned()).collect::<Vec<_>>());
+    for (settings, gradient, sampling) in [
+        (&["model.kind=rbm"][..], GradientKind::Exact, Sampling::Persistent),
+        (&["model.kind=mixture"], GradientKind::Em, Sampling::Persistent),
+        (
+            &["training.gradient=pcd", "model.kind=rbm"],
+            GradientKind::Pcd,
+            Sampling::Persistent,
+        ),
+        (&["training.gradient=complete"], GradientKind::Complete, Sampling::Stratified),
+        (&["training.entropy_weight=-0.1"], GradientKind::TwoStep, Sampling::Stratified),
+        (&["training.entropy_weight=2"], GradientKind::TwoStep, Sampling::Stratified),
+        (&["training.entropy_weight=0.0"], GradientKind::TwoStep, Sampling::Persistent),
+        (&["training.sampling=stale"], GradientKind::TwoStep, Sampling::Stale),
+    ] {
+        let training = set(settings).unwrap_or_else(|error| panic!("{settings:?}: {error}")).training;
+        assert_eq!((training.gradient, training.sampling), (gradient, sampling), "{settings:?}");
+    }
+    for (settings, expected) in [
+        (
+            &["model.kind=rbm", "training.gradient=two-step"][..],
+            "it must be \"exact\" or \"pcd\"",
+        ),
+        (&["model.kind=mixture", "training.gradient=exact"], "it must be \"em\""),
+        (&["model.kind=rbm", "training.entropy_weight=0.1"], "training.entropy_weight is 0.1"),
+        (&["model.kind=rbm", "training.sampling=stale"], "training.sampling is stale"),
+        (&["model.kind=mixture", "model.init=cyclic"], "model.init is cyclic"),
+        (
+            &["training.gradient=complete", "training.sampling=stale"],
+            "training.sampling is stale",
+        ),
+        (&["training.gradient=complete", "training.chains=19"], "at least 20"),
+    ] {
+        let error = set(settings).expect_err(&format!("{settings:?}")).to_string();
+        assert!(error.contains(expected), "{settings:?}: {error}");
+    }
+    let mut config = set(&["model.kind=mixture", "data.max_images=70000"]).unwrap();
+    assert!(
+        config
+            .check_against(70_000, 7, u64::MAX)
+            .unwrap_err()
+            .to_string()
+            .contains("data.max_images")
+    );
+    // Its batch is all of the images, whatever training.batch_size says.
+    config.training.batch_size = 1_000;
+    assert!(config.check_against(70, 7, u64::MAX).is_ok());
 }
 
 #[test]

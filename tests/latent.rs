@@ -342,3 +342,39 @@ fn entropy_production_is_the_rate_at_which_paths_tell_the_direction_of_time() {
     );
     assert!(error < 0.02 * mean);
 }
+
+/// The null model keeps each state's probabilities, and only deals them to other states; a chain of one kind of step stays what it is.
+#[test]
+fn a_shuffled_chain_keeps_the_probabilities_of_every_state() {
+    let transition = ndarray::array![
+        [0.1, 0.2, 0.3, 0.4, 0.0],
+        [0.5, 0.05, 0.15, 0.1, 0.2],
+        [0.25, 0.25, 0.1, 0.2, 0.2],
+        [0.7, 0.1, 0.1, 0.05, 0.05],
+        [0.3, 0.3, 0.2, 0.1, 0.1]
+    ];
+    let steady = SteadyState::new(&transition).unwrap();
+    let backward = steady.shuffled(|count| (0..count).rev().collect()).unwrap().transition();
+    let sorted = |matrix: &ndarray::Array2<f64>, k: usize| {
+        let mut row = matrix.row(k).to_vec();
+        row.sort_by(f64::total_cmp);
+        row
+    };
+    for k in 0..5 {
+        assert!((backward[[k, k]] - transition[[k, k]]).abs() < 1e-15);
+        assert!(
+            sorted(&backward, k)
+                .iter()
+                .zip(sorted(&transition, k))
+                .all(|(a, b)| (a - b).abs() < 1e-15),
+            "row {k}"
+        );
+    }
+    assert!((backward[[0, 4]] - 0.2).abs() < 1e-15 && (backward[[3, 4]] - 0.7).abs() < 1e-15);
+    let even = ndarray::array![[0.4, 0.3, 0.3], [0.3, 0.4, 0.3], [0.3, 0.3, 0.4]];
+    let dealt = SteadyState::new(&even)
+        .unwrap()
+        .shuffled(|count| (0..count).rev().collect())
+        .unwrap();
+    assert_eq!(dealt.entropy_production(), 0.0);
+}

@@ -1,6 +1,6 @@
 //! The training step: its order, its optimizer, its bounds, states that come back to life, schedules and starts.
 
-use latent_cycles::config::{Config, Epsilon, Schedule, TrainingConfig};
+use latent_cycles::config::{Config, Epsilon, Sampling, Schedule, TrainingConfig};
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::data::{BinaryImages, Dataset};
 use latent_cycles::latent::SteadyState;
@@ -92,6 +92,15 @@ fn the_order_within_a_step_is_move_then_gradient_then_update_on_every_backend() 
             let distance = relative_distance(&found, &follow(other));
             assert!(distance > 1e-2, "{backend}: {other} would not be noticed ({distance:e})");
         }
+        // One of the two can be asked for.
+        let stale = TrainingConfig {
+            sampling: Sampling::Stale,
+            ..config.clone()
+        };
+        let mut trainer = numerics.trainer(&state(parameters.clone(), start.clone()), &stale);
+        (0..3).for_each(|_| trainer.step(&PackedImages::pack(&images), 0.3));
+        let distance = relative_distance(&flat(&trainer.parameters()), &follow("gradient at the images before the move"));
+        assert!(distance < 1e-4, "{backend}, stale: {distance:e}");
     });
 }
 
@@ -198,6 +207,19 @@ fn the_reversible_start_is_reversible() {
     assert!(log_pi.iter().all(|log_pi| (log_pi + (latent as f64).ln()).abs() < 1e-5), "{log_pi}");
     let (sigma, _) = exact(&start::random(&mean, latent, 1.0, 1e-3, Seed(60)));
     assert!(sigma > 1e-3, "{sigma:e}");
+}
+
+/// The cyclic start sends states that can be told apart round a ring.
+#[test]
+fn the_cyclic_start_goes_round_a_ring() {
+    let (mean, latent) = ([0.5; 17], 5);
+    let parameters = start::cyclic(&mean, latent, 5.0, 1e-3, Seed(60));
+    let steady = SteadyState::new(&Plain::new(&parameters).kernel()).unwrap();
+    for k in 0..latent {
+        let next = steady.transition()[[k, (k + 1) % latent]];
+        assert!(next > 0.9, "from {k} to its successor: {next}");
+    }
+    assert!(steady.self_transition() < 0.1);
 }
 
 #[test]

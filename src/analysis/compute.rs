@@ -19,7 +19,10 @@ use crate::numerics::Numerics;
 /// The units, which analysis.json repeats.
 const UNITS: [(&str, &str); 7] = [
     ("log_likelihood_train, log_likelihood_test", "nats per image"),
-    ("entropy_production, path_entropy_production", "nats per step"),
+    (
+        "entropy_production, path_entropy_production, shuffled_entropy_production",
+        "nats per step",
+    ),
     ("self_transition, transition", "probability per step"),
     ("currents, cycles.weight", "net events per step"),
     ("cycles.affinity, reversibility.affinity", "nats per turn"),
@@ -107,6 +110,7 @@ pub fn analyze(
         },
         headline,
         entropy_production_of_transition: Some(plain).filter(|plain| plain.is_finite()),
+        shuffled_entropy_production: figures::shuffled(&estimate, settings.seed),
         stationary: steady.pi(),
         transition: steady.transition(),
         currents: steady.currents(),

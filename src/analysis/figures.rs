@@ -3,13 +3,14 @@
 use ndarray::Array1;
 use rayon::prelude::*;
 
-use super::Reversibility;
+use super::{Reversibility, Shuffled};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::estimate::jackknife::Figure;
 use crate::estimate::{Estimate, Kernel};
 use crate::evaluation::likelihood::log_likelihoods;
 use crate::latent::spectrum::{Eigenvalue, RESOLUTION, Spectrum};
+use crate::random::{Seed, Stream, permutation};
 
 /// Of some images.
 pub(super) fn log_likelihood(model: &Conditionals, estimate: &Estimate, images: &PackedImages) -> Figure {
@@ -86,6 +87,36 @@ pub(super) fn of_eigenvalue(
     }
     let without: Vec<f64> = without.into_iter().map(&figure).collect();
     Figure::jackknife(figure(picked), &without).at_least(0.0)
+}
+
+/// The null model, where its chains do not take long.
+pub(super) fn shuffled(estimate: &Estimate, seed: Seed) -> Option<Shuffled> {
+    const CHAINS: u64 = 400;
+    const MOST_STATES: usize = 100;
+    let steady = &estimate.kernel.steady;
+    if estimate.reversible || !(3..=MOST_STATES).contains(&steady.states()) {
+        return None;
+    }
+    let dealt = |chain: u64| {
+        let mut generator = seed.generator(Stream::Shuffled, chain, 0);
+        Some(steady.shuffled(|count| permutation(&mut generator, count))?.entropy_production())
+    };
+    let mut produced: Vec<f64> = (0..CHAINS)
+        .into_par_iter()
+        .filter_map(dealt)
+        .filter(|sigma| sigma.is_finite())
+        .collect();
+    produced.sort_unstable_by(f64::total_cmp);
+    let chains = produced.len();
+    let quantile = |share: f64| produced.get((share * chains as f64) as usize).copied();
+    let own = steady.entropy_production();
+    Some(Shuffled {
+        chains,
+        median: quantile(0.5)?,
+        low: quantile(0.025)?,
+        high: quantile(0.975)?,
+        share_below: produced.partition_point(|sigma| *sigma < own) as f64 / chains as f64,
+    })
 }
 
 /// Kolmogorov's criterion.

@@ -102,6 +102,22 @@ pub struct Precision {
     pub worst_row_sum: f64,
 }
 
+/// The entropy production of a null model: chains whose every state deals the probabilities of its steps anew among the other states; see
+/// [`crate::latent::SteadyState::shuffled`]. How far the chain is from equilibrium, beyond what steps as sure as its own bring.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shuffled {
+    /// Chains dealt.
+    pub chains: usize,
+    /// Nats per step.
+    pub median: f64,
+    /// 95% of the chains lie above low and below high.
+    pub low: f64,
+    /// 95% of the chains lie above low and below high.
+    pub high: f64,
+    /// The share of chains that produce less entropy than the model's.
+    pub share_below: f64,
+}
+
 /// Everything that is found. Its serialization is analysis.json, but for the tables that latent.npz holds.
 #[derive(Serialize)]
 pub struct Analysis {
@@ -122,6 +138,8 @@ pub struct Analysis {
     pub precision: Precision,
     /// The entropy production of `transition` itself, without correction for bias: what the cycles add up to.
     pub entropy_production_of_transition: Option<f64>,
+    /// Of a null model, for 3 to 100 states that are not reversible by construction.
+    pub shuffled_entropy_production: Option<Shuffled>,
     /// pi.
     #[serde(serialize_with = "files::vector")]
     pub stationary: Array1<f64>,

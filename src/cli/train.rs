@@ -2,20 +2,21 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
 use super::progress::Progress;
 use super::{Usage, program, say, shell, stop_on_ctrl_c};
 use crate::backend::BackendName;
-use crate::config::Config;
+use crate::config::{Config, ModelKind};
 use crate::data::Dataset;
 use crate::evaluation::Evaluator;
 use crate::numerics::DeviceInfo;
 use crate::random::Seed;
 use crate::record::{self, TrainingState};
 use crate::training::folder::{DataManifest, Manifest, RunFolder, Status, config_checksum, last_checkpoint, read_config, read_manifest};
+use crate::training::restarts::Restarts;
 use crate::training::start::initial_state;
 use crate::training::{Outcome, Run};
 
@@ -185,10 +186,10 @@ struct Plan {
 impl Plan {
     fn train(self, stop: &AtomicBool, quiet: bool) -> anyhow::Result<()> {
         let Self {
-            config,
+            mut config,
             data,
             numerics,
-            state,
+            mut state,
             folder,
             earlier,
         } = self;
@@ -229,8 +230,29 @@ impl Plan {
         manifest.step = state.step;
         if let Some(earlier) = earlier {
             manifest.start = earlier.start;
+            manifest.pseudo_count = earlier.pseudo_count;
         }
         folder.write_manifest(&manifest)?;
+        if config.model.kind == ModelKind::Mixture {
+            let restarts = Restarts {
+                config: &config,
+                data: &data,
+                numerics: &*numerics,
+                tick: &|| !stop.load(Ordering::Relaxed),
+            };
+            let Some((pseudo_count, start)) = restarts.begin(manifest.pseudo_count, state) else {
+                manifest.status = Status::Interrupted;
+                folder.write_manifest(&manifest)?;
+                anyhow::bail!("stopped before the first step; start it with: {program} train --resume --run {path}");
+            };
+            if !quiet {
+                say(format_args!("{path}: pseudo-count {pseudo_count}"));
+            }
+            manifest.pseudo_count = Some(pseudo_count);
+            folder.write_manifest(&manifest)?;
+            config.training = config.training.with_pseudo_count(pseudo_count);
+            state = start;
+        }
 
         let mut progress = Progress::new(state.step, steps, quiet);
         let run = Run {
@@ -289,6 +311,7 @@ pub(super) fn manifest(config: &Config, data: &Dataset, device: &DeviceInfo, cla
         latent: config.model.latent,
         seed: config.training.seed,
         classifier_accuracy,
+        pseudo_count: None,
         start: now(),
         end: None,
         status: Status::Running,

@@ -1,6 +1,6 @@
 //! What a configuration may say: every number in its range, every combination meaningful.
 
-use super::{Classes, Config, ConfigError, Init, Source};
+use super::{Classes, Config, ConfigError, GradientKind, Init, ModelKind, PseudoCount, Sampling, Source};
 
 /// The most chains, images of a batch and pixels: what the tests compare on every backend.
 const MOST_ROWS: usize = 1 << 16;
@@ -76,7 +76,7 @@ impl Config {
                     "the path of a record, as model.init is \"record\"",
                 ));
             }
-            (Init::Random | Init::Reversible, Some(path)) => {
+            (Init::Random | Init::Reversible | Init::Cyclic | Init::Images, Some(path)) => {
                 return Err(ConfigError::value(
                     "model.record",
                     path.display().to_string(),
@@ -86,24 +86,85 @@ impl Config {
             _ => (),
         }
 
+        self.check_method()?;
         let training = &self.training;
         count("training.steps", training.steps, 1, 1_000_000_000)?;
         count("training.batch_size", training.batch_size as u64, 1, MOST_ROWS as u64)?;
         count("training.chains", training.chains as u64, 1, MOST_ROWS as u64)?;
         count("training.chain_steps", training.chain_steps as u64, 1, 1_000_000)?;
-        within("training.learning_rate", training.learning_rate, f64::MIN_POSITIVE..=1000.0)?;
+        within("training.learning_rate", training.learning_rate, f64::MIN_POSITIVE..=1e9)?;
         count("training.seed", training.seed, 0, i64::MAX as u64)?;
         within("training.probability_floor", training.probability_floor, 1e-12..=0.1)?;
         // In f32, which is what is computed with, more would be 1.
         within("training.rmsprop.decay", training.rmsprop.decay, 0.0..=0.9999999)?;
-        // The square of a gradient below 1e-22 is 0 in f32; with a smaller epsilon such a gradient would take a giant's step.
-        within("training.rmsprop.epsilon.forward", training.rmsprop.epsilon.forward, 1e-18..=1.0)?;
-        within("training.rmsprop.epsilon.backward", training.rmsprop.epsilon.backward, 1e-18..=1.0)?;
+        // Large ones make plain gradient ascent of it. The square of a gradient below 1e-22 is 0 in f32; with a smaller epsilon such a gradient would take a giant's step.
+        within("training.rmsprop.epsilon.forward", training.rmsprop.epsilon.forward, 1e-18..=1e6)?;
+        within("training.rmsprop.epsilon.backward", training.rmsprop.epsilon.backward, 1e-18..=1e6)?;
 
         count("evaluation.every", self.evaluation.every, 1, 1_000_000_000)?;
         count("evaluation.samples", self.evaluation.samples as u64, 1, 10_000_000)?;
         count("checkpoint.per_decade", self.checkpoint.per_decade.into(), 1, 1000)?;
         count("checkpoint.seconds", self.checkpoint.seconds, 1, 1_000_000_000)
+    }
+
+    /// Do kind, gradient, sampling and what belongs to them go together?
+    fn check_method(&self) -> Result<(), ConfigError> {
+        let (kind, training) = (self.model.kind, &self.training);
+        let gradient = training.gradient;
+        if gradient.trains() != kind {
+            let allowed = match kind {
+                ModelKind::Nonequilibrium => "\"two-step\" or \"complete\", as model.kind is \"nonequilibrium\"",
+                ModelKind::Rbm => "\"exact\" or \"pcd\", as model.kind is \"rbm\"",
+                ModelKind::Mixture => "\"em\", as model.kind is \"mixture\"",
+            };
+            return Err(ConfigError::value("training.gradient", word(&gradient), allowed));
+        }
+        if kind != ModelKind::Nonequilibrium && self.model.init == Init::Cyclic {
+            return Err(ConfigError::value(
+                "model.init",
+                "cyclic",
+                "\"random\", \"images\" or \"record\", as the machine is in equilibrium",
+            ));
+        }
+        within("training.entropy_weight", training.entropy_weight, -1e6..=1e6)?;
+        if kind != ModelKind::Nonequilibrium && training.entropy_weight != 0.0 {
+            return Err(ConfigError::value(
+                "training.entropy_weight",
+                training.entropy_weight.to_string(),
+                "0, as the machine is in equilibrium",
+            ));
+        }
+        let sampling = training.sampling;
+        if kind != ModelKind::Nonequilibrium && sampling != Sampling::Persistent {
+            return Err(ConfigError::value(
+                "training.sampling",
+                word(&sampling),
+                "\"persistent\", as the machine is in equilibrium",
+            ));
+        }
+        let needs_kernel = gradient == GradientKind::Complete || training.entropy_weight != 0.0;
+        if needs_kernel && sampling != Sampling::Stratified {
+            return Err(ConfigError::value(
+                "training.sampling",
+                word(&sampling),
+                "\"stratified\", as the complete gradient and the entropy production need the latent kernel",
+            ));
+        }
+        if sampling == Sampling::Stratified && training.chains < 2 * self.model.latent {
+            return Err(ConfigError::value(
+                "training.chains",
+                training.chains.to_string(),
+                format!(
+                    "at least {}, as training.sampling is \"stratified\" and draws two images or more from each of {} states",
+                    2 * self.model.latent,
+                    self.model.latent
+                ),
+            ));
+        }
+        if let PseudoCount::Number(count) = training.em.pseudo_count {
+            within("training.em.pseudo_count", count, 1e-6..=1e6)?;
+        }
+        count("training.em.restarts", training.em.restarts.into(), 1, 1_000_000)
     }
 
     /// Checks the values that depend on the data: `images` training images of `visible` pixels, and the largest array that the device
@@ -113,10 +174,18 @@ impl Config {
     /// Names the key, its value, and what it can be with these data.
     pub fn check_against(&self, images: usize, visible: usize, device_bytes: u64) -> Result<(), ConfigError> {
         let training = &self.training;
-        if training.batch_size > images {
+        let batch_size = training.batch_of(images);
+        if batch_size > MOST_ROWS {
+            return Err(ConfigError::value(
+                "the number of training images",
+                images.to_string(),
+                format!("at most {MOST_ROWS}, as training.gradient is \"em\" and takes all of them in every step; set data.max_images"),
+            ));
+        }
+        if batch_size > images {
             return Err(ConfigError::value(
                 "training.batch_size",
-                training.batch_size.to_string(),
+                batch_size.to_string(),
                 format!("at most the number of training images, {images}"),
             ));
         }
@@ -138,10 +207,10 @@ impl Config {
         let most = MOST_ELEMENTS.min(device_bytes / 4);
         for (key, value, other) in [
             ("training.chains", training.chains, visible),
-            ("training.batch_size", training.batch_size, visible),
+            ("training.batch_size", batch_size, visible),
             ("model.latent", latent, visible),
             ("training.chains", training.chains, latent),
-            ("training.batch_size", training.batch_size, latent),
+            ("training.batch_size", batch_size, latent),
             ("model.latent", latent, latent),
         ] {
             if value as u64 * other as u64 > most {
@@ -157,6 +226,14 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// A choice as it is written.
+fn word(choice: &impl serde::Serialize) -> String {
+    toml::Value::try_from(choice)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 fn count(key: &str, value: u64, least: u64, most: u64) -> Result<(), ConfigError> {

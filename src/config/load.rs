@@ -118,10 +118,37 @@ fn syntax(error: &toml::de::Error, text: &str, place: &str) -> ConfigError {
 }
 
 fn from_table(table: &Table, place: &str) -> Result<Config, ConfigError> {
-    table.clone().try_into().map_err(|error: toml::de::Error| ConfigError::Syntax {
-        place: place.to_owned(),
-        problem: plain(error.message()),
-    })
+    with_implied(table)
+        .try_into()
+        .map_err(|error: toml::de::Error| ConfigError::Syntax {
+            place: place.to_owned(),
+            problem: plain(error.message()),
+        })
+}
+
+/// A table with the keys that follow from others, where they are left out: a kind of model has a gradient, and what needs the latent
+/// kernel needs images from every state.
+fn with_implied(table: &Table) -> Table {
+    let mut table = table.clone();
+    let kind = table.get("model").and_then(|model| model.get("kind")).and_then(Value::as_str);
+    let gradient = match kind {
+        Some("rbm") => Some("exact"),
+        Some("mixture") => Some("em"),
+        _ => None,
+    };
+    let empty = Value::Table(Table::new());
+    if let Some(training) = table.entry("training").or_insert(empty).as_table_mut() {
+        if let Some(gradient) = gradient {
+            training.entry("gradient").or_insert_with(|| gradient.into());
+        }
+        let complete = training.get("gradient").and_then(Value::as_str) == Some("complete");
+        let weight = training.get("entropy_weight");
+        let weighted = weight.is_some_and(|weight| weight.as_float().unwrap_or(0.0) != 0.0 || weight.as_integer().unwrap_or(0) != 0);
+        if complete || weighted {
+            training.entry("sampling").or_insert_with(|| "stratified".into());
+        }
+    }
+    table
 }
 
 /// Puts one `key=value` into a table. The value is TOML; what is not TOML is a string, so that paths and words need no quotes.

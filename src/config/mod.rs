@@ -2,12 +2,14 @@
 
 mod check;
 mod load;
+mod training;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::load::ConfigError;
+pub use self::training::{EmConfig, Epsilon, GradientKind, HeldOutWord, PseudoCount, RmsPropConfig, Sampling, Schedule, TrainingConfig};
 
 /// The whole configuration of a run; TOML keys are the names of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -111,6 +113,10 @@ pub struct ModelConfig {
 pub enum ModelKind {
     /// Two independent transition matrices.
     Nonequilibrium,
+    /// A Boltzmann machine with a one-hot hidden layer: the forward transition is the Bayes posterior of the backward one.
+    Rbm,
+    /// The same machine, trained as a mixture of Bernoulli products by expectation and maximization.
+    Mixture,
 }
 
 /// `model.init`
@@ -121,74 +127,12 @@ pub enum Init {
     Random,
     /// The forward matrix is the Bayes posterior of the backward one: no currents at the start.
     Reversible,
+    /// As reversible, but with the posterior of each state's successor: the states follow each other in one ring.
+    Cyclic,
+    /// The backward matrix halfway between a training image of each state and the data's mean, the forward one random.
+    Images,
     /// A record made earlier.
     Record,
-}
-
-/// `[training]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrainingConfig {
-    /// Parameter updates.
-    pub steps: u64,
-    /// B, images in a minibatch.
-    pub batch_size: usize,
-    /// N, persistent chains.
-    pub chains: usize,
-    /// k, full steps of every chain between two updates.
-    pub chain_steps: usize,
-    /// The learning rate at the start.
-    pub learning_rate: f64,
-    /// How the learning rate changes.
-    pub schedule: Schedule,
-    /// The seed of everything random in the run.
-    pub seed: u64,
-    /// Which gradient is followed.
-    pub gradient: GradientKind,
-    /// Every pixel keeps at least this probability to be lit, and to be dark, in every state.
-    pub probability_floor: f64,
-    /// The optimizer.
-    pub rmsprop: RmsPropConfig,
-}
-
-/// `training.schedule`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Schedule {
-    /// Always the same.
-    Constant,
-    /// Down to zero along a line.
-    Linear,
-    /// Down to zero along half a cosine.
-    Cosine,
-}
-
-/// `training.gradient`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum GradientKind {
-    /// Over the last two steps of the chain.
-    #[serde(rename = "two-step")]
-    TwoStep,
-}
-
-/// `[training.rmsprop]`: `v <- decay v + (1 - decay) g^2`, `theta <- theta + rate g / (sqrt(v) + epsilon)`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RmsPropConfig {
-    /// Memory of the mean square.
-    pub decay: f64,
-    /// Added to the root of the mean square; one number, or one for each matrix.
-    pub epsilon: Epsilon,
-}
-
-/// `training.rmsprop.epsilon`
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "EpsilonText")]
-pub struct Epsilon {
-    /// For the forward matrix and its bias.
-    pub forward: f64,
-    /// For the backward matrix.
-    pub backward: f64,
 }
 
 /// `[evaluation]`
@@ -240,35 +184,6 @@ impl Default for ModelConfig {
     }
 }
 
-impl Default for TrainingConfig {
-    fn default() -> Self {
-        Self {
-            steps: 6000,
-            batch_size: 500,
-            chains: 500,
-            chain_steps: 1,
-            learning_rate: 0.01,
-            schedule: Schedule::Linear,
-            seed: 1,
-            gradient: GradientKind::TwoStep,
-            probability_floor: 1e-4,
-            rmsprop: RmsPropConfig::default(),
-        }
-    }
-}
-
-impl Default for RmsPropConfig {
-    fn default() -> Self {
-        Self {
-            decay: 0.9,
-            epsilon: Epsilon {
-                forward: 1e-15,
-                backward: 1e-15,
-            },
-        }
-    }
-}
-
 impl Default for EvaluationConfig {
     fn default() -> Self {
         Self { every: 100, samples: 1000 }
@@ -314,39 +229,5 @@ impl<'de> Deserialize<'de> for Classes {
             ClassesText::All(AllWord::All) => Self::All,
             ClassesText::Some(classes) => Self::Some(classes),
         })
-    }
-}
-
-/// How `training.rmsprop.epsilon` may be written.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a number or { forward = NUMBER, backward = NUMBER }")]
-enum EpsilonText {
-    One(f64),
-    Two(EpsilonTable),
-}
-
-#[derive(Deserialize)]
-#[serde(default)]
-struct EpsilonTable {
-    forward: f64,
-    backward: f64,
-}
-
-impl Default for EpsilonTable {
-    fn default() -> Self {
-        let Epsilon { forward, backward } = RmsPropConfig::default().epsilon;
-        Self { forward, backward }
-    }
-}
-
-impl From<EpsilonText> for Epsilon {
-    fn from(text: EpsilonText) -> Self {
-        match text {
-            EpsilonText::One(both) => Self {
-                forward: both,
-                backward: both,
-            },
-            EpsilonText::Two(EpsilonTable { forward, backward }) => Self { forward, backward },
-        }
     }
 }

@@ -44,6 +44,14 @@ impl Kernel {
     pub fn path_entropy_production(&self) -> f64 {
         self.steady.mean(&self.path)
     }
+
+    /// The kernel of a model that is known to be in balance with this `ln pi`: no step produces entropy.
+    pub fn in_balance(&self, log_pi: &Array1<f64>) -> Self {
+        Self {
+            steady: reversible::balanced(&self.steady, log_pi),
+            path: Array1::zeros(log_pi.len()),
+        }
+    }
 }
 
 /// A kernel as well as it is known.

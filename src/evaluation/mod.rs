@@ -12,6 +12,7 @@ use crate::conditionals::Conditionals;
 use crate::data::Dataset;
 use crate::data::packed::PackedImages;
 use crate::estimate::plain::PlainEstimate;
+use crate::estimate::reversible::closed_form;
 use crate::model::Parameters;
 use crate::random::Seed;
 
@@ -84,7 +85,10 @@ impl Evaluator {
         let model = Conditionals::new(parameters);
         let Reference { train, test, judge } = &self.reference;
         let classes = |images: &PackedImages| judge.as_ref().map_or_else(Vec::new, |judge| judge.classes(images));
-        let PlainEstimate { kernel, observed } = PlainEstimate::draw(&model, self.samples, self.seed, time, classes)?;
+        let PlainEstimate { mut kernel, observed } = PlainEstimate::draw(&model, self.samples, self.seed, time, classes)?;
+        if let Some(log_pi) = closed_form(parameters) {
+            kernel = kernel.in_balance(&log_pi);
+        }
         let steady = &kernel.steady;
         let likelihood = |images: &PackedImages| log_likelihood(&model, steady.log_pi(), images);
         let class_kl = judge.as_ref().map(|judge| {

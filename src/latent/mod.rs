@@ -24,6 +24,7 @@
 
 pub mod cycles;
 pub mod kolmogorov;
+mod shuffled;
 pub mod spectrum;
 mod stationary;
 pub mod steady;

@@ -97,6 +97,9 @@ pub struct Manifest {
     /// How well the judge of generated images (for `class_kl`) tells classes on test images; training images without labelled test
     /// images.
     pub classifier_accuracy: Option<f64>,
+    /// Of a mixture: the pseudo-count, as configured or chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudo_count: Option<f64>,
     /// When the run began (UTC).
     pub start: String,
     /// When it ended or was last heard of.

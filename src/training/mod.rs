@@ -1,8 +1,10 @@
 //! Training: the loop around the step, with its evaluations and checkpoints.
 
+pub mod em;
 pub mod folder;
 pub mod ladder;
 pub mod metrics;
+pub mod restarts;
 pub mod schedule;
 pub mod start;
 pub mod step;
@@ -85,7 +87,7 @@ impl Run<'_> {
     /// When the parameters diverge or a file cannot be written.
     pub fn train(&self, state: TrainingState, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainingError> {
         let training = &self.config.training;
-        let mut batches = Batches::new(&self.data.train, training.batch_size, Seed(training.seed));
+        let mut batches = Batches::new(&self.data.train, training.batch_of(self.data.train.len()), Seed(training.seed));
         self.folder.make_checkpoints()?;
         let resumed = (state.step > 0).then_some(state.step);
         let (metrics_file, last) = MetricsFile::open(&self.folder.file("metrics.jsonl"), resumed)?;

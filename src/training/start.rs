@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
+use rand::Rng;
 
 use super::step::logit_bound;
 use crate::conditionals::Conditionals;
-use crate::config::{Config, Init};
+use crate::config::{Config, Init, ModelKind};
 use crate::data::{BinaryImages, Images};
+use crate::logs::softplus;
 use crate::model::Parameters;
-use crate::random::{Seed, Stream, normal, uniform_f64};
+use crate::random::{Seed, Stream, normal, permutation, uniform_f64};
 use crate::record::{self, RecordError, TrainingState};
 
 /// The state that a configuration starts from.
@@ -20,15 +22,29 @@ pub fn initial_state(config: &Config, train: &Images, visible: usize) -> Result<
     let seed = Seed(config.training.seed);
     let latent = config.model.latent;
     let floor = config.training.probability_floor;
+    let scale = config.model.scale;
+    let equilibrium = config.model.kind != ModelKind::Nonequilibrium;
     let parameters = match config.model.init {
-        Init::Random => random(&train.mean(), latent, config.model.scale, floor, seed),
-        Init::Reversible => reversible(&train.mean(), latent, config.model.scale, floor, seed),
+        Init::Random | Init::Reversible if equilibrium => {
+            let mut generator = seed.generator(Stream::Parameters, 0, 0);
+            tied_start(around_the_mean(&train.mean(), latent, scale, floor, &mut generator))
+        }
+        Init::Images => {
+            let parameters = images(train, latent, scale, floor, seed, 0);
+            if equilibrium { tied_start(parameters.backward) } else { parameters }
+        }
+        Init::Random => random(&train.mean(), latent, scale, floor, seed),
+        Init::Reversible => reversible(&train.mean(), latent, scale, floor, seed),
+        Init::Cyclic => cyclic(&train.mean(), latent, scale, floor, seed),
         Init::Record => {
             let path = config.model.record.as_deref().unwrap_or(Path::new(""));
             let mut parameters = record::load_model(path)?;
             record::expect_shape(path, &parameters, visible, latent)?;
             let bound = logit_bound(floor) as f32;
             parameters.backward.mapv_inplace(|logit| logit.clamp(-bound, bound));
+            if equilibrium {
+                parameters.forward = tied(&parameters.backward);
+            }
             parameters
         }
     };
@@ -44,15 +60,11 @@ pub fn initial_state(config: &Config, train: &Images, visible: usize) -> Result<
 /// normal noise of standard deviation `scale`. The two matrices' noises are independent.
 pub fn random(mean: &[f64], latent: usize, scale: f64, floor: f64, seed: Seed) -> Parameters {
     let mut generator = seed.generator(Stream::Parameters, 0, 0);
-    let mut noise = || scale * normal(&mut generator);
     let visible = mean.len();
-    let bound = logit_bound(floor);
     Parameters {
-        forward: Array2::from_shape_simple_fn((visible, latent), || noise() as f32),
+        forward: Array2::from_shape_simple_fn((visible, latent), || (scale * normal(&mut generator)) as f32),
         forward_bias: Array1::zeros(latent),
-        backward: Array2::from_shape_fn((latent, visible), |(_, pixel)| {
-            (logit(mean[pixel], floor) + noise()).clamp(-bound, bound) as f32
-        }),
+        backward: around_the_mean(mean, latent, scale, floor, &mut generator),
     }
 }
 
@@ -62,21 +74,69 @@ pub fn random(mean: &[f64], latent: usize, scale: f64, floor: f64, seed: Seed) -
 pub fn reversible(mean: &[f64], latent: usize, scale: f64, floor: f64, seed: Seed) -> Parameters {
     let mut parameters = random(mean, latent, scale, floor, seed);
     let common = Array1::from_iter(mean.iter().map(|&mean| logit(mean, floor) as f32));
-    parameters.forward = (&parameters.backward - &common).reversed_axes().as_standard_layout().into_owned();
-    let softplus = |logit: f32| f64::from(logit).exp().ln_1p();
-    let log_dark = |logits: ndarray::ArrayView1<f32>| logits.iter().copied().map(softplus).sum::<f64>();
-    let common = log_dark(common.view());
-    parameters.forward_bias = parameters
-        .backward
-        .rows()
-        .into_iter()
-        .map(|logits| (common - log_dark(logits)) as f32)
-        .collect();
+    parameters.forward = tied(&(&parameters.backward - &common));
+    let of_common: f64 = common.iter().map(|&a| softplus(f64::from(a))).sum();
+    parameters.forward_bias = log_dark(&parameters.backward).mapv(|log_dark| (of_common + log_dark) as f32);
     parameters
 }
 
+/// As [`reversible`], but every image is sent to the successor of the state that it seems to be from: `p(k+1|x)` is the posterior of k.
+/// As far as the states can be told apart, the chain goes round one ring of all of them.
+pub fn cyclic(mean: &[f64], latent: usize, scale: f64, floor: f64, seed: Seed) -> Parameters {
+    let of_state = reversible(mean, latent, scale, floor, seed);
+    let before = |k: usize| (k + latent - 1) % latent;
+    Parameters {
+        forward: Array2::from_shape_fn(of_state.forward.dim(), |(i, k)| of_state.forward[[i, before(k)]]),
+        forward_bias: Array1::from_shape_fn(latent, |k| of_state.forward_bias[before(k)]),
+        backward: of_state.backward,
+    }
+}
+
+/// Every state starts halfway between the data's mean and a training image of its own, `A_ki = logit( (x_ki + mean_i) / 2 )`; W and b are
+/// as in [`random`]. Many states then differ from the start by what the data differ in, and none has to find images of its own.
+/// `start` tells several such starts apart.
+pub fn images(train: &Images, latent: usize, scale: f64, floor: f64, seed: Seed, start: u32) -> Parameters {
+    let mean = train.mean();
+    let order = permutation(&mut seed.generator(Stream::Parameters, 1, start.into()), train.len());
+    let chosen: Vec<usize> = (0..latent).map(|k| order[k % order.len()]).collect();
+    let chosen = train.evaluation_images(seed, 0).select(&chosen).unpack();
+    Parameters {
+        backward: Array2::from_shape_fn((latent, mean.len()), |(k, i)| {
+            logit((f64::from(chosen[[k, i]]) + mean[i]) / 2.0, floor) as f32
+        }),
+        ..random(&mean, latent, scale, floor, seed)
+    }
+}
+
+/// The start of machines in equilibrium: some A, `W = A^T`, and all states equally likely.
+pub fn tied_start(backward: Array2<f32>) -> Parameters {
+    Parameters {
+        forward: tied(&backward),
+        forward_bias: log_dark(&backward).mapv(|log_dark| log_dark as f32),
+        backward,
+    }
+}
+
+/// `A_ki = logit(mean_i) + noise`, `[L, D]`.
+pub fn around_the_mean(mean: &[f64], latent: usize, scale: f64, floor: f64, generator: &mut impl Rng) -> Array2<f32> {
+    let bound = logit_bound(floor);
+    Array2::from_shape_fn((latent, mean.len()), |(_, pixel)| {
+        (logit(mean[pixel], floor) + scale * normal(generator)).clamp(-bound, bound) as f32
+    })
+}
+
+/// `A^T`, `[D, L]`.
+fn tied(backward: &Array2<f32>) -> Array2<f32> {
+    backward.t().as_standard_layout().into_owned()
+}
+
+/// `-sum_i ln(1 + exp(A_ki))`, `[L]`.
+fn log_dark(backward: &Array2<f32>) -> Array1<f64> {
+    backward.map_axis(Axis(1), |row| -row.iter().map(|&a| softplus(f64::from(a))).sum::<f64>())
+}
+
 /// N images drawn from `q(.|z)` with every state equally likely.
-fn initial_chains(parameters: &Parameters, count: usize, seed: Seed) -> BinaryImages {
+pub fn initial_chains(parameters: &Parameters, count: usize, seed: Seed) -> BinaryImages {
     let model = Conditionals::new(parameters);
     let draws = seed.draws(Stream::ChainStart, 0, 0);
     let mut generator = draws.generator();

@@ -4,14 +4,59 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 
 use crate::chain::walk;
-use crate::config::TrainingConfig;
+use crate::config::{GradientKind, PseudoCount, Sampling, TrainingConfig};
 use crate::data::packed::PackedImages;
-use crate::gradient::two_step;
+use crate::gradient::equilibrium::{TiedGradient, exact, persistent};
+use crate::gradient::functional::Objective;
+use crate::gradient::stratified::{draw, stratified};
+use crate::gradient::{Gradient, two_step};
 use crate::model::{Model, Parameters};
 use crate::numerics::Trainer;
 use crate::ops::{ChainBackend, Images, Rule};
-use crate::random::Seed;
+use crate::random::{Seed, Stream};
 use crate::record::TrainingState;
+use crate::training::em;
+
+/// What a step follows.
+#[derive(Clone, Copy, Debug)]
+enum Method {
+    /// The two-step gradient at the chains' images, as they are after the move or before.
+    TwoStep { stale: bool },
+    /// A gradient at images drawn anew, so many from each state.
+    Stratified { each: usize, objective: Objective },
+    /// The RBM's exact gradient.
+    Exact,
+    /// The RBM's gradient at the chains' images.
+    Persistent,
+    /// Expectation and maximization.
+    Em { pseudo_count: f64 },
+}
+
+impl Method {
+    fn of(config: &TrainingConfig, latent: usize) -> Self {
+        /// For mixtures that are trained before a pseudo-count was chosen.
+        const PSEUDO_COUNT: f64 = 0.1;
+        match (config.gradient, config.sampling) {
+            (GradientKind::Exact, _) => Self::Exact,
+            (GradientKind::Pcd, _) => Self::Persistent,
+            (GradientKind::Em, _) => Self::Em {
+                pseudo_count: match config.em.pseudo_count {
+                    PseudoCount::Number(count) => count,
+                    PseudoCount::HeldOut(_) => PSEUDO_COUNT,
+                },
+            },
+            (GradientKind::TwoStep, Sampling::Persistent) => Self::TwoStep { stale: false },
+            (GradientKind::TwoStep, Sampling::Stale) => Self::TwoStep { stale: true },
+            (GradientKind::TwoStep | GradientKind::Complete, _) => Self::Stratified {
+                each: (config.chains / latent).max(2),
+                objective: Objective {
+                    complete: config.gradient == GradientKind::Complete,
+                    entropy_weight: config.entropy_weight,
+                },
+            },
+        }
+    }
+}
 
 /// A model in training on backend B.
 pub struct Training<B: ChainBackend> {
@@ -22,6 +67,7 @@ pub struct Training<B: ChainBackend> {
     chains: Images<B>,
     /// Steps taken.
     step: u64,
+    method: Method,
     forward_rule: Rule,
     backward_rule: Rule,
     chain_steps: usize,
@@ -42,6 +88,7 @@ impl<B: ChainBackend> Training<B> {
             mean_squares: Model::new(&state.mean_squares, device),
             chains: Images::new(&PackedImages::pack(&state.chains), device),
             step: state.step,
+            method: Method::of(config, state.parameters.latent()),
             forward_rule: rule(config.rmsprop.epsilon.forward, f32::INFINITY),
             // A pixel that is dark in every image would drive its logit to minus infinity.
             backward_rule: rule(config.rmsprop.epsilon.backward, logit_bound(config.probability_floor) as f32),
@@ -51,16 +98,9 @@ impl<B: ChainBackend> Training<B> {
     }
 }
 
-impl<B: ChainBackend> Trainer for Training<B> {
-    /// The order is part of the method: the chains move with the parameters that the last update left, and the gradient is taken at
-    /// the images they arrive at, with those same parameters. Taking it at images drawn before the update would save a product and
-    /// end, at a learning rate of 5e-3, in a nearly reversible machine instead of a cycling one.
-    fn step(&mut self, images: &PackedImages, learning_rate: f64) {
-        let images = Images::new(images, &self.chains.words.device());
-        self.chains = walk(&self.model, self.chains.clone(), self.chain_steps, self.seed, self.step);
-        let gradient = two_step(&self.model, &images, &self.chains);
-
-        let rate = learning_rate as f32;
+impl<B: ChainBackend> Training<B> {
+    /// Goes uphill.
+    fn follow(&mut self, gradient: Gradient<B>, rate: f32) {
         let forward = Rule { rate, ..self.forward_rule };
         let backward = Rule {
             rate,
@@ -74,6 +114,47 @@ impl<B: ChainBackend> Trainer for Training<B> {
             },
             || ascend(backward, &mut model.backward, gradient.backward, &mut moments.backward),
         );
+    }
+
+    /// Goes uphill with b and A; W is tied to A.
+    fn follow_tied(&mut self, gradient: TiedGradient<B>, rate: f32) {
+        let forward = Rule { rate, ..self.forward_rule };
+        let backward = Rule {
+            rate,
+            ..self.backward_rule
+        };
+        let (model, moments) = (&mut self.model, &mut self.mean_squares);
+        ascend(forward, &mut model.forward_bias, gradient.bias, &mut moments.forward_bias);
+        ascend(backward, &mut model.backward, gradient.backward, &mut moments.backward);
+        let tied = model.backward.val().transpose();
+        model.forward = Param::initialized(model.forward.id, tied);
+    }
+}
+
+impl<B: ChainBackend> Trainer for Training<B> {
+    /// The order is part of the method: the chains move with the parameters that the last update left, and the gradient is taken at
+    /// the images they arrive at, with those same parameters. Taking it at images drawn before the update, `stale`, would save a
+    /// product and end, at a learning rate of 5e-3, in a nearly reversible machine instead of a cycling one.
+    fn step(&mut self, images: &PackedImages, learning_rate: f64) {
+        let rate = learning_rate as f32;
+        let images = Images::new(images, &self.chains.words.device());
+        let moved = walk(&self.model, self.chains.clone(), self.chain_steps, self.seed, self.step);
+        let before = std::mem::replace(&mut self.chains, moved);
+        match self.method {
+            Method::TwoStep { stale } => {
+                let chains = if stale { &before } else { &self.chains };
+                self.follow(two_step(&self.model, &images, chains), rate);
+            }
+            Method::Stratified { each, objective } => {
+                let drawn = draw(&self.model, each, self.seed.draws(Stream::Strata, self.step, 0));
+                self.follow(stratified(&self.model, &images, &drawn, objective), rate);
+            }
+            Method::Exact => self.follow_tied(exact(&self.model, &images), rate),
+            Method::Persistent => self.follow_tied(persistent(&self.model, &images, &self.chains), rate),
+            Method::Em { pseudo_count } => {
+                self.model = em::step(self.model.clone(), &images, pseudo_count, self.backward_rule.bound.into());
+            }
+        }
         self.step += 1;
     }
 

@@ -1,4 +1,4 @@
-//! The two-step gradient of the log-likelihood, built by hand.
+//! The two-step gradient of the log-likelihood, built by hand; and beside it those of other machines and objectives.
 //!
 //! The log-likelihood of data x_n under the chain's steady state is
 //!
@@ -17,6 +17,13 @@
 //! ```
 //!
 //! The chain's part pushes the steady state pi toward the data's shares rho, and vanishes where they agree.
+//!
+//! [`functional`] has what this truncates, the complete gradient, and that of the entropy production, which [`stratified`] takes at images
+//! drawn anew; [`equilibrium`] is for the RBM.
+
+pub mod equilibrium;
+pub mod functional;
+pub mod stratified;
 
 use burn::tensor::Tensor;
 
@@ -41,37 +48,77 @@ pub struct Gradient<B: ChainBackend> {
 pub fn two_step<B: ChainBackend>(model: &Model<B>, images: &Images<B>, chains: &Images<B>) -> Gradient<B> {
     let [latent] = model.forward_bias.dims();
 
-    let ((log_p, log_pi), (means, log_q)) = B::both(
+    let ((log_p, log_pi), data) = B::both(
         || {
             let log_p = model.log_forward(chains); //                              ln p(k|x')      [N, L]
             let log_pi = B::log_average(log_p.clone(), zeros(&log_p)); //          ln pi_k         [1, L]
             (log_p, log_pi)
         },
-        || {
-            let (means, log_dark) = B::bernoulli(model.backward.val()); //         s(A_ki)         [L, D]
-            (means, model.log_backward(images, log_dark)) //                       ln q(x_n|k)     [B, L]
-        },
+        || Data::of(model, images),
     );
-    let minus_log_density = -B::log_normalizer(log_q.clone(), log_pi.clone()); //  -ln P(x_n)      [B, 1]
-    let log_u = B::log_average(log_q.clone(), minus_log_density.clone()); //       ln u_k          [1, L]
+    let shares = Shares::of(data, log_pi);
 
     let ((forward, forward_bias), backward) = B::both(
         || {
-            let (excess, sums) = B::excess(log_p, log_u.clone()); //               of each chain   [N, L]
+            let (excess, sums) = B::excess(log_p, shares.log_u.clone()); //        of each chain   [N, L]
             let forward = B::lit_totals(chains, excess); //                        dl/dW_ik        [D, L]
             (forward, sums.reshape([latent])) //                                   dl/db_k         [L]
         },
-        || {
-            let r = B::exp_sum(log_q, minus_log_density, log_pi.clone()); //       r_nk            [B, L]
-            let rho = (log_pi + log_u.clone()).exp(); //                           mean_n r_nk     [1, L]
-            B::residuals(images, r, rho, means) //                                 dl/dA_ki        [L, D]
-        },
+        || shares.residuals(images), //                                            dl/dA_ki        [L, D]
     );
 
     Gradient {
         forward,
         forward_bias,
         backward,
+    }
+}
+
+/// A minibatch seen from every state.
+struct Data<B: ChainBackend> {
+    /// `s(A_ki)`, `[L, D]`.
+    means: Tensor<B, 2>,
+    /// `ln q(x_n|k)`, `[B, L]`.
+    log_q: Tensor<B, 2>,
+}
+
+impl<B: ChainBackend> Data<B> {
+    fn of(model: &Model<B>, images: &Images<B>) -> Self {
+        let (means, log_dark) = B::bernoulli(model.backward.val());
+        Self {
+            means,
+            log_q: model.log_backward(images, log_dark),
+        }
+    }
+}
+
+/// How the states share a minibatch under the steady state pi.
+struct Shares<B: ChainBackend> {
+    data: Data<B>,
+    /// `ln pi_k`, `[1, L]`.
+    log_pi: Tensor<B, 2>,
+    /// `-ln P(x_n)`, `[B, 1]`.
+    minus_log_density: Tensor<B, 2>,
+    /// `ln u_k`, `[1, L]`.
+    log_u: Tensor<B, 2>,
+}
+
+impl<B: ChainBackend> Shares<B> {
+    fn of(data: Data<B>, log_pi: Tensor<B, 2>) -> Self {
+        let minus_log_density = -B::log_normalizer(data.log_q.clone(), log_pi.clone());
+        Self {
+            log_u: B::log_average(data.log_q.clone(), minus_log_density.clone()),
+            minus_log_density,
+            log_pi,
+            data,
+        }
+    }
+
+    /// dl/dA, `[L, D]`.
+    fn residuals(&self, images: &Images<B>) -> Tensor<B, 2> {
+        let r = B::exp_sum(self.data.log_q.clone(), self.minus_log_density.clone(), self.log_pi.clone()); // r_nk     [B, L]
+        let rho = (self.log_pi.clone() + self.log_u.clone()).exp(); //                            mean_n r_nk         [1, L]
+        B::residuals(images, r, rho, self.data.means.clone())
     }
 }
 

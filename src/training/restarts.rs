@@ -1,0 +1,129 @@
+//! What expectation and maximization needs before it starts: a pseudo-count, and the best of several starts.
+
+use ndarray::Array1;
+
+use super::start::{around_the_mean, images, initial_chains, tied_start};
+use crate::conditionals::Conditionals;
+use crate::config::{Config, HeldOutWord, Init, PseudoCount, TrainingConfig};
+use crate::data::Dataset;
+use crate::data::packed::PackedImages;
+use crate::estimate::reversible::closed_form;
+use crate::evaluation::likelihood::log_likelihood;
+use crate::model::Parameters;
+use crate::numerics::Numerics;
+use crate::random::{Seed, Stream, permutation};
+use crate::record::TrainingState;
+
+/// The pseudo-counts to choose from.
+const PSEUDO_COUNTS: [f64; 8] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
+/// Steps with each of them, from one start.
+const STEPS_TO_CHOOSE: usize = 50;
+/// Steps of each start before they are compared: the likelihood is then within a nat of where it ends, and what follows hardly changes
+/// the order (C. Biernacki, G. Celeux and G. Govaert, Comput. Stat. Data Anal. 41, 561 (2003)).
+const STEPS_TO_COMPARE: usize = 30;
+
+/// Trains mixtures on one set of images; a `tick` that gives false stops the work.
+pub struct Restarts<'a> {
+    /// As resolved and checked.
+    pub config: &'a Config,
+    /// What is trained on.
+    pub data: &'a Dataset,
+    /// What computes.
+    pub numerics: &'a dyn Numerics,
+    /// Called before each training step.
+    pub tick: &'a dyn Fn() -> bool,
+}
+
+impl Restarts<'_> {
+    /// The pseudo-count, which may be known from an earlier sitting, and the state to go on from: the best start for a run that has not
+    /// begun and whose start is random. `None` if stopped.
+    pub fn begin(&self, known: Option<f64>, state: TrainingState) -> Option<(f64, TrainingState)> {
+        let pseudo_count = match (known, self.config.training.em.pseudo_count) {
+            (Some(count), _) | (None, PseudoCount::Number(count)) => count,
+            (None, PseudoCount::HeldOut(HeldOutWord::HeldOut)) => self.choose()?,
+        };
+        if state.step > 0 || self.config.model.init == Init::Record {
+            return Some((pseudo_count, state));
+        }
+        Some((pseudo_count, self.best(pseudo_count)?))
+    }
+
+    /// The pseudo-count with the largest likelihood of a fifth of the training images, when the others are trained on.
+    fn choose(&self) -> Option<f64> {
+        let seed = Seed(self.config.training.seed);
+        let images = self.data.train.evaluation_images(seed, 0);
+        let order = permutation(&mut seed.generator(Stream::HeldOut, 0, 0), images.len());
+        let (held_out, kept) = order.split_at((images.len() / 5).max(1).min(images.len() - 1));
+        if held_out.is_empty() {
+            return Some(PSEUDO_COUNTS[PSEUDO_COUNTS.len() - 1]);
+        }
+        let (held_out, kept) = (images.select(held_out), images.select(kept));
+        let start = self.start(0);
+        let mut best = (f64::NEG_INFINITY, PSEUDO_COUNTS[0]);
+        for count in PSEUDO_COUNTS {
+            let trained = self.train(&start, &kept, count, STEPS_TO_CHOOSE)?;
+            let likelihood = likelihood(&trained, &held_out);
+            if likelihood > best.0 {
+                best = (likelihood, count);
+            }
+        }
+        Some(best.1)
+    }
+
+    /// The state at step 0 after some steps from each start, of that with the largest likelihood of the training images.
+    fn best(&self, pseudo_count: f64) -> Option<TrainingState> {
+        let seed = Seed(self.config.training.seed);
+        let images = self.data.train.evaluation_images(seed, 0);
+        let mut best: Option<(f64, Parameters)> = None;
+        for restart in 0..self.config.training.em.restarts {
+            let trained = self.train(&self.start(restart), &images, pseudo_count, STEPS_TO_COMPARE)?;
+            let likelihood = likelihood(&trained, &images);
+            if best.as_ref().is_none_or(|(best, _)| likelihood > *best) {
+                best = Some((likelihood, trained));
+            }
+        }
+        let (_, parameters) = best?;
+        Some(self.state(&parameters))
+    }
+
+    fn start(&self, restart: u32) -> Parameters {
+        let config = self.config;
+        let (latent, scale, floor) = (config.model.latent, config.model.scale, config.training.probability_floor);
+        tied_start(match config.model.init {
+            Init::Images => images(&self.data.train, latent, scale, floor, Seed(config.training.seed), restart).backward,
+            _ => {
+                let mut generator = Seed(config.training.seed).generator(Stream::Restart, restart.into(), 0);
+                around_the_mean(&self.data.train.mean(), latent, scale, floor, &mut generator)
+            }
+        })
+    }
+
+    fn train(&self, start: &Parameters, images: &PackedImages, pseudo_count: f64, steps: usize) -> Option<Parameters> {
+        let config = self.config.training.with_pseudo_count(pseudo_count);
+        let mut trainer = self.numerics.trainer(&self.state(start), &config);
+        for _ in 0..steps {
+            if !(self.tick)() {
+                return None;
+            }
+            trainer.step(images, 0.0);
+        }
+        Some(trainer.parameters())
+    }
+
+    fn state(&self, parameters: &Parameters) -> TrainingState {
+        let TrainingConfig { chains, seed, .. } = self.config.training;
+        TrainingState {
+            parameters: parameters.clone(),
+            mean_squares: Parameters::zeros(parameters.visible(), parameters.latent()),
+            chains: initial_chains(parameters, chains, Seed(seed)),
+            step: 0,
+        }
+    }
+}
+
+/// Nats per image, of a mixture.
+fn likelihood(parameters: &Parameters, images: &PackedImages) -> f64 {
+    let latent = parameters.latent();
+    let log_pi = closed_form(parameters).unwrap_or_else(|| Array1::from_elem(latent, -(latent as f64).ln()));
+    log_likelihood(&Conditionals::new(parameters), &log_pi, images)
+}
