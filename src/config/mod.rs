@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::load::ConfigError;
+pub(crate) use self::load::{check_keys, from_table, known_keys, merge, syntax};
 
 /// The whole configuration of a run; TOML keys are the names of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
