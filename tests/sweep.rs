@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use latent_cycles::sweep::plan::Plan;
 
 use crate::command::run;
-use crate::common::{interrupt, program};
+use crate::common::{interrupt, program, root};
 
 /// Settings of a run of a fraction of a second.
 const SMALL: &str = "[set]
@@ -54,22 +54,23 @@ fn changed(path: &Path) -> SystemTime {
 
 #[test]
 fn a_grid_is_every_combination_with_the_seed_running_fastest() {
-    let plan = plan("[grid]\ntraining.seed = \"3..5\"\nmodel.latent = [3, 20]\ndata.classes = [[0, 1, 2], \"all\"]\n");
-    assert_eq!(plan.keys, ["data.classes", "model.latent", "training.seed"]);
+    let plan =
+        plan("[grid]\ntraining.steps = [7]\ntraining.seed = \"3..5\"\nmodel.latent = [3, 20]\ndata.classes = [[0, 1, 2], \"all\"]\n");
+    assert_eq!(plan.keys, ["data.classes", "model.latent", "training.steps", "training.seed"]);
     assert_eq!(plan.runs.len(), 12);
     assert_eq!(
         names(&plan)[..4],
         [
-            "classes-0_1_2-latent-3-seed-3",
-            "classes-0_1_2-latent-3-seed-4",
-            "classes-0_1_2-latent-3-seed-5",
-            "classes-0_1_2-latent-20-seed-3"
+            "classes-0_1_2-latent-3-steps-7-seed-3",
+            "classes-0_1_2-latent-3-steps-7-seed-4",
+            "classes-0_1_2-latent-3-steps-7-seed-5",
+            "classes-0_1_2-latent-20-steps-7-seed-3"
         ]
     );
     let last = plan.runs.last().unwrap();
-    assert_eq!(last.name, "classes-all-latent-20-seed-5");
+    assert_eq!(last.name, "classes-all-latent-20-steps-7-seed-5");
     assert_eq!((last.config.model.latent, last.config.training.seed), (20, 5));
-    assert_eq!(last.values, ["all", "20", "5"]);
+    assert_eq!(last.values, ["all", "20", "7", "5"]);
 }
 
 #[test]
@@ -141,11 +142,23 @@ fn names_are_safe_and_unique() {
     assert_eq!(seen.len(), 16);
     assert!(seen.contains("images-ok-backward-1e-9-forward-0.5"), "{seen:?}");
     // Where two keys end alike, all of their paths are in the name.
+    let keys = ["a.seconds", "b.seconds", "b.steps"].map(str::to_owned);
+    let short = latent_cycles::sweep::names::short_keys(&keys.into());
+    assert_eq!(short.into_values().collect::<Vec<_>>(), ["a.seconds", "b.seconds", "steps"]);
     let plan = self::plan("[grid]\ndata.max_images = [2]\n[[variants]]\nname = \"a-max_images-2\"\n[[variants]]\nname = \"a\"");
     assert_eq!(names(&plan), ["a-max_images-2-max_images-2", "a-max_images-2"]);
     let plan = self::plan("[[variants]]\nname = \"a-seed-1\"\n[[variants]]\nname = \"a\"\ngrid.training.seed = [1]");
     assert_eq!(names(&plan), ["a-seed-1", "a-seed-1-2"]);
     assert_eq!(names(&self::plan("")), ["run"]);
+}
+
+#[test]
+fn the_sweeps_of_the_readme_are_sweeps() {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    let readme = read("README.md");
+    let written = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(plan(written).runs.len(), 40 + 80);
+    assert_eq!(plan(&read("configs/sweep-example.toml")).runs.len(), 4);
 }
 
 /// Every mistake is refused with its place in one line.
@@ -399,7 +412,7 @@ fn a_sweep_without_analyses_uses_the_figures_of_training() {
     write(path, &format!("samples = 32\n{SMALL}[grid]\nmodel.latent = [3]\n"));
     assert_eq!(sweep(path, &["--resume", "--quiet"]).0, 0);
     assert_eq!(changed(&model(path, "latent-3")), before);
-    assert!(!summary(path)["latent-3"]["relaxation_time_low"].is_empty());
+    assert!(!summary(path)["latent-3"]["entropy_production_low"].is_empty());
 }
 
 /// Waits for a condition.

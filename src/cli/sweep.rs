@@ -66,6 +66,10 @@ impl Sweep {
         let mut records: Vec<Record> = plan.runs.iter().map(read).collect();
         let unfinished = |number: &usize| records[*number].status != RunStatus::Finished;
         let left: Vec<usize> = (0..records.len()).filter(unfinished).collect();
+        if !left.is_empty() {
+            // Without its device every run would fail in turn.
+            drop(backend.open()?);
+        }
         let (jobs, threads) = self.shares(backend, left.len());
         let sweeping = Sweeping {
             plan: &plan,

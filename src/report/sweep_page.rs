@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::page::{document, escape, figure, section, wide};
 use super::scatter::{self, Point};
 use super::sweep_tables as tables;
+use crate::analysis::Headline;
 use crate::sweep::effects::Effects;
 use crate::sweep::plan::Plan;
 use crate::sweep::statistics::{FEWEST_SEEDS, REPLICATES};
@@ -43,8 +44,8 @@ struct Colouring {
     name: String,
     /// Its values in order, each with its colour.
     values: Vec<(String, String)>,
-    /// Which value each record has.
-    of_record: Vec<usize>,
+    /// Which value each finished run has.
+    of_run: Vec<usize>,
 }
 
 impl SweepPage<'_> {
@@ -185,11 +186,10 @@ impl SweepPage<'_> {
     }
 
     fn points(&self, measure: &Measure, colourings: &[Colouring]) -> Vec<Point> {
-        let point = |(place, record): (usize, &Record)| {
-            let figures = record.figures.as_ref()?;
+        let point = |(place, (record, figures)): (usize, (&Record, &Headline))| {
             let classes = colourings.iter().enumerate();
             let classes: Vec<String> = classes
-                .map(|(number, colouring)| format!("k{number}-{}", colouring.of_record[place]))
+                .map(|(number, colouring)| format!("k{number}-{}", colouring.of_run[place]))
                 .collect();
             let lines = MEASURES
                 .iter()
@@ -202,18 +202,21 @@ impl SweepPage<'_> {
                 tooltip: record.run.name.clone() + &lines.collect::<String>(),
             })
         };
-        self.records.iter().enumerate().filter_map(point).collect()
+        self.finished().enumerate().filter_map(point).collect()
     }
 
-    /// The variant and the keys that have more than one value; the seed is last.
+    /// The runs that have figures.
+    fn finished(&self) -> impl Iterator<Item = (&Record<'_>, &Headline)> {
+        self.records.iter().filter_map(|record| Some((record, record.figures.as_ref()?)))
+    }
+
+    /// The variant and the keys that have more than one value among the finished runs; the seed is last.
     fn colourings(&self) -> Vec<Colouring> {
-        let of_variant = |record: &Record| record.run.variant.clone().unwrap_or_default();
-        let mut all = vec![Colouring::new("variant", self.records.iter().map(of_variant).collect())];
+        let of_variant = self.finished().map(|(record, _)| record.run.variant.clone().unwrap_or_default());
+        let mut all = vec![Colouring::new("variant", of_variant.collect())];
         for (place, key) in self.plan.keys.iter().enumerate() {
-            all.push(Colouring::new(
-                key,
-                self.records.iter().map(|record| record.run.values[place].clone()).collect(),
-            ));
+            let values = self.finished().map(|(record, _)| record.run.values[place].clone());
+            all.push(Colouring::new(key, values.collect()));
         }
         all.retain(|colouring| colouring.values.len() > 1);
         all
@@ -262,10 +265,10 @@ impl SweepPage<'_> {
 
 impl Colouring {
     /// Numbers are put in order and coloured along a ramp, words in the order in which they appear.
-    fn new(name: &str, of_record: Vec<String>) -> Self {
+    fn new(name: &str, of_run: Vec<String>) -> Self {
         let mut values: Vec<String> = Vec::new();
         let mut places = std::collections::BTreeMap::new();
-        for value in &of_record {
+        for value in &of_run {
             if !places.contains_key(value) {
                 places.insert(value.clone(), values.len());
                 values.push(value.clone());
@@ -285,7 +288,7 @@ impl Colouring {
         }
         Self {
             name: name.to_owned(),
-            of_record: of_record.iter().map(|value| places[value]).collect(),
+            of_run: of_run.iter().map(|value| places[value]).collect(),
             values: values
                 .into_iter()
                 .enumerate()

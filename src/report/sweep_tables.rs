@@ -140,7 +140,7 @@ pub fn short(value: f64) -> String {
         return "0".to_owned();
     }
     let digits = 3 - value.abs().log10().floor() as i32;
-    if digits > 7 || digits < -3 {
+    if !(-3..=7).contains(&digits) {
         format!("{value:.1e}")
     } else {
         format!("{value:.0$}", digits.max(0) as usize)

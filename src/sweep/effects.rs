@@ -147,7 +147,7 @@ fn with_entropy_production(measure: &Measure, groups: &[Group]) -> WithEntropyPr
     }
 }
 
-/// Every pair of settings that agree in what both take from the sweep's grid; and where a variant and the baseline share several settings, the mean
+/// Every pair of settings that agree in what both take from the sweep's grid and have a seed in common; and where a variant and the baseline share several settings, the mean
 /// over them of each seed's difference, over the seeds that have them all.
 fn differences(baseline: &str, groups: &[Group]) -> Vec<Difference> {
     let is_baseline = |group: &&Group| group.run.variant.as_deref() == Some(baseline);
@@ -156,11 +156,15 @@ fn differences(baseline: &str, groups: &[Group]) -> Vec<Difference> {
     for variant in groups.iter().filter(|group| !is_baseline(group)) {
         let name = variant.run.variant.clone().unwrap_or_default();
         for other in groups.iter().filter(is_baseline).filter(|other| agree(variant.run, other.run)) {
+            let figures = by_measure(|measure| paired(&mean_differences(&[(variant, other)], measure)));
+            if figures.is_empty() {
+                continue;
+            }
             all.push(Difference {
                 variant: name.clone(),
                 setting: variant.choices_in_words(),
                 baseline: other.choices_in_words(),
-                figures: by_measure(|measure| paired(&mean_differences(&[(variant, other)], measure))),
+                figures,
             });
             let own = (
                 name.clone(),
@@ -171,7 +175,7 @@ fn differences(baseline: &str, groups: &[Group]) -> Vec<Difference> {
         }
     }
     let several = pooled.into_iter().filter(|(_, pairs)| pairs.len() > 1);
-    all.extend(several.map(|((variant, own, of_baseline), pairs)| {
+    let means = several.map(|((variant, own, of_baseline), pairs)| {
         let count = format!("mean of {} settings", pairs.len());
         let with = |own: String| if own.is_empty() { count.clone() } else { format!("{count}, {own}") };
         Difference {
@@ -180,7 +184,8 @@ fn differences(baseline: &str, groups: &[Group]) -> Vec<Difference> {
             baseline: with(of_baseline),
             figures: by_measure(|measure| paired(&mean_differences(&pairs, measure))),
         }
-    }));
+    });
+    all.extend(means.filter(|difference| !difference.figures.is_empty()));
     all
 }
 

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! plan        the sweep's file: variants, grids and seeds, as configurations with names
+//! grid        keys with lists of values, and all their combinations
+//! names       of runs, safe as file names
 //! folder      where the runs lie, and how far each is
 //! pool        children in parallel, each with its share of the cores
 //! summary     the figures of each run: summary.csv
@@ -12,7 +14,7 @@
 pub mod effects;
 pub mod folder;
 mod grid;
-mod names;
+pub mod names;
 pub mod plan;
 pub mod pool;
 pub mod statistics;

@@ -12,10 +12,17 @@ use crate::files::hexadecimal;
 const LONGEST_WORD: usize = 24;
 const LONGEST_NAME: usize = 160;
 
-/// A value as it is shown: strings without quotes, everything else as TOML.
+/// A value as it is shown: as TOML, with strings without quotes and small numbers as powers of ten.
 pub fn text(value: &Value) -> String {
+    let list = |parts: Vec<String>| parts.join(", ");
     match value {
         Value::String(text) => text.clone(),
+        Value::Float(number) => format!("{number:?}"),
+        Value::Array(values) => format!("[{}]", list(values.iter().map(text).collect())),
+        Value::Table(table) => {
+            let pairs = table.iter().map(|(key, value)| format!("{key} = {}", text(value)));
+            format!("{{ {} }}", list(pairs.collect()))
+        }
         other => other.to_string(),
     }
 }
@@ -29,7 +36,7 @@ pub fn short_keys(keys: &BTreeSet<String>) -> BTreeMap<String, String> {
 }
 
 /// The name of a point of a variant's grid.
-pub fn name(variant: Option<&str>, point: &Point, short: &BTreeMap<String, String>) -> String {
+pub(super) fn name(variant: Option<&str>, point: &Point, short: &BTreeMap<String, String>) -> String {
     let parts = point.iter().map(|(key, value)| format!("{}-{}", short[key], word(value)));
     let name: Vec<String> = variant.map(str::to_owned).into_iter().chain(parts).collect();
     let name = name.join("-");
@@ -53,7 +60,7 @@ fn word(value: &Value) -> String {
 }
 
 /// Does every file system take this character?
-pub fn is_safe(character: char) -> bool {
+pub(super) fn is_safe(character: char) -> bool {
     character.is_ascii_alphanumeric() || "._+-".contains(character)
 }
 
@@ -62,7 +69,7 @@ fn mark(text: &str) -> String {
 }
 
 /// Tells apart what still has one name, without regard to case, as some file systems do.
-pub fn make_unique(name: &str, taken: &mut BTreeSet<String>) -> String {
+pub(super) fn make_unique(name: &str, taken: &mut BTreeSet<String>) -> String {
     let numbered = (2..).map(|number| format!("{name}-{number}"));
     let mut candidates = std::iter::once(name.to_owned()).chain(numbered);
     candidates
