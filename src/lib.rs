@@ -77,6 +77,7 @@
 //! | [`generation`] | images from a trained chain |
 //! | [`analysis`] | everything asked of a trained model, with intervals: analysis.json, latent.npz, currents.dot |
 //! | [`report`] | the pictures: samples, and the page of an analysis |
+//! | [`sweep`] | many runs from one file, side by side; what they say together |
 //! | [`mod@bench`] | how long a step takes, beside the least that it has to |
 //! | [`config`], [`backend`], [`numerics`], [`files`], [`cli`] | what can be configured; names to backends; a backend behind a trait; files that are whole or absent; the commands |
 //!
@@ -129,4 +130,5 @@ pub mod ops;
 pub mod random;
 pub mod record;
 pub mod report;
+pub mod sweep;
 pub mod training;

@@ -55,6 +55,8 @@ pub enum Stream {
     Shuffled = 16,
     /// The order in which the classifier of generated images sees its data (epoch, 0).
     Classifier = 9,
+    /// Seeds drawn again for the intervals of a sweep's correlations (replicate, 0).
+    Bootstrap = 20,
 }
 
 /// The seed of a run.

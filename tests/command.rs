@@ -240,7 +240,7 @@ fn own_images_of_any_size_train_with_and_without_labels_and_tests() {
 
 #[test]
 fn every_command_has_help_with_an_example_and_a_version() {
-    for command in ["", "train", "analyze", "sample", "export", "import", "bench"] {
+    for command in ["", "train", "analyze", "sample", "export", "import", "bench", "sweep"] {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let (status, stdout, _) = run(program().args(arguments));
         assert!(

@@ -8,6 +8,8 @@ mod import;
 mod progress;
 mod sample;
 mod subject;
+mod sweep;
+mod sweep_progress;
 mod train;
 
 use std::io::Write;
@@ -21,6 +23,8 @@ use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
 use crate::data::DataError;
+use crate::sweep::folder::SweepFolderError;
+use crate::sweep::plan::PlanError;
 use crate::training::folder::FolderError;
 
 /// The program's arguments.
@@ -40,6 +44,7 @@ enum Command {
     Export(export::Export),
     Import(import::Import),
     Bench(bench::Bench),
+    Sweep(sweep::Sweep),
 }
 
 /// Parses the arguments, runs the command and turns its error into a sentence and an exit status: 0 done, 2 wrong usage or
@@ -60,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Export(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Sweep(command) => command.run(),
     };
     // On a thread of the pool, which shares its work instead of sleeping while others do it.
     let run = || rayon::scope(|_| run());
@@ -87,7 +93,9 @@ fn exit_status(error: &anyhow::Error) -> u8 {
         || matches!(
             error.downcast_ref(),
             Some(FolderError::Exists(_) | FolderError::NotARun(_) | FolderError::Config(_))
-        );
+        )
+        || error.is::<PlanError>()
+        || error.downcast_ref().is_some_and(SweepFolderError::is_of_usage);
     if usage { 2 } else { 1 }
 }
 

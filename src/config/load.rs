@@ -104,7 +104,7 @@ fn parse(text: &str, place: &str) -> Result<Table, ConfigError> {
 }
 
 /// An error of the TOML reader in one line, with the line it is about.
-fn syntax(error: &toml::de::Error, text: &str, place: &str) -> ConfigError {
+pub(crate) fn syntax(error: &toml::de::Error, text: &str, place: &str) -> ConfigError {
     let line = error
         .span()
         .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
@@ -117,7 +117,7 @@ fn syntax(error: &toml::de::Error, text: &str, place: &str) -> ConfigError {
     }
 }
 
-fn from_table(table: &Table, place: &str) -> Result<Config, ConfigError> {
+pub(crate) fn from_table(table: &Table, place: &str) -> Result<Config, ConfigError> {
     with_implied(table)
         .try_into()
         .map_err(|error: toml::de::Error| ConfigError::Syntax {
@@ -187,7 +187,7 @@ fn overlay(table: &mut Table, setting: &str, place: &str) -> Result<(), ConfigEr
 }
 
 /// Puts a value under a key; of a section, only the keys that are given change.
-fn merge(table: &mut Table, key: &str, value: Value) {
+pub(crate) fn merge(table: &mut Table, key: &str, value: Value) {
     match (table.get_mut(key), value) {
         (Some(Value::Table(there)), Value::Table(given)) => given.into_iter().for_each(|(key, value)| merge(there, &key, value)),
         (_, value) => {
@@ -212,7 +212,7 @@ fn plain(message: &str) -> String {
 }
 
 /// Refuses the first key of a table that no configuration has, by its whole path.
-fn check_keys(value: &Value, path: &str, known: &[String], place: &str) -> Result<(), ConfigError> {
+pub(crate) fn check_keys(value: &Value, path: &str, known: &[String], place: &str) -> Result<(), ConfigError> {
     if known.iter().any(|known| known == path) {
         return Ok(());
     }
@@ -246,7 +246,7 @@ fn distance(known: &str, path: &str) -> usize {
 }
 
 /// The dotted paths of all keys, from a configuration in which every optional one is set.
-fn known_keys() -> Vec<String> {
+pub(crate) fn known_keys() -> Vec<String> {
     let path = Some(PathBuf::new());
     let complete = Config {
         data: DataConfig {

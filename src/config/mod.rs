@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::load::ConfigError;
+pub(crate) use self::load::{check_keys, from_table, known_keys, merge, syntax};
 pub use self::training::{EmConfig, Epsilon, GradientKind, HeldOutWord, PseudoCount, RmsPropConfig, Sampling, Schedule, TrainingConfig};
 
 /// The whole configuration of a run; TOML keys are the names of the fields.

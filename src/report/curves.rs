@@ -7,10 +7,13 @@ use crate::estimate::jackknife::Figure;
 use crate::training::metrics::Metrics;
 
 /// plotters writes colours as numbers; these stand for the page's own, which follow the reader's choice of light or dark.
-const INK: RGBColor = RGBColor(1, 1, 1);
-const FAINT: RGBColor = RGBColor(1, 1, 2);
+pub(super) const INK: RGBColor = RGBColor(1, 1, 1);
+pub(super) const FAINT: RGBColor = RGBColor(1, 1, 2);
 const FIRST: RGBColor = RGBColor(1, 1, 3);
 const SECOND: RGBColor = RGBColor(1, 1, 4);
+
+/// Of a chart, in its own units.
+pub(super) const SIZE: (u32, u32) = (380, 260);
 
 /// Where step 0 stands on the logarithmic axis of steps.
 const START: f64 = -0.5;
@@ -21,7 +24,7 @@ fn place(step: u64) -> f64 {
 }
 
 /// Is this a value that a chart can show? Files can be changed by hand, and an axis without end never ends.
-fn shown(value: f64) -> bool {
+pub(super) fn shown(value: f64) -> bool {
     value.abs() < 1e12
 }
 
@@ -92,7 +95,7 @@ pub fn charts(evaluations: &[Metrics], checkpoints: &[Headline]) -> Result<Vec<(
 }
 
 fn draw(curves: &[Curve], text: &mut String) -> Result<(), Box<dyn std::error::Error>> {
-    let root = SVGBackend::with_string(text, (380, 260)).into_drawing_area();
+    let root = SVGBackend::with_string(text, SIZE).into_drawing_area();
     let points = || curves.iter().flat_map(|curve| &curve.points).copied();
     let ends = || {
         curves
@@ -151,10 +154,11 @@ fn draw(curves: &[Curve], text: &mut String) -> Result<(), Box<dyn std::error::E
 }
 
 /// The drawing with the page's colours for its own, and without its size, which the page sets.
-fn themed(svg: &str) -> String {
+pub(super) fn themed(svg: &str) -> String {
     let mut text = svg.to_owned();
     for (RGBColor(red, green, blue), name) in [(INK, "ink"), (FAINT, "faint"), (FIRST, "first"), (SECOND, "second")] {
         text = text.replace(&format!("#{red:02X}{green:02X}{blue:02X}"), &format!("var(--{name})"));
     }
-    text.replacen(r#"width="380" height="260" "#, "", 1)
+    let (width, height) = SIZE;
+    text.replacen(&format!(r#"width="{width}" height="{height}" "#), "", 1)
 }

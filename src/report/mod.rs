@@ -1,4 +1,4 @@
-//! What is made to be looked at: the grid of samples, and the page of an analysis with its figures.
+//! What is made to be looked at: the grid of samples, and the pages of analyses and of sweeps with their figures.
 
 mod curves;
 mod film;
@@ -7,5 +7,8 @@ pub mod grid;
 mod heatmap;
 pub mod page;
 mod png;
+mod scatter;
 mod spectrum;
+pub mod sweep_page;
+mod sweep_tables;
 mod tables;

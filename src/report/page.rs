@@ -57,12 +57,7 @@ impl Page<'_> {
         body.push_str(&self.cycles());
         body.push_str(&self.images());
         body.push_str(&self.method());
-        Ok(format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n<title>{} - latent-cycles</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n",
-            escape(self.name),
-            include_str!("page.css")
-        ))
+        Ok(document(self.name, "", &body))
     }
 
     fn verdict(&self) -> String {
@@ -308,24 +303,34 @@ impl Page<'_> {
     }
 }
 
-fn section(title: &str, figures: &[String]) -> String {
+/// A whole page with the style of all pages, and more of its own.
+pub(super) fn document(title: &str, style: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{} - latent-cycles</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{}{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n",
+        escape(title),
+        include_str!("page.css")
+    )
+}
+
+pub(super) fn section(title: &str, figures: &[String]) -> String {
     format!(
         "<section><h2>{title}</h2><div class=\"figures\">{}</div></section>",
         figures.concat()
     )
 }
 
-fn figure(id: &str, content: &str, caption: &str) -> String {
+pub(super) fn figure(id: &str, content: &str, caption: &str) -> String {
     format!("<figure id=\"{id}\">{content}<figcaption>{caption}</figcaption></figure>")
 }
 
 /// A figure over the whole width.
-fn wide(id: &str, content: &str, caption: &str) -> String {
+pub(super) fn wide(id: &str, content: &str, caption: &str) -> String {
     format!("<figure id=\"{id}\" class=\"wide\">{content}<figcaption>{caption}</figcaption></figure>")
 }
 
 /// Text as HTML shows it.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

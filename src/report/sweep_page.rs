@@ -1,0 +1,340 @@
+//! report.html of a sweep: scatter plots whose points lead to the runs, and what the runs say together; it needs no script.
+
+use std::fmt::Write;
+
+use super::page::{document, escape, figure, section, wide};
+use super::scatter::{self, Point};
+use super::sweep_tables as tables;
+use crate::analysis::Headline;
+use crate::sweep::effects::Effects;
+use crate::sweep::plan::Plan;
+use crate::sweep::statistics::{FEWEST_SEEDS, REPLICATES};
+use crate::sweep::summary::{ENTROPY_PRODUCTION, MEASURES, Measure, Record, RunStatus};
+
+/// Most entries of a legend.
+const MOST_ENTRIES: usize = 12;
+/// Colours that stand apart, on white and on black, also for readers who do not tell red from green.
+const APART: [&str; 10] = [
+    "#3b7dd8", "#e0792b", "#1f9e89", "#c2549d", "#9a7d0a", "#7a5fd0", "#d64550", "#3fa7c8", "#7c8a3a", "#8a8f98",
+];
+/// Ends and middle of the colours of a number, from small to large.
+const RAMP: [(f64, f64, f64); 4] = [
+    (48.0, 105.0, 214.0),
+    (150.0, 80.0, 190.0),
+    (216.0, 75.0, 105.0),
+    (230.0, 150.0, 40.0),
+];
+
+/// What the page shows.
+pub struct SweepPage<'a> {
+    /// Of the sweep's file.
+    pub name: &'a str,
+    /// How it was made.
+    pub command: &'a str,
+    /// What was asked for.
+    pub plan: &'a Plan,
+    /// What came of it, run by run.
+    pub records: &'a [Record<'a>],
+    /// What the runs say together.
+    pub effects: &'a Effects,
+}
+
+/// A key that points can be coloured by.
+struct Colouring {
+    name: String,
+    /// Its values in order, each with its colour.
+    values: Vec<(String, String)>,
+    /// Which value each finished run has.
+    of_run: Vec<usize>,
+}
+
+impl SweepPage<'_> {
+    /// The page.
+    ///
+    /// # Errors
+    /// When a plot cannot be drawn, in words.
+    pub fn html(&self) -> Result<String, String> {
+        let title = self.plan.title.as_deref().unwrap_or(self.name);
+        let colourings = self.colourings();
+        let mut body = self.header(title);
+        body.push_str(&self.failures());
+        body.push_str(&self.scatters(&colourings)?);
+        body.push_str(&self.statistics());
+        body.push_str(&section(
+            "Runs",
+            &[wide(
+                "runs",
+                &tables::runs(self.records, |record| self.link(record)),
+                &format!(
+                    "Each figure with the half width of its own 95% interval, where it has one. {}",
+                    self.source()
+                ),
+            )],
+        ));
+        body.push_str(&section(
+            "The sweep's file",
+            &[format!(r#"<pre class="wide">{}</pre>"#, escape(self.plan.source.trim_end()))],
+        ));
+        Ok(document(
+            title,
+            &(include_str!("sweep.css").to_owned() + &style(&colourings)),
+            &body,
+        ))
+    }
+
+    fn header(&self, title: &str) -> String {
+        let mut html = format!("<header><h1>{}</h1>", escape(title));
+        let text = self.plan.text.as_deref().unwrap_or_default();
+        for paragraph in text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()) {
+            let _ = write!(html, "<p>{}</p>", escape(paragraph));
+        }
+        let count = |status: RunStatus| self.records.iter().filter(|record| record.status == status).count();
+        let (total, settings) = (self.records.len(), self.effects.settings.len());
+        let seconds: f64 = self.records.iter().filter_map(|record| record.seconds).sum();
+        let _ = write!(
+            html,
+            "<p>{total} run{} in {settings} setting{}: {} finished, {} failed, {} missing; {seconds:.0} s of training in all. Made by latent-cycles {} with \
+             <code>{}</code></p></header>",
+            if total == 1 { "" } else { "s" },
+            if settings == 1 { "" } else { "s" },
+            count(RunStatus::Finished),
+            count(RunStatus::Failed),
+            count(RunStatus::Missing),
+            env!("CARGO_PKG_VERSION"),
+            escape(self.command)
+        );
+        html
+    }
+
+    fn failures(&self) -> String {
+        let failed = self.records.iter().filter(|record| record.status == RunStatus::Failed);
+        let lines: String = failed
+            .map(|record| {
+                let name = escape(&record.run.name);
+                let error = escape(record.error.as_deref().unwrap_or_default());
+                format!(r#"<li><a href="runs/{name}.log">{name}</a>: {error}</li>"#)
+            })
+            .collect();
+        if lines.is_empty() {
+            return String::new();
+        }
+        section(
+            "Failed runs",
+            &[wide(
+                "failures",
+                &format!("<ul>{lines}</ul>"),
+                "These are in none of the figures below. Each links to what its commands said.",
+            )],
+        )
+    }
+
+    /// The page of a run, where it has one.
+    fn link(&self, record: &Record) -> Option<String> {
+        let analyzed = self.plan.analyze && record.status == RunStatus::Finished;
+        analyzed.then(|| format!("runs/{}/analysis/report.html", record.run.name))
+    }
+
+    /// Where figures come from.
+    fn source(&self) -> &'static str {
+        if self.plan.analyze {
+            "All figures are those of the runs' analyses."
+        } else {
+            "Runs were not analyzed: all figures are the last of their training, which overstate the entropy production where transitions are rare."
+        }
+    }
+
+    fn scatters(&self, colourings: &[Colouring]) -> Result<String, String> {
+        let shown = ["log_likelihood_train", "log_likelihood_test", "self_transition", "class_kl"];
+        let mut figures = String::new();
+        for measure in MEASURES.iter().filter(|measure| shown.contains(&measure.key)) {
+            let plot = scatter::svg(
+                &self.points(measure, colourings),
+                &format!("entropy production, {}", ENTROPY_PRODUCTION.unit),
+                measure.unit,
+            )?;
+            let plot = plot.unwrap_or_else(|| "<p>No finished run has this figure.</p>".to_owned());
+            figures.push_str(&figure(
+                &format!("scatter-{}", measure.key),
+                &format!("<h3>{}</h3>{plot}", measure.title),
+                "Each point is a run, and leads to its report.",
+            ));
+        }
+        let mut choice = String::new();
+        for (number, colouring) in colourings.iter().enumerate() {
+            let checked = if number == 0 { " checked" } else { "" };
+            let _ = write!(
+                choice,
+                r#"<input type="radio" name="colour" id="by-{number}"{checked}><label for="by-{number}">{}</label>"#,
+                escape(&colouring.name)
+            );
+        }
+        for (number, colouring) in colourings.iter().enumerate() {
+            let _ = write!(
+                choice,
+                r#"<p class="legend" id="legend-{number}">{}</p>"#,
+                legend(number, colouring)
+            );
+        }
+        let label = if choice.is_empty() {
+            ""
+        } else {
+            r#"<span class="choose">Coloured by</span>"#
+        };
+        Ok(format!(
+            r#"<section id="scatters"><h2>Against entropy production</h2>{label}{choice}<div class="figures">{figures}</div></section>"#
+        ))
+    }
+
+    fn points(&self, measure: &Measure, colourings: &[Colouring]) -> Vec<Point> {
+        let point = |(place, (record, figures)): (usize, (&Record, &Headline))| {
+            let classes = colourings.iter().enumerate();
+            let classes: Vec<String> = classes
+                .map(|(number, colouring)| format!("k{number}-{}", colouring.of_run[place]))
+                .collect();
+            let lines = MEASURES
+                .iter()
+                .map(|measure| format!("\n{}: {}", measure.title, (measure.of)(figures)));
+            Some(Point {
+                x: ENTROPY_PRODUCTION.value(figures)?,
+                y: measure.value(figures)?,
+                classes: classes.join(" "),
+                link: self.link(record),
+                tooltip: record.run.name.clone() + &lines.collect::<String>(),
+            })
+        };
+        self.finished().enumerate().filter_map(point).collect()
+    }
+
+    /// The runs that have figures.
+    fn finished(&self) -> impl Iterator<Item = (&Record<'_>, &Headline)> {
+        self.records.iter().filter_map(|record| Some((record, record.figures.as_ref()?)))
+    }
+
+    /// The variant and the keys that have more than one value among the finished runs; the seed is last.
+    fn colourings(&self) -> Vec<Colouring> {
+        let of_variant = self.finished().map(|(record, _)| record.run.variant.clone().unwrap_or_default());
+        let mut all = vec![Colouring::new("variant", of_variant.collect())];
+        for (place, key) in self.plan.keys.iter().enumerate() {
+            let values = self.finished().map(|(record, _)| record.run.values[place].clone());
+            all.push(Colouring::new(key, values.collect()));
+        }
+        all.retain(|colouring| colouring.values.len() > 1);
+        all
+    }
+
+    fn statistics(&self) -> String {
+        let mut figures = vec![
+            wide(
+                "settings",
+                &tables::settings(&self.effects.settings),
+                &format!(
+                    "Runs that differ in their seed alone. Each mean is followed by the half width of its 95% interval by Student's distribution, t s/√n over the n \
+                     finished runs; s is their standard deviation. {}",
+                    self.source()
+                ),
+            ),
+            wide(
+                "correlations",
+                &format!(
+                    "<h3>Rank correlation with entropy production</h3>{}",
+                    tables::correlations(&self.effects.correlations)
+                ),
+                &format!(
+                    "Spearman's. Within settings: ranks are taken in each setting and counted from their mean, then pooled, so that only seeds differ. Across \
+                     settings: of the settings' means. Overall: of all runs alike. Intervals are 95%, by percentiles over {REPLICATES} bootstrap samples of the seeds, a \
+                     seed bringing its runs of all settings along; they say how far other seeds would have moved the coefficient in these settings, and need {FEWEST_SEEDS} \
+                     seeds."
+                ),
+            ),
+        ];
+        if let Some(baseline) = &self.plan.baseline {
+            figures.push(wide(
+                "differences",
+                &format!(
+                    "<h3>Differences from {}</h3>{}",
+                    escape(baseline),
+                    tables::differences(&self.effects.differences)
+                ),
+                "The variant less the baseline, seed by seed, between settings with the same values of the keys that both take from the sweep's grid; the mean with the \
+                 half width of its 95% interval by Student's distribution. More is better for log-likelihoods and worse for the class divergence.",
+            ));
+        }
+        section("Over seeds", &figures)
+    }
+}
+
+impl Colouring {
+    /// Numbers are put in order and coloured along a ramp, words in the order in which they appear.
+    fn new(name: &str, of_run: Vec<String>) -> Self {
+        let mut values: Vec<String> = Vec::new();
+        let mut places = std::collections::BTreeMap::new();
+        for value in &of_run {
+            if !places.contains_key(value) {
+                places.insert(value.clone(), values.len());
+                values.push(value.clone());
+            }
+        }
+        let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
+        let count = values.len();
+        let colour = |place: usize| match numbers {
+            Some(_) => ramp(place as f64 / (count - 1).max(1) as f64),
+            None => APART[place % APART.len()].to_owned(),
+        };
+        if let Some(numbers) = &numbers {
+            let mut order: Vec<usize> = (0..count).collect();
+            order.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
+            values = order.iter().map(|&place| values[place].clone()).collect();
+            places = values.iter().cloned().zip(0..).collect();
+        }
+        Self {
+            name: name.to_owned(),
+            of_run: of_run.iter().map(|value| places[value]).collect(),
+            values: values
+                .into_iter()
+                .enumerate()
+                .map(|(place, value)| (value, colour(place)))
+                .collect(),
+        }
+    }
+}
+
+/// A colour between the ends of the ramp, at a share of its length.
+fn ramp(share: f64) -> String {
+    let along = share * (RAMP.len() - 1) as f64;
+    let part = (along as usize).min(RAMP.len() - 2);
+    let ((r, g, b), (r2, g2, b2)) = (RAMP[part], RAMP[part + 1]);
+    let mix = |a: f64, b: f64| (a + (along - part as f64) * (b - a)).round() as u8;
+    format!("#{:02x}{:02x}{:02x}", mix(r, r2), mix(g, g2), mix(b, b2))
+}
+
+/// What the colours of a key mean; of many values, some evenly spaced.
+fn legend(number: usize, colouring: &Colouring) -> String {
+    let count = colouring.values.len();
+    let shown = count.min(MOST_ENTRIES);
+    let places = (0..shown).map(|entry| if shown < count { entry * (count - 1) / (shown - 1) } else { entry });
+    let mut html = String::new();
+    for place in places {
+        let value = &colouring.values[place].0;
+        let value = if value.is_empty() { "not set" } else { value };
+        let _ = write!(html, r#"<span><i class="k{number}-{place}"></i>{}</span>"#, escape(value));
+    }
+    if shown < count {
+        let _ = write!(html, "<span>{shown} of {count} values</span>");
+    }
+    html
+}
+
+/// Points and legends take the colours of the chosen key.
+fn style(colourings: &[Colouring]) -> String {
+    let mut css = String::new();
+    for (number, colouring) in colourings.iter().enumerate() {
+        let _ = writeln!(css, "#by-{number}:checked ~ #legend-{number} {{ display: flex; }}");
+        for (place, (_, colour)) in colouring.values.iter().enumerate() {
+            let _ = writeln!(
+                css,
+                "#by-{number}:checked ~ .figures .k{number}-{place} {{ fill: {colour}; }} i.k{number}-{place} {{ background: {colour}; }}"
+            );
+        }
+    }
+    css
+}

@@ -1,0 +1,119 @@
+//! A grid: keys with lists of values, and all their combinations.
+
+use toml::{Table, Value};
+
+use super::SEED;
+use super::names::text;
+use super::plan::{MOST_RUNS, PlanError};
+use crate::config::{Config, ConfigError, check_keys, from_table, known_keys, merge};
+
+/// A key with the values that it takes.
+#[derive(Clone, Debug)]
+pub struct Axis {
+    pub key: String,
+    pub values: Vec<Value>,
+    /// Is it of a variant's own grid?
+    pub own: bool,
+}
+
+/// A value for some of the keys, in the order of the axes.
+pub type Point = Vec<(String, Value)>;
+
+/// The axes of a `[grid]`, by name with the seed last, so that the runs of one setting stand together.
+pub fn axes(table: &Table, place: &str) -> Result<Vec<Axis>, PlanError> {
+    let mut axes = Vec::new();
+    for (key, value) in leaves(table, place)? {
+        let values = match &value {
+            Value::Array(values) => Some(values.clone()),
+            Value::String(text) if takes_only_integers(&key) => range(text),
+            _ => None,
+        };
+        let invalid = |problem: String| PlanError::Invalid {
+            place: place.to_owned(),
+            problem,
+        };
+        let Some(values) = values else {
+            let range = if takes_only_integers(&key) {
+                ", or a range as in \"1..20\""
+            } else {
+                ""
+            };
+            return Err(invalid(format!("{key} is {}; it must be a list of values{range}", text(&value))));
+        };
+        if values.is_empty() || values.len() > MOST_RUNS {
+            let count = values.len();
+            return Err(invalid(format!(
+                "{key} has {count} values; it must have at least one and at most {MOST_RUNS}"
+            )));
+        }
+        let configs: Vec<Config> = values.iter().map(|value| alone(&key, value, place)).collect::<Result<_, _>>()?;
+        if let Some(twice) = (1..configs.len()).find(|&later| configs[..later].contains(&configs[later])) {
+            return Err(invalid(format!("{key} has the value {} twice", text(&values[twice]))));
+        }
+        axes.push(Axis { key, values, own: false });
+    }
+    order(&mut axes);
+    Ok(axes)
+}
+
+/// By name, the seed last.
+pub fn order(axes: &mut [Axis]) {
+    axes.sort_by(|a, b| (a.key == SEED, &a.key).cmp(&(b.key == SEED, &b.key)));
+}
+
+/// Every combination, the last axis running fastest.
+pub fn combinations(axes: &[Axis]) -> Vec<Point> {
+    axes.iter().fold(vec![Point::new()], |points, axis| {
+        let longer = |point: &Point, value: &Value| {
+            let mut point = point.clone();
+            point.push((axis.key.clone(), value.clone()));
+            point
+        };
+        let all = points.iter().flat_map(|point| axis.values.iter().map(|value| longer(point, value)));
+        all.collect()
+    })
+}
+
+/// The keys of a table by their dotted paths, with values that each fit their key.
+pub fn leaves(table: &Table, place: &str) -> Result<Point, ConfigError> {
+    fn collect(table: &Table, section: &str, all: &mut Point) {
+        for (key, value) in table {
+            match value {
+                Value::Table(table) => collect(table, &format!("{section}{key}."), all),
+                value => all.push((format!("{section}{key}"), value.clone())),
+            }
+        }
+    }
+    check_keys(&Value::Table(table.clone()), "", &known_keys(), place)?;
+    let mut all = Point::new();
+    collect(table, "", &mut all);
+    Ok(all)
+}
+
+/// Puts a value under a dotted key.
+pub fn put(table: &mut Table, key: &str, value: Value) {
+    let nested = key
+        .rsplit('.')
+        .fold(value, |value, part| Value::Table(Table::from_iter([(part.to_owned(), value)])));
+    if let Value::Table(nested) = nested {
+        nested.into_iter().for_each(|(key, value)| merge(table, &key, value));
+    }
+}
+
+/// The configuration in which only this key is not at its default; refuses a value of another type.
+pub fn alone(key: &str, value: &Value, place: &str) -> Result<Config, ConfigError> {
+    let mut table = Table::new();
+    put(&mut table, key, value.clone());
+    from_table(&table, &format!("{place}, {key} = {}", text(value)))
+}
+
+fn takes_only_integers(key: &str) -> bool {
+    alone(key, &Value::Integer(1), "").is_ok() && alone(key, &Value::Float(0.5), "").is_err()
+}
+
+/// `"1..20"` as the whole numbers from 1 to 20; of a longer one than any sweep, so many that it is refused.
+fn range(text: &str) -> Option<Vec<Value>> {
+    let (first, last) = text.split_once("..")?;
+    let (first, last): (i64, i64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    Some((first..=last).take(MOST_RUNS + 1).map(Value::Integer).collect())
+}

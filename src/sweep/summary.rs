@@ -1,0 +1,226 @@
+//! The figures of every run of a sweep, and summary.csv.
+
+use std::fmt;
+
+use super::folder::{Progress, SweepFolder};
+use super::plan::{Plan, PlannedRun};
+use super::pool::Failure;
+use crate::analysis::Headline;
+use crate::estimate::jackknife::Figure;
+use crate::files::{self, FileError};
+use crate::training::metrics::Metrics;
+
+/// A figure that a sweep compares.
+pub struct Measure {
+    /// As in analysis.json.
+    pub key: &'static str,
+    /// In words.
+    pub title: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// Where it stands.
+    pub of: fn(&Headline) -> &Figure,
+}
+
+/// The figures of summary.csv, in order.
+pub const MEASURES: [Measure; 7] = [
+    Measure {
+        key: "log_likelihood_train",
+        title: "Log-likelihood, train",
+        unit: "nats per image",
+        of: |figures| &figures.log_likelihood_train,
+    },
+    Measure {
+        key: "log_likelihood_test",
+        title: "Log-likelihood, test",
+        unit: "nats per image",
+        of: |figures| &figures.log_likelihood_test,
+    },
+    Measure {
+        key: "entropy_production",
+        title: "Entropy production",
+        unit: "nats per step",
+        of: |figures| &figures.entropy_production,
+    },
+    Measure {
+        key: "path_entropy_production",
+        title: "Path entropy production",
+        unit: "nats per step",
+        of: |figures| &figures.path_entropy_production,
+    },
+    Measure {
+        key: "self_transition",
+        title: "Self-transition",
+        unit: "per step",
+        of: |figures| &figures.self_transition,
+    },
+    Measure {
+        key: "class_kl",
+        title: "Class divergence",
+        unit: "nats",
+        of: |figures| &figures.class_kl,
+    },
+    Measure {
+        key: "relaxation_time",
+        title: "Relaxation time",
+        unit: "steps",
+        of: |figures| &figures.relaxation_time,
+    },
+];
+
+/// The measure that others are plotted against.
+pub const ENTROPY_PRODUCTION: &Measure = &MEASURES[2];
+
+impl Measure {
+    /// Its value in a set of figures, where it is finite.
+    pub fn value(&self, figures: &Headline) -> Option<f64> {
+        (self.of)(figures).value.filter(|value| value.is_finite())
+    }
+}
+
+/// How a run of a sweep stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunStatus {
+    /// It has its figures.
+    Finished,
+    /// One of its commands failed.
+    Failed,
+    /// Not yet done: the sweep was stopped before.
+    Missing,
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Missing => "missing",
+        })
+    }
+}
+
+/// A run with what came of it.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// As planned.
+    pub run: &'a PlannedRun,
+    /// How it stands.
+    pub status: RunStatus,
+    /// Training steps done.
+    pub steps: Option<u64>,
+    /// Seconds of training.
+    pub seconds: Option<f64>,
+    /// The figures of a finished run: of its analysis, or without one the last of its training, which have no intervals.
+    pub figures: Option<Headline>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+impl<'a> Record<'a> {
+    /// What has come of a run: from its folder, and how its commands ended where they were run.
+    pub fn read(folder: &SweepFolder, run: &'a PlannedRun, analyze: bool, ended: Result<(), Failure>) -> Self {
+        let path = folder.run(&run.name);
+        let lines: Vec<Metrics> = files::read_json_lines(&path.join("metrics.jsonl")).unwrap_or_default();
+        let last = lines.last();
+        let mut record = Self {
+            run,
+            status: RunStatus::Missing,
+            steps: last.map(|line| line.step),
+            seconds: last.map(|line| line.seconds),
+            figures: None,
+            error: None,
+        };
+        let needed = if analyze { Progress::Analyzed } else { Progress::Trained };
+        let found = match (ended, folder.progress(run)) {
+            (Err(Failure::Stopped), _) => return record,
+            (Err(Failure::Failed(error)), _) => Err(error),
+            (_, Err(error)) => Err(error.to_string()),
+            (_, Ok((progress, _))) if progress < needed => return record,
+            _ if analyze => figures_of_analysis(&path.join("analysis/analysis.json")),
+            _ => last
+                .map(figures_of_training)
+                .ok_or_else(|| format!("{}: metrics.jsonl has no line that can be read", path.display())),
+        };
+        match found {
+            Ok(figures) => (record.status, record.figures) = (RunStatus::Finished, Some(figures)),
+            Err(error) => (record.status, record.error) = (RunStatus::Failed, Some(error)),
+        }
+        record
+    }
+}
+
+fn figures_of_analysis(path: &std::path::Path) -> Result<Headline, String> {
+    let content = files::read_at_most(path, 1 << 32).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&content).map_err(|error| format!("{}: {error}; analyze the run again", path.display()))
+}
+
+fn figures_of_training(line: &Metrics) -> Headline {
+    let figures = line.figures;
+    let maybe = |value: Option<f64>| value.map_or(Figure::missing("none in metrics.jsonl"), Figure::exact);
+    Headline {
+        step: Some(line.step),
+        log_likelihood_train: Figure::exact(figures.log_likelihood_train),
+        log_likelihood_test: maybe(figures.log_likelihood_test),
+        entropy_production: Figure::exact(figures.entropy_production),
+        path_entropy_production: Figure::exact(figures.path_entropy_production),
+        self_transition: Figure::exact(figures.self_transition),
+        class_kl: maybe(figures.class_kl),
+        relaxation_time: maybe(None),
+        rotation_period: maybe(None),
+    }
+}
+
+/// Writes summary.csv: one row a run, in the order of the sweep; a cell without a value is empty.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_csv(folder: &SweepFolder, plan: &Plan, records: &[Record]) -> Result<(), FileError> {
+    let path = folder.file("summary.csv");
+    let error = |source: csv::Error| FileError::Write {
+        path: path.clone(),
+        source: source.into(),
+    };
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header(plan)).map_err(error)?;
+    for record in records {
+        writer.write_record(row(plan, record)).map_err(error)?;
+    }
+    let content = writer.into_inner().map_err(|error| FileError::Write {
+        path: path.clone(),
+        source: error.into_error(),
+    })?;
+    files::write(&path, &content)
+}
+
+fn header(plan: &Plan) -> Vec<String> {
+    let mut names = vec!["run".to_owned()];
+    names.extend(has_variants(plan).then(|| "variant".to_owned()));
+    names.extend(plan.keys.iter().cloned());
+    names.extend(["status", "steps", "seconds"].map(str::to_owned));
+    for Measure { key, .. } in &MEASURES {
+        names.extend([(*key).to_owned(), format!("{key}_low"), format!("{key}_high")]);
+    }
+    names.push("error".to_owned());
+    names
+}
+
+fn row(plan: &Plan, record: &Record) -> Vec<String> {
+    let run = record.run;
+    let mut cells = vec![run.name.clone()];
+    cells.extend(has_variants(plan).then(|| run.variant.clone().unwrap_or_default()));
+    cells.extend(run.values.iter().cloned());
+    cells.push(record.status.to_string());
+    cells.push(record.steps.map_or(String::new(), |steps| steps.to_string()));
+    cells.push(record.seconds.map_or(String::new(), |seconds| format!("{seconds:.3}")));
+    for measure in &MEASURES {
+        let figure = record.figures.as_ref().map(measure.of);
+        let parts = figure.map_or([None; 3], |figure| [figure.value, figure.low, figure.high]);
+        cells.extend(parts.map(|part| part.map_or(String::new(), |part| part.to_string())));
+    }
+    cells.push(record.error.clone().unwrap_or_default());
+    cells
+}
+
+fn has_variants(plan: &Plan) -> bool {
+    plan.runs.iter().any(|run| run.variant.is_some())
+}
