@@ -19,6 +19,10 @@ fn the_default_file_says_what_the_program_does_and_names_every_key() {
 fn every_file_in_configs_is_valid_and_survives_being_written() {
     for entry in std::fs::read_dir(root().join("configs")).unwrap() {
         let path = entry.unwrap().path();
+        // A sweep's file is none of a run: tests/sweep.rs reads it.
+        if path.ends_with("sweep-example.toml") {
+            continue;
+        }
         let config = Config::load(Some(&path), &[]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(Config::from_toml(&config.to_toml(), "written").unwrap(), config);
     }
