@@ -19,7 +19,8 @@ fn the_default_file_says_what_the_program_does_and_names_every_key() {
 fn every_file_in_configs_is_valid_and_survives_being_written() {
     for entry in std::fs::read_dir(root().join("configs")).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
+        // A sweep's file is none of a run: tests/sweep.rs reads it, and tests/paper.rs those of the folder.
+        if path.is_dir() || path.ends_with("sweep-example.toml") {
             continue;
         }
         let config = Config::load(Some(&path), &[]).unwrap_or_else(|error| panic!("{error}"));
