@@ -17,12 +17,10 @@ use crate::latent::spectrum::{Spectrum, decay_time, rotation_period};
 use crate::numerics::Numerics;
 
 /// The units, which analysis.json repeats.
-const UNITS: [(&str, &str); 7] = [
+const UNITS: [(&str, &str); 8] = [
     ("log_likelihood_train, log_likelihood_test", "nats per image"),
-    (
-        "entropy_production, path_entropy_production, shuffled_entropy_production",
-        "nats per step",
-    ),
+    ("entropy_production, path_entropy_production", "nats per step"),
+    ("shuffled_entropy_production", "nats per step"),
     ("self_transition, transition", "probability per step"),
     ("currents, cycles.weight", "net events per step"),
     ("cycles.affinity, reversibility.affinity", "nats per turn"),

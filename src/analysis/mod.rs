@@ -118,6 +118,20 @@ pub struct Shuffled {
     pub share_below: f64,
 }
 
+impl std::fmt::Display for Shuffled {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(
+            f,
+            "with their steps dealt anew among the states, 95% of {} chains produce {:.2} to {:.2} nats per step (median {:.2}), {:.0}% of them less than this one",
+            self.chains,
+            self.low,
+            self.high,
+            self.median,
+            100.0 * self.share_below
+        )
+    }
+}
+
 /// Everything that is found. Its serialization is analysis.json, but for the tables that latent.npz holds.
 #[derive(Serialize)]
 pub struct Analysis {

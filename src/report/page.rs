@@ -226,6 +226,8 @@ impl Page<'_> {
         if strips.is_empty() {
             strips.push_str("<p>There are no currents, and so no cycles.</p>");
         }
+        let null = self.analysis.shuffled_entropy_production.as_ref();
+        let null = null.map_or(String::new(), |null| format!(" As a null model: {null}."));
         section(
             "Cycles",
             &[wide(
@@ -234,7 +236,7 @@ impl Page<'_> {
                 &format!(
                     "What the chain dreams as it goes round: the {} of {} cycles that carry most of the entropy production. Each image was drawn from q(x|k) of the \
                      state beneath it, on its way to the next. The net currents are a sum of simple cycles with weights w<sub>C</sub>, found by removing the widest \
-                     first; with the affinities A<sub>C</sub> = Σ ln(T<sub>ij</sub>/T<sub>ji</sub>) around them, Σ w<sub>C</sub>A<sub>C</sub> is the entropy production.",
+                     first; with the affinities A<sub>C</sub> = Σ ln(T<sub>ij</sub>/T<sub>ji</sub>) around them, Σ w<sub>C</sub>A<sub>C</sub> is the entropy production.{null}",
                     STRIPS.min(self.analysis.cycles.len()),
                     self.analysis.cycles.len()
                 ),
