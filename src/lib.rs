@@ -51,8 +51,9 @@
 //!
 //! A training step moves the chains with the parameters that the last update left, takes the gradient at the images they arrive at, with
 //! those same parameters, and updates. This order is part of the method. With learning rates of 5e-3 an update changes a logit by order
-//! one, and a gradient taken at images that were drawn before it ends in a nearly reversible machine (self-transition 0.94 to 0.98)
-//! instead of a cycling one (below 0.01) at about the same likelihood. A test pins it.
+//! one, and a gradient taken at images that were drawn before it (`training.sampling = "stale"`) ends in a machine that is slower and nearer
+//! to equilibrium, at the same likelihood: self-transition 0.4 instead of 0.001, entropy production 2 instead of 9 (artifacts/paper). A
+//! test pins it.
 //!
 //! # Where everything is
 //!

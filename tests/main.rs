@@ -19,6 +19,7 @@ mod inputs;
 mod kernels;
 mod latent;
 mod model;
+mod paper;
 mod random;
 mod record;
 mod resume;

@@ -134,7 +134,7 @@ impl<B: ChainBackend> Training<B> {
 impl<B: ChainBackend> Trainer for Training<B> {
     /// The order is part of the method: the chains move with the parameters that the last update left, and the gradient is taken at
     /// the images they arrive at, with those same parameters. Taking it at images drawn before the update, `stale`, would save a
-    /// product and end, at a learning rate of 5e-3, in a nearly reversible machine instead of a cycling one.
+    /// product and end, at learning rates of 5e-3 and more, in a machine that mostly stays where it is instead of cycling.
     fn step(&mut self, images: &PackedImages, learning_rate: f64) {
         let rate = learning_rate as f32;
         let images = Images::new(images, &self.chains.words.device());
