@@ -1,21 +1,24 @@
-//! Tells the program which git commit it was built from, for a run's manifest.
+//! Tells the program where git logs its commits: see src/main.rs, which reads the log at compile time, so that a commit rebuilds the program and
+//! not the library. (A variable that changed with every commit would rebuild both.)
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").args(arguments).output().ok()?;
-        let text = String::from_utf8(output.stdout).ok()?;
-        output.status.success().then(|| text.trim().to_owned())
-    };
     println!("cargo::rerun-if-changed=build.rs");
-    // HEAD names a branch or a commit; the log of HEAD grows with every commit.
-    for file in ["HEAD", "logs/HEAD"] {
-        if let Some(path) = git(&["rev-parse", "--git-path", file]) {
-            println!("cargo::rerun-if-changed={path}");
-        }
-    }
-    if let Some(commit) = git(&["rev-parse", "HEAD"]) {
-        println!("cargo::rustc-env=GIT_COMMIT={commit}");
-    }
+    let log = log_of_head().unwrap_or_else(|| {
+        // Not a checkout: an empty log.
+        let empty = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("no-log");
+        std::fs::write(&empty, "").expect("cargo made the folder");
+        empty
+    });
+    println!("cargo::rustc-env=GIT_LOG={}", log.display());
+}
+
+/// The file to which git adds a line for every commit that HEAD comes to.
+fn log_of_head() -> Option<PathBuf> {
+    let output = Command::new("git").args(["rev-parse", "--git-path", "logs/HEAD"]).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    let path = Path::new(&std::env::var_os("CARGO_MANIFEST_DIR")?).join(path.trim());
+    (output.status.success() && path.is_file()).then_some(path)
 }

@@ -128,6 +128,7 @@ pub mod logs;
 pub mod model;
 pub mod numerics;
 pub mod ops;
+mod panics;
 pub mod random;
 pub mod record;
 pub mod report;

@@ -174,7 +174,7 @@ fn every_option_trains() {
         "again",
         &[
             "--backend",
-            "flex",
+            "ndarray",
             "--set",
             "model.init=record",
             "--set",

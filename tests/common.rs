@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 
-use latent_cycles::backend::BackendName;
+use latent_cycles::backend::{BackendError, BackendName};
 use latent_cycles::data::BinaryImages;
 use latent_cycles::model::Parameters;
 use latent_cycles::numerics::Numerics;
@@ -12,16 +12,23 @@ use latent_cycles::random::{Seed, Stream, normal, uniform_f64};
 use ndarray::{Array1, Array2};
 
 /// Runs a check on every backend. Where there is no graphics adapter, wgpu is skipped and named, past the capture of output, unless
-/// the variable REQUIRE_WGPU is set.
+/// the variable REQUIRE_WGPU is set; a backend that this build lacks is skipped and named too.
 pub fn on_every_backend(test: &str, check: impl Fn(&dyn Numerics)) {
     for name in [BackendName::Ndarray, BackendName::Flex, BackendName::Wgpu] {
         match name.open() {
             Ok(numerics) => check(&*numerics),
-            Err(error) if name == BackendName::Wgpu && std::env::var_os("REQUIRE_WGPU").is_none() => {
-                let _ = writeln!(std::io::stderr(), "skipped: {test} on wgpu: {error}");
+            Err(error) if may_be_missing(name, &error) => {
+                let _ = writeln!(std::io::stderr(), "skipped: {test} on {}: {error}", name.name());
             }
             Err(error) => panic!("{test} on {}: {error}", name.name()),
         }
+    }
+}
+
+fn may_be_missing(name: BackendName, error: &BackendError) -> bool {
+    match name {
+        BackendName::Wgpu => std::env::var_os("REQUIRE_WGPU").is_none(),
+        _ => matches!(error, BackendError::NotBuilt(_)),
     }
 }
 

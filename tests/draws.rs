@@ -1,8 +1,9 @@
 //! Draws of images: right probabilities, independence, and the same on every backend.
 
 use burn::tensor::{Tensor, TensorData};
-use burn_flex::{Flex, FlexDevice};
+use burn_ndarray::NdArrayDevice;
 use latent_cycles::kernels::visible::Thresholds;
+use latent_cycles::ops::cpu::NdArrayBackend;
 use latent_cycles::ops::generic;
 use latent_cycles::random::{Draws, Seed, Stream, normal};
 use ndarray::Array2;
@@ -97,10 +98,10 @@ fn every_backend_draws_the_same_pixels() {
     let states: Vec<i32> = (0..chains).map(|chain| (chain * 5 % latent) as i32).collect();
     let draws = Seed(86).draws(Stream::Visible, 3, 1);
     let generic = {
-        let device = FlexDevice;
+        let device = NdArrayDevice::Cpu;
         let logits = TensorData::new(logits.iter().copied().collect(), [latent, visible]);
         let states = TensorData::new(states.clone(), [chains]);
-        let images = generic::draw_visible::<Flex>(Tensor::from_data(logits, &device), Tensor::from_data(states, &device), draws);
+        let images = generic::draw_visible::<NdArrayBackend>(Tensor::from_data(logits, &device), Tensor::from_data(states, &device), draws);
         images.to_host()
     };
     on_every_backend("draws of images", |numerics| {
@@ -125,7 +126,7 @@ fn every_backend_draws_the_same_states() {
     let draws = Seed(87).draws(Stream::Latent, 3, 1);
     let generic: Vec<i32> = {
         let logits = TensorData::new(logits.iter().copied().collect(), [chains, latent]);
-        let states = generic::draw_latent::<Flex>(Tensor::from_data(logits, &FlexDevice), draws);
+        let states = generic::draw_latent::<NdArrayBackend>(Tensor::from_data(logits, &NdArrayDevice::Cpu), draws);
         states.into_data().iter::<i32>().collect()
     };
     on_every_backend("draws of states", |numerics| {

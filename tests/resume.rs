@@ -100,6 +100,7 @@ fn a_killed_run_resumes_bit_for_bit_on_ndarray() {
     killed_and_resumed_equals_uninterrupted("ndarray");
 }
 
+#[cfg(feature = "flex")]
 #[test]
 fn a_killed_run_resumes_bit_for_bit_on_flex() {
     killed_and_resumed_equals_uninterrupted("flex");

@@ -31,7 +31,7 @@ pub struct Import {
 }
 
 impl Import {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self, commit: Option<&'static str>) -> anyhow::Result<()> {
         if let Some(folder) = &self.run {
             RunFolder::refuse_taken(folder)?;
         }
@@ -64,6 +64,7 @@ impl Import {
         record::save_model(&folder.file("model.mpk"), &parameters)?;
         let numerics = BackendName::Ndarray.open()?;
         let mut manifest = manifest(&config, &data, numerics.device(), None);
+        manifest.commit = commit.map(str::to_owned);
         manifest.status = Status::Imported;
         manifest.end = Some(now());
         folder.write_manifest(&manifest)?;

@@ -48,8 +48,8 @@ enum Command {
 }
 
 /// Parses the arguments, runs the command and turns its error into a sentence and an exit status: 0 done, 2 wrong usage or
-/// configuration, 1 everything else.
-pub fn main() -> ExitCode {
+/// configuration, 1 everything else. `commit` is the git commit that the program was built from, for the manifests of runs.
+pub fn main(commit: Option<&'static str>) -> ExitCode {
     // wgpu's threads tell of their faults only to a logger. Its notes on missing features are no faults.
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
     tracing_subscriber::fmt()
@@ -59,11 +59,11 @@ pub fn main() -> ExitCode {
 
     let command = Arguments::parse().command;
     let run = || match command {
-        Command::Train(command) => command.run(),
+        Command::Train(command) => command.run(commit),
         Command::Analyze(command) => command.run(),
         Command::Sample(command) => command.run(),
         Command::Export(command) => command.run(),
-        Command::Import(command) => command.run(),
+        Command::Import(command) => command.run(commit),
         Command::Bench(command) => command.run(),
         Command::Sweep(command) => command.run(),
     };

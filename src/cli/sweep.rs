@@ -139,10 +139,7 @@ impl Sweep {
     /// Runs at a time, and threads for each: together they use every core, and none twice unless more jobs are asked for.
     fn shares(&self, backend: BackendName, runs: usize) -> (usize, usize) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let default = match backend {
-            BackendName::Ndarray | BackendName::Flex => cores,
-            _ => 1,
-        };
+        let default = if backend.is_cpu() { cores } else { 1 };
         let jobs = self.jobs.map_or(default, usize::from).min(runs).max(1);
         (jobs, (cores / jobs).max(1))
     }

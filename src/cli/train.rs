@@ -51,12 +51,12 @@ pub struct Train {
 }
 
 impl Train {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self, commit: Option<&'static str>) -> anyhow::Result<()> {
         let line = "stopping after the present step; Ctrl-C again stops at once, without a checkpoint";
         let stop = stop_on_ctrl_c(if self.quiet { "" } else { line })?;
         let given = Config::load(self.config.as_deref(), &self.settings)?;
         let plan = if self.resume { self.resumed(given)? } else { self.fresh(given)? };
-        plan.train(&stop, self.quiet)
+        plan.train(&stop, self.quiet, commit)
     }
 
     /// A new run. The folder is claimed last, so that a run that cannot begin leaves none.
@@ -184,7 +184,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn train(self, stop: &AtomicBool, quiet: bool) -> anyhow::Result<()> {
+    fn train(self, stop: &AtomicBool, quiet: bool, commit: Option<&str>) -> anyhow::Result<()> {
         let Self {
             mut config,
             data,
@@ -227,6 +227,7 @@ impl Plan {
             &device,
             evaluator.reference.judge.as_ref().map(|judge| judge.accuracy()),
         );
+        manifest.commit = commit.map(str::to_owned);
         manifest.step = state.step;
         if let Some(earlier) = earlier {
             manifest.start = earlier.start;
@@ -294,7 +295,7 @@ pub(super) fn manifest(config: &Config, data: &Dataset, device: &DeviceInfo, cla
     Manifest {
         program: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: option_env!("GIT_COMMIT").map(str::to_owned),
+        commit: None,
         backend: device.backend.to_owned(),
         device: device.name.clone(),
         config: config_checksum(config),

@@ -1,6 +1,5 @@
 //! The full MNIST set, through burn-dataset and its cache.
 
-use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use burn_dataset::Dataset as _;
@@ -8,6 +7,7 @@ use burn_dataset::vision::{MnistDataset, MnistItem};
 
 use super::idx::{self, Idx};
 use super::{DataError, Raw};
+use crate::panics::quietly;
 
 /// The files of a split in burn-dataset's cache: folder, images, labels.
 const SPLITS: [(&str, &str, &str); 2] = [
@@ -25,10 +25,7 @@ pub fn load() -> Result<[Raw; 2], DataError> {
         .join("burn-dataset")
         .join("mnist");
     check_cache(&cache)?;
-    let quiet = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| ()));
-    let sets = catch_unwind(|| [MnistDataset::train(), MnistDataset::test()]);
-    std::panic::set_hook(quiet);
+    let sets = quietly(|| [MnistDataset::train(), MnistDataset::test()]);
     let sets = sets.map_err(|_| DataError::MnistMissing { cache: cache.clone() })?;
     // A download just made has not been checked yet.
     check_cache(&cache)?;

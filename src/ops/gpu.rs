@@ -11,7 +11,6 @@ use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::tensor::CubeTensor;
-use burn_wgpu::Wgpu;
 
 use self::kernels::*;
 use super::{ChainBackend, Images, generic};
@@ -223,6 +222,7 @@ macro_rules! gpu_operations {
     };
 }
 
-gpu_operations!(Wgpu);
+#[cfg(feature = "wgpu")]
+gpu_operations!(burn_wgpu::Wgpu);
 #[cfg(feature = "cuda")]
 gpu_operations!(burn_cuda::Cuda);

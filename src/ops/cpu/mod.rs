@@ -1,12 +1,15 @@
 //! The CPU backends: burn's tensors seen as slices, and the kernels that run on them.
 
+#[cfg(feature = "flex")]
+mod flex;
+mod ndarray_arrays;
+
 use std::borrow::Cow;
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Int, Tensor, TensorData, TensorPrimitive};
-use burn_flex::{Flex, FlexTensor};
-use burn_ndarray::{NdArray, NdArrayTensor};
-use ndarray::{ArcArray, Array2, ArrayView2, ArrayViewD, CowArray, Ix2, IxDyn};
+use burn::tensor::{Int, Tensor, TensorPrimitive};
+use burn_ndarray::NdArray;
+use ndarray::{CowArray, Ix2};
 
 use super::{ChainBackend, Images, Rule};
 use crate::kernels::bits::Bits;
@@ -29,82 +32,6 @@ pub trait HostBackend: Backend {
     fn from_numbers(numbers: Vec<f32>, shape: &[usize]) -> Self::FloatTensorPrimitive;
     /// A tensor of these integers.
     fn from_integers(integers: Vec<i32>, shape: &[usize]) -> Self::IntTensorPrimitive;
-}
-
-impl HostBackend for NdArrayBackend {
-    fn matrix(tensor: &NdArrayTensor) -> CowArray<'_, f32, Ix2> {
-        let NdArrayTensor::F32(storage) = tensor else {
-            unreachable!("this backend's floats are f32")
-        };
-        storage.view().into_dimensionality().expect("a matrix has two dimensions").into()
-    }
-
-    fn numbers(tensor: &NdArrayTensor) -> Cow<'_, [f32]> {
-        let NdArrayTensor::F32(storage) = tensor else {
-            unreachable!("this backend's floats are f32")
-        };
-        in_rows(storage.view())
-    }
-
-    fn integers(tensor: &NdArrayTensor) -> Cow<'_, [i32]> {
-        let NdArrayTensor::I32(storage) = tensor else {
-            unreachable!("this backend's integers are i32")
-        };
-        in_rows(storage.view())
-    }
-
-    fn from_numbers(numbers: Vec<f32>, shape: &[usize]) -> NdArrayTensor {
-        ArcArray::from_shape_vec(IxDyn(shape), numbers)
-            .expect("as many numbers as the shape says")
-            .into()
-    }
-
-    fn from_integers(integers: Vec<i32>, shape: &[usize]) -> NdArrayTensor {
-        ArcArray::from_shape_vec(IxDyn(shape), integers)
-            .expect("as many integers as the shape says")
-            .into()
-    }
-}
-
-impl HostBackend for Flex {
-    fn matrix(tensor: &FlexTensor) -> CowArray<'_, f32, Ix2> {
-        let shape = tensor.layout().shape();
-        let shape = (shape[0], shape[1]);
-        match Self::numbers(tensor) {
-            Cow::Borrowed(numbers) => ArrayView2::from_shape(shape, numbers).expect("contiguous").into(),
-            Cow::Owned(numbers) => Array2::from_shape_vec(shape, numbers).expect("contiguous").into(),
-        }
-    }
-
-    fn numbers(tensor: &FlexTensor) -> Cow<'_, [f32]> {
-        match tensor.as_slice() {
-            Some(numbers) => Cow::Borrowed(numbers),
-            None => Cow::Owned(tensor.clone().into_data().into_vec().expect("this backend's floats are f32")),
-        }
-    }
-
-    fn integers(tensor: &FlexTensor) -> Cow<'_, [i32]> {
-        match tensor.as_slice() {
-            Some(integers) => Cow::Borrowed(integers),
-            None => Cow::Owned(tensor.clone().into_data().into_vec().expect("this backend's integers are i32")),
-        }
-    }
-
-    fn from_numbers(numbers: Vec<f32>, shape: &[usize]) -> FlexTensor {
-        FlexTensor::from_data(TensorData::new(numbers, shape))
-    }
-
-    fn from_integers(integers: Vec<i32>, shape: &[usize]) -> FlexTensor {
-        FlexTensor::from_data(TensorData::new(integers, shape))
-    }
-}
-
-/// An array's elements row by row, copied only where they lie otherwise.
-fn in_rows<T: Copy>(array: ArrayViewD<'_, T>) -> Cow<'_, [T]> {
-    match array.to_slice() {
-        Some(elements) => Cow::Borrowed(elements),
-        None => Cow::Owned(array.iter().copied().collect()),
-    }
 }
 
 /// A tensor that is read row by row: where it lies, or a copy if it lies otherwise.
