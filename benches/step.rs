@@ -7,7 +7,6 @@ use latent_cycles::backend::BackendName;
 use latent_cycles::config::Config;
 use latent_cycles::data::Dataset;
 use latent_cycles::data::batches::Batches;
-use latent_cycles::data::packed::PackedImages;
 use latent_cycles::gradient::two_step;
 use latent_cycles::model::Model;
 use latent_cycles::ops::cpu::NdArrayBackend;
@@ -31,7 +30,7 @@ fn start(latent: usize) -> (Config, Dataset, TrainingState) {
 
 /// The model and the chains of a state, on burn's ndarray backend.
 fn on_ndarray(state: &TrainingState) -> (Model<NdArrayBackend>, Images<NdArrayBackend>) {
-    let chains = Images::new(&PackedImages::pack(&state.chains), &Default::default());
+    let chains = Images::new(&state.chains, &Default::default());
     (Model::new(&state.parameters, &Default::default()), chains)
 }
 

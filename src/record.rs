@@ -7,7 +7,7 @@ use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, Record, Recorde
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use crate::data::BinaryImages;
+use crate::data::packed::PackedImages;
 use crate::files::{self, FileError};
 use crate::model::{Model, ModelRecord, Parameters, matrix, to_matrix, to_vector, vector};
 use crate::ops::cpu::NdArrayBackend;
@@ -53,8 +53,8 @@ pub struct TrainingState {
     pub parameters: Parameters,
     /// RMSprop's running mean of the squared gradient, of each parameter.
     pub mean_squares: Parameters,
-    /// The persistent chains, `[N, D]`.
-    pub chains: BinaryImages,
+    /// N persistent chains of D pixels.
+    pub chains: PackedImages,
     /// Steps taken.
     pub step: u64,
 }
@@ -103,7 +103,7 @@ pub fn save_checkpoint(path: &Path, state: &TrainingState) -> Result<(), RecordE
         forward_mean_square: matrix(&state.mean_squares.forward, &device),
         forward_bias_mean_square: vector(&state.mean_squares.forward_bias, &device),
         backward_mean_square: matrix(&state.mean_squares.backward, &device),
-        chains: matrix(&state.chains.mapv(f32::from), &device),
+        chains: matrix(&state.chains.unpack().mapv(f32::from), &device),
         step: state.step,
     };
     save(path, record, "checkpoint")
@@ -120,12 +120,12 @@ pub fn load_checkpoint(path: &Path) -> Result<TrainingState, RecordError> {
             forward_bias: to_vector(record.forward_bias_mean_square),
             backward: to_matrix(record.backward_mean_square),
         },
-        chains: to_matrix(record.chains).mapv(|pixel| u8::from(pixel != 0.0)),
+        chains: PackedImages::pack(&to_matrix(record.chains).mapv(|pixel| u8::from(pixel != 0.0))),
         step: record.step,
     };
     check_model(path, &state.parameters)?;
     let [here, moments] = [&state.parameters, &state.mean_squares].map(|p| (p.visible(), p.latent()));
-    if !state.mean_squares.is_consistent() || here != moments || state.chains.ncols() != state.parameters.visible() {
+    if !state.mean_squares.is_consistent() || here != moments || state.chains.pixels() != state.parameters.visible() {
         return Err(RecordError::Shape {
             path: path.to_owned(),
             problem: "its model, optimizer state and chains have different shapes".into(),

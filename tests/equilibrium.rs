@@ -176,7 +176,7 @@ fn expectation_and_maximization_is_that_of_the_textbook_on_every_backend() {
             let state = TrainingState {
                 parameters: start.clone(),
                 mean_squares: Parameters::zeros(visible, latent),
-                chains: random_images(27, 7, visible),
+                chains: PackedImages::pack(&random_images(27, 7, visible)),
                 step: 0,
             };
             let mut trainer = numerics.trainer(&state, &config);

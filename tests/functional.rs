@@ -142,7 +142,7 @@ pub fn one_step(numerics: &dyn Numerics, config: &TrainingConfig, parameters: &P
     let state = TrainingState {
         parameters: parameters.clone(),
         mean_squares: Parameters::zeros(parameters.visible(), parameters.latent()),
-        chains: BinaryImages::zeros((config.chains, parameters.visible())),
+        chains: PackedImages::pack(&BinaryImages::zeros((config.chains, parameters.visible()))),
         step: 0,
     };
     let mut trainer = numerics.trainer(&state, &config);

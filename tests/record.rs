@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::record::{FullPrecisionSettings, NamedMpkFileRecorder};
 use burn_ndarray::NdArray;
+use latent_cycles::data::packed::PackedImages;
 use latent_cycles::files;
 use latent_cycles::model::{Model, Parameters};
 use latent_cycles::record::{self, TrainingState};
@@ -13,7 +14,7 @@ fn state() -> TrainingState {
     TrainingState {
         parameters: random_model(81, 13, 5, 1.0),
         mean_squares: random_model(82, 13, 5, 1e-20),
-        chains: random_images(81, 7, 13),
+        chains: PackedImages::pack(&random_images(81, 7, 13)),
         step: 1234,
     }
 }

@@ -17,7 +17,7 @@ fn state(parameters: Parameters, chains: BinaryImages) -> TrainingState {
     TrainingState {
         mean_squares: Parameters::zeros(parameters.visible(), parameters.latent()),
         parameters,
-        chains,
+        chains: PackedImages::pack(&chains),
         step: 0,
     }
 }
@@ -235,8 +235,8 @@ fn the_random_start_lies_around_the_mean_of_the_data() {
             assert!((f64::from(state.parameters.backward[[k, pixel]]) - center).abs() < 3.0);
         }
     }
-    assert_eq!(state.chains.dim(), (500, 784));
-    let lit = state.chains.iter().map(|&lit| f64::from(lit)).sum::<f64>() / 500.0;
+    assert_eq!((state.chains.len(), state.chains.pixels()), (500, 784));
+    let lit = state.chains.unpack().iter().map(|&lit| f64::from(lit)).sum::<f64>() / 500.0;
     let expected: f64 = mean.iter().sum();
     assert!((lit - expected).abs() < 20.0, "{lit} lit pixels a chain, {expected} in the data");
 }

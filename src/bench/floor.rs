@@ -38,7 +38,7 @@ pub(crate) struct FloorOn<B: ChainBackend> {
 
 impl<B: ChainBackend> FloorOn<B> {
     pub(crate) fn new(state: &TrainingState, images: &PackedImages, device: &B::Device) -> Self {
-        let chains = Images::new(&PackedImages::pack(&state.chains), device);
+        let chains = Images::new(&state.chains, device);
         let images = Images::new(images, device);
         let latent = state.parameters.latent();
         let weights = |images: &Images<B>| Tensor::full([images.len(), latent], 0.1, device);
@@ -105,7 +105,7 @@ pub fn host_memory(state: &TrainingState, images: &PackedImages) -> f64 {
         .iter()
         .map(|p| p.forward.len() + p.forward_bias.len() + p.backward.len())
         .sum();
-    let words = images.words().len() + state.chains.nrows() * images.words().len() / images.len();
+    let words = images.words().len() + state.chains.words().len();
     let source = vec![1_u32; numbers + words];
     let mut copy = vec![0_u32; numbers + words];
     let start = Instant::now();

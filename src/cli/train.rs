@@ -133,7 +133,7 @@ impl Train {
             Some(state) => {
                 let name = folder.file(&format!("checkpoints (step {})", state.step));
                 record::expect_shape(&name, &state.parameters, data.visible(), config.model.latent)?;
-                if state.chains.nrows() != config.training.chains || state.step > config.training.steps {
+                if state.chains.len() != config.training.chains || state.step > config.training.steps {
                     anyhow::bail!("{}: is not a checkpoint of this configuration", name.display());
                 }
                 state

@@ -4,6 +4,7 @@ use image::{GrayImage, Luma};
 
 use super::png;
 use crate::data::BinaryImages;
+use crate::data::packed::PackedImages;
 
 /// Width and height that a picture does not pass.
 const LARGEST: usize = 16_384;
@@ -59,13 +60,13 @@ impl Grid {
 }
 
 /// The first 100 images in rows of ten; fewer, where there are fewer or where they are very large.
-pub fn samples(images: &BinaryImages, size: (usize, usize)) -> Vec<u8> {
+pub fn samples(images: &PackedImages, size: (usize, usize)) -> Vec<u8> {
     /// Width and height of a picture that is easily looked at.
     const EASY: usize = 4096;
     let grid = Grid::new(size);
     let (height, width) = grid.cell();
-    let across = 10.min((EASY / width).max(1)).min(images.nrows().max(1));
+    let across = 10.min((EASY / width).max(1)).min(images.len().max(1));
     let down = 10.min((EASY / height).max(1));
-    let first = images.slice(ndarray::s![..images.nrows().min(across * down), ..]).to_owned();
-    grid.png(&first, across)
+    let first: Vec<usize> = (0..images.len().min(across * down)).collect();
+    grid.png(&images.select(&first).unpack(), across)
 }

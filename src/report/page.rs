@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{curves, film, graph, grid, heatmap, png, spectrum, tables};
 use crate::analysis::{Analysis, Headline};
 use crate::conditionals::Conditionals;
+use crate::data::packed::PackedImages;
 use crate::model::Parameters;
 use crate::random::Seed;
 use crate::training::metrics::Metrics;
@@ -246,7 +247,7 @@ impl Page<'_> {
 
     fn images(&self) -> String {
         let analysis = self.analysis;
-        let samples = png::of_bytes(&grid::samples(&analysis.generated, self.size));
+        let samples = png::of_bytes(&grid::samples(&PackedImages::pack(&analysis.generated), self.size));
         let mut figures = Vec::new();
         if let Some(classes) = &analysis.classes {
             figures.push(figure(

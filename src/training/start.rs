@@ -8,7 +8,8 @@ use rand::Rng;
 use super::step::logit_bound;
 use crate::conditionals::Conditionals;
 use crate::config::{Config, Init, ModelKind};
-use crate::data::{BinaryImages, Images};
+use crate::data::Images;
+use crate::data::packed::PackedImages;
 use crate::logs::softplus;
 use crate::model::Parameters;
 use crate::random::{Seed, Stream, normal, permutation, uniform_f64};
@@ -136,14 +137,14 @@ fn log_dark(backward: &Array2<f32>) -> Array1<f64> {
 }
 
 /// N images drawn from `q(.|z)` with every state equally likely.
-pub fn initial_chains(parameters: &Parameters, count: usize, seed: Seed) -> BinaryImages {
+pub fn initial_chains(parameters: &Parameters, count: usize, seed: Seed) -> PackedImages {
     let model = Conditionals::new(parameters);
     let draws = seed.draws(Stream::ChainStart, 0, 0);
     let mut generator = draws.generator();
     let states: Vec<i32> = (0..count)
         .map(|_| (uniform_f64(&mut generator) * model.latent() as f64) as i32)
         .collect();
-    model.draw(&states, draws.part(1)).unpack()
+    model.draw(&states, draws.part(1))
 }
 
 /// The logit of a probability, within the floor on probabilities.

@@ -86,7 +86,7 @@ impl<B: ChainBackend> Training<B> {
         Self {
             model: Model::new(&state.parameters, device),
             mean_squares: Model::new(&state.mean_squares, device),
-            chains: Images::new(&PackedImages::pack(&state.chains), device),
+            chains: Images::new(&state.chains, device),
             step: state.step,
             method: Method::of(config, state.parameters.latent()),
             forward_rule: rule(config.rmsprop.epsilon.forward, f32::INFINITY),
@@ -171,7 +171,7 @@ impl<B: ChainBackend> Trainer for Training<B> {
         TrainingState {
             parameters: self.parameters(),
             mean_squares: self.mean_squares.parameters(),
-            chains: self.chains.to_host().unpack(),
+            chains: self.chains.to_host(),
             step: self.step,
         }
     }
