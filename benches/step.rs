@@ -4,16 +4,17 @@
 
 use criterion::{BenchmarkId, Criterion, criterion_group};
 use latent_cycles::backend::BackendName;
-use latent_cycles::config::Config;
+use latent_cycles::config::{Ascent, Config, Method, Schedule};
 use latent_cycles::data::Dataset;
 use latent_cycles::data::batches::Batches;
 use latent_cycles::gradient::two_step;
 use latent_cycles::model::Model;
 use latent_cycles::ops::cpu::NdArrayBackend;
-use latent_cycles::ops::{ChainBackend, Images};
+use latent_cycles::ops::{ChainBackend, DeviceImages};
 use latent_cycles::random::{Seed, Stream};
 use latent_cycles::record::TrainingState;
 use latent_cycles::training::start::initial_state;
+use latent_cycles::training::step::{Recipe, Update};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -28,10 +29,32 @@ fn start(latent: usize) -> (Config, Dataset, TrainingState) {
     (config, data, state)
 }
 
+fn batches<'a>(config: &Config, data: &'a Dataset) -> Batches<'a> {
+    Batches::new(&data.train, config.training.method.batch_of(data.train.len()), Seed(1))
+}
+
+/// What a step does; the learning rate does not change, as a linear schedule would end.
+fn recipe(config: &Config) -> Recipe {
+    let Method::Gradient { kind, ascent } = config.training.method.clone() else {
+        unreachable!("the default machine follows a gradient");
+    };
+    let schedule = Schedule::Constant;
+    Recipe::new(
+        &config.training,
+        Update::Gradient {
+            kind,
+            ascent: Ascent { schedule, ..ascent },
+        },
+    )
+}
+
 /// The model and the chains of a state, on burn's ndarray backend.
-fn on_ndarray(state: &TrainingState) -> (Model<NdArrayBackend>, Images<NdArrayBackend>) {
-    let chains = Images::new(&state.chains, &Default::default());
-    (Model::new(&state.parameters, &Default::default()), chains)
+fn on_ndarray(state: &TrainingState) -> (Model<NdArrayBackend>, DeviceImages<NdArrayBackend>) {
+    let chains = state.chains.as_ref().expect("the default machine has chains");
+    (
+        Model::new(&state.parameters, &Default::default()),
+        DeviceImages::new(chains, &Default::default()),
+    )
 }
 
 fn sampler(criterion: &mut Criterion) {
@@ -61,10 +84,7 @@ fn gradient(criterion: &mut Criterion) {
     for latent in LATENT {
         let (config, data, state) = start(latent);
         let (model, chains) = on_ndarray(&state);
-        let images = Images::new(
-            &Batches::new(&data.train, config.training.batch_size, Seed(1)).at(0),
-            &Default::default(),
-        );
+        let images = DeviceImages::new(&batches(&config, &data).at(0), &Default::default());
         group.bench_function(BenchmarkId::from_parameter(latent), |bencher| {
             bencher.iter(|| two_step(&model, &images, &chains))
         });
@@ -78,12 +98,12 @@ fn step(criterion: &mut Criterion) {
         let Ok(numerics) = backend.open() else { continue };
         for latent in LATENT {
             let (config, data, state) = start(latent);
-            let mut trainer = numerics.trainer(&state, &config.training);
-            let mut batches = Batches::new(&data.train, config.training.batch_size, Seed(1));
+            let mut trainer = numerics.trainer(&state, recipe(&config));
+            let mut batches = batches(&config, &data);
             let mut time = 0;
             group.bench_function(BenchmarkId::new(backend.name(), latent), |bencher| {
                 bencher.iter(|| {
-                    trainer.step(&batches.at(time), config.training.learning_rate);
+                    trainer.step(&batches.at(time));
                     time += 1;
                 });
             });

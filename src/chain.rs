@@ -1,11 +1,11 @@
 //! The persistent chains: N images that walk `x -> z -> x` with the present parameters, and are never restarted.
 
 use crate::model::Model;
-use crate::ops::{ChainBackend, Images};
+use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::{Seed, Stream};
 
 /// Moves every chain `steps` full steps: `z ~ p_W(.|x)`, then `x ~ q_A(.|z)`; `time` is the training step, which keys the draws.
-pub fn walk<B: ChainBackend>(model: &Model<B>, mut chains: Images<B>, steps: usize, seed: Seed, time: u64) -> Images<B> {
+pub fn walk<B: ChainBackend>(model: &Model<B>, mut chains: DeviceImages<B>, steps: usize, seed: Seed, time: u64) -> DeviceImages<B> {
     for step in 0..steps as u64 {
         let latent = B::draw_latent(model.forward_logits(&chains), seed.draws(Stream::Latent, time, step));
         chains = B::draw_visible(model.backward.val(), latent, seed.draws(Stream::Visible, time, step));

@@ -6,7 +6,7 @@
 use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Ix2};
 
 use crate::data::packed::PackedImages;
-use crate::kernels::lit::lit_sums;
+use crate::kernels::products;
 use crate::kernels::visible::Thresholds;
 use crate::logs::{log_sum_exp, sigmoid, softplus};
 use crate::model::Parameters;
@@ -102,6 +102,6 @@ impl Conditionals {
 
 /// `x M + s`, `[N, L]`.
 pub fn affine<S: Data<Elem = f64>>(images: &PackedImages, table: &ArrayBase<S, Ix2>, start: &Array1<f64>) -> Array2<f64> {
-    let sums = lit_sums(images.bits(), table.view(), Some(&start.to_vec()));
+    let sums = products::affine(images.bits(), table.view(), Some(&start.to_vec()));
     Array2::from_shape_vec((images.len(), table.ncols()), sums).expect("a sum for every image and state")
 }

@@ -4,6 +4,10 @@ use ndarray::{Array1, Axis, concatenate};
 
 use crate::conditionals::Conditionals;
 use crate::data::BinaryImages;
+use crate::data::packed::PackedImages;
+use crate::estimate::exact::{MOST_PIXELS, enumerate};
+use crate::estimate::plain::PlainEstimate;
+use crate::estimate::reversible::closed_form;
 use crate::model::Parameters;
 use crate::numerics::Numerics;
 use crate::random::{Seed, Stream, index};
@@ -101,4 +105,30 @@ impl<'a> Generator<'a> {
         }
         film
     }
+}
+
+/// Images of a model's steady state, `z ~ pi` and `x ~ q(.|z)`.
+pub fn steady_images(parameters: &Parameters, count: usize, seed: Seed) -> PackedImages {
+    let model = Conditionals::new(parameters);
+    let log_pi = stationary(parameters, &model, seed);
+    let mut generator = seed.generator(Stream::Generated, 0, 0);
+    let pi = log_pi.mapv(f64::exp).to_vec();
+    let states: Vec<i32> = (0..count).map(|_| index(&mut generator, &pi) as i32).collect();
+    model.draw(&states, seed.draws(Stream::Generated, 1, 0))
+}
+
+/// `ln pi`: the closed form, or by enumeration, or within the few per cent of plain means, which no sample of images can tell.
+fn stationary(parameters: &Parameters, model: &Conditionals, seed: Seed) -> Array1<f64> {
+    /// Images drawn in each state.
+    const SAMPLES: usize = 1000;
+    if let Some(log_pi) = closed_form(parameters) {
+        return log_pi;
+    }
+    let kernel = if model.visible() <= MOST_PIXELS {
+        enumerate(model, &|| true)
+    } else {
+        PlainEstimate::draw(model, SAMPLES, seed, 0, |_| Vec::<()>::new()).map(|estimate| estimate.kernel)
+    };
+    // Parameters of a record are finite, and so is every ln T.
+    kernel.map_or_else(|| Array1::zeros(model.latent()), |kernel| kernel.steady.log_pi().clone())
 }

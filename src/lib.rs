@@ -128,6 +128,7 @@ pub mod logs;
 pub mod model;
 pub mod numerics;
 pub mod ops;
+#[cfg(any(feature = "wgpu", feature = "cuda", feature = "mnist"))]
 mod panics;
 pub mod random;
 pub mod record;

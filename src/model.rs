@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use ndarray::{Array1, Array2};
 
-use crate::ops::{ChainBackend, Images};
+use crate::ops::{ChainBackend, DeviceImages};
 
 /// A two-layer Markov chain `... x -> z -> x' -> z' ...` over D binary pixels and L latent states (arXiv:2512.11415).
 ///
@@ -49,18 +49,18 @@ impl<B: Backend> Model<B> {
 
 impl<B: ChainBackend> Model<B> {
     /// `sum_i x_i W_ik + b_k`, `[N, L]`: ln p(z=k | x) up to its normalizer.
-    pub fn forward_logits(&self, images: &Images<B>) -> Tensor<B, 2> {
-        B::lit_sums(images, self.forward.val(), self.forward_bias.val().unsqueeze())
+    pub fn forward_logits(&self, images: &DeviceImages<B>) -> Tensor<B, 2> {
+        B::affine(images, self.forward.val(), self.forward_bias.val().unsqueeze())
     }
 
     /// `ln p(z=k | x)`, `[N, L]`; nats.
-    pub fn log_forward(&self, images: &Images<B>) -> Tensor<B, 2> {
-        B::normalized(self.forward_logits(images))
+    pub fn log_forward(&self, images: &DeviceImages<B>) -> Tensor<B, 2> {
+        B::log_softmax_rows(self.forward_logits(images))
     }
 
     /// `ln q(x | z=k) = ln q(0|k) + sum_i x_i A_ki`, `[N, L]`, from the dark image's `ln q(0|k)`, `[1, L]`; nats.
-    pub fn log_backward(&self, images: &Images<B>, log_dark: Tensor<B, 2>) -> Tensor<B, 2> {
-        B::lit_sums(images, self.backward.val().transpose(), log_dark)
+    pub fn log_backward(&self, images: &DeviceImages<B>, log_dark: Tensor<B, 2>) -> Tensor<B, 2> {
+        B::affine(images, self.backward.val().transpose(), log_dark)
     }
 }
 

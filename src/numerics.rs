@@ -9,15 +9,14 @@ use ndarray::Array2;
 
 use crate::bench::floor::{Floor, FloorOn};
 use crate::chain::walk;
-use crate::config::TrainingConfig;
 use crate::data::BinaryImages;
 use crate::data::packed::PackedImages;
 use crate::gradient::two_step;
 use crate::model::{Model, Parameters, matrix, to_matrix, to_vector};
-use crate::ops::{ChainBackend, Images};
+use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::{Draws, Seed};
 use crate::record::TrainingState;
-use crate::training::step::Training;
+use crate::training::step::{Recipe, Trainer, Training};
 
 /// What is known of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +29,7 @@ pub struct DeviceInfo {
     pub largest_array: u64,
     /// Do its arrays lie in this process's memory?
     pub host: bool,
-    /// Is it a GPU's driver without a GPU?
+    /// Does the CPU do a graphics driver's work?
     pub software: bool,
 }
 
@@ -39,41 +38,29 @@ pub trait Numerics {
     /// What the operations run on.
     fn device(&self) -> &DeviceInfo;
 
+    /// Moves chains `[N, D]` by `steps` full steps; see [`crate::chain`].
+    fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages;
+
+    /// The parts of the least time that a step takes with these chains and images; see [`crate::bench`].
+    fn floor(&self, parameters: &Parameters, chains: &PackedImages, images: &PackedImages) -> Box<dyn Floor>;
+
+    /// Puts a training state on the device, to be trained there.
+    fn trainer(&self, state: &TrainingState, recipe: Recipe) -> Box<dyn Trainer>;
+}
+
+/// The model's operations one by one: what the tests compare between backends.
+pub trait Inspect: Numerics {
     /// `ln p(z|x)` and `ln q(x|z)`, `[N, L]` each, of images `[N, D]`; nats.
     fn conditionals(&self, parameters: &Parameters, images: &BinaryImages) -> (Array2<f32>, Array2<f32>);
 
     /// The two-step gradient, in the shapes of the parameters; see [`crate::gradient`].
     fn gradient(&self, parameters: &Parameters, images: &BinaryImages, chains: &BinaryImages) -> Parameters;
 
-    /// Moves chains `[N, D]` by `steps` full steps; see [`crate::chain`].
-    fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages;
-
     /// Draws `z ~ softmax(logits)` for every row of `[N, L]`; see [`crate::kernels::latent`].
     fn draw_latent(&self, logits: &Array2<f32>, draws: Draws) -> Vec<i32>;
 
     /// Draws images from `q(.|z)` of logits A `[L, D]` and states z; see [`crate::kernels::visible`].
     fn draw_visible(&self, logits: &Array2<f32>, latent: &[i32], draws: Draws) -> PackedImages;
-
-    /// The parts of the least time that a step takes; see [`crate::bench`].
-    fn floor(&self, state: &TrainingState, images: &PackedImages) -> Box<dyn Floor>;
-
-    /// Puts a training state on the device, to be trained there.
-    fn trainer(&self, state: &TrainingState, config: &TrainingConfig) -> Box<dyn Trainer>;
-}
-
-/// A model in training on one device.
-pub trait Trainer {
-    /// Takes one training step with a minibatch `[B, D]` and a learning rate.
-    fn step(&mut self, images: &PackedImages, learning_rate: f64);
-
-    /// Waits until all steps are done: a GPU works on while the program goes on.
-    fn wait(&self);
-
-    /// The present parameters.
-    fn parameters(&self) -> Parameters;
-
-    /// All that is needed to go on from here.
-    fn state(&self) -> TrainingState;
 }
 
 /// The one implementation: a device of backend B.
@@ -87,8 +74,8 @@ impl<B: ChainBackend> On<B> {
         Model::new(parameters, &self.device)
     }
 
-    fn images(&self, images: &BinaryImages) -> Images<B> {
-        Images::new(&PackedImages::pack(images), &self.device)
+    fn images(&self, images: &BinaryImages) -> DeviceImages<B> {
+        DeviceImages::new(&PackedImages::pack(images), &self.device)
     }
 }
 
@@ -97,6 +84,22 @@ impl<B: ChainBackend> Numerics for On<B> {
         &self.info
     }
 
+    fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages {
+        walk(&self.model(parameters), self.images(chains), steps, seed, time)
+            .to_host()
+            .unpack()
+    }
+
+    fn floor(&self, parameters: &Parameters, chains: &PackedImages, images: &PackedImages) -> Box<dyn Floor> {
+        Box::new(FloorOn::<B>::new(parameters, chains, images, &self.device))
+    }
+
+    fn trainer(&self, state: &TrainingState, recipe: Recipe) -> Box<dyn Trainer> {
+        Box::new(Training::<B>::new(state, recipe, &self.device))
+    }
+}
+
+impl<B: ChainBackend> Inspect for On<B> {
     fn conditionals(&self, parameters: &Parameters, images: &BinaryImages) -> (Array2<f32>, Array2<f32>) {
         let model = self.model(parameters);
         let images = self.images(images);
@@ -116,12 +119,6 @@ impl<B: ChainBackend> Numerics for On<B> {
         }
     }
 
-    fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages {
-        walk(&self.model(parameters), self.images(chains), steps, seed, time)
-            .to_host()
-            .unpack()
-    }
-
     fn draw_latent(&self, logits: &Array2<f32>, draws: Draws) -> Vec<i32> {
         let states = B::draw_latent(matrix(logits, &self.device), draws);
         states.into_data().iter::<i32>().collect()
@@ -130,13 +127,5 @@ impl<B: ChainBackend> Numerics for On<B> {
     fn draw_visible(&self, logits: &Array2<f32>, latent: &[i32], draws: Draws) -> PackedImages {
         let states = Tensor::from_data(TensorData::new(latent.to_vec(), [latent.len()]), &self.device);
         B::draw_visible(matrix(logits, &self.device), states, draws).to_host()
-    }
-
-    fn floor(&self, state: &TrainingState, images: &PackedImages) -> Box<dyn Floor> {
-        Box::new(FloorOn::<B>::new(state, images, &self.device))
-    }
-
-    fn trainer(&self, state: &TrainingState, config: &TrainingConfig) -> Box<dyn Trainer> {
-        Box::new(Training::<B>::new(state, config, &self.device))
     }
 }

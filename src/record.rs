@@ -53,8 +53,8 @@ pub struct TrainingState {
     pub parameters: Parameters,
     /// RMSprop's running mean of the squared gradient, of each parameter.
     pub mean_squares: Parameters,
-    /// N persistent chains of D pixels.
-    pub chains: PackedImages,
+    /// The persistent chains, N images of D pixels, of a method that has some.
+    pub chains: Option<PackedImages>,
     /// Steps taken.
     pub step: u64,
 }
@@ -66,7 +66,7 @@ struct CheckpointRecord<B: Backend> {
     forward_mean_square: Tensor<B, 2>,
     forward_bias_mean_square: Tensor<B, 1>,
     backward_mean_square: Tensor<B, 2>,
-    chains: Tensor<B, 2>,
+    chains: Option<Tensor<B, 2>>,
     step: u64,
 }
 
@@ -103,7 +103,10 @@ pub fn save_checkpoint(path: &Path, state: &TrainingState) -> Result<(), RecordE
         forward_mean_square: matrix(&state.mean_squares.forward, &device),
         forward_bias_mean_square: vector(&state.mean_squares.forward_bias, &device),
         backward_mean_square: matrix(&state.mean_squares.backward, &device),
-        chains: matrix(&state.chains.unpack().mapv(f32::from), &device),
+        chains: state
+            .chains
+            .as_ref()
+            .map(|chains| matrix(&chains.unpack().mapv(f32::from), &device)),
         step: state.step,
     };
     save(path, record, "checkpoint")
@@ -120,12 +123,14 @@ pub fn load_checkpoint(path: &Path) -> Result<TrainingState, RecordError> {
             forward_bias: to_vector(record.forward_bias_mean_square),
             backward: to_matrix(record.backward_mean_square),
         },
-        chains: PackedImages::pack(&to_matrix(record.chains).mapv(|pixel| u8::from(pixel != 0.0))),
+        chains: record
+            .chains
+            .map(|chains| PackedImages::pack(&to_matrix(chains).mapv(|pixel| u8::from(pixel != 0.0)))),
         step: record.step,
     };
     check_model(path, &state.parameters)?;
     let [here, moments] = [&state.parameters, &state.mean_squares].map(|p| (p.visible(), p.latent()));
-    if !state.mean_squares.is_consistent() || here != moments || state.chains.pixels() != state.parameters.visible() {
+    if !state.mean_squares.is_consistent() || here != moments || state.chains.as_ref().is_some_and(|chains| chains.pixels() != here.0) {
         return Err(RecordError::Shape {
             path: path.to_owned(),
             problem: "its model, optimizer state and chains have different shapes".into(),

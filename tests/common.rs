@@ -5,17 +5,19 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 
 use latent_cycles::backend::{BackendError, BackendName};
+use latent_cycles::config::{Config, ConfigError, Method};
 use latent_cycles::data::BinaryImages;
 use latent_cycles::model::Parameters;
-use latent_cycles::numerics::Numerics;
+use latent_cycles::numerics::Inspect;
 use latent_cycles::random::{Seed, Stream, normal, uniform_f64};
+use latent_cycles::training::step::{Recipe, Update};
 use ndarray::{Array1, Array2};
 
 /// Runs a check on every backend. Where there is no graphics adapter, wgpu is skipped and named, past the capture of output, unless
 /// the variable REQUIRE_WGPU is set; a backend that this build lacks is skipped and named too.
-pub fn on_every_backend(test: &str, check: impl Fn(&dyn Numerics)) {
+pub fn on_every_backend(test: &str, check: impl Fn(&dyn Inspect)) {
     for name in [BackendName::Ndarray, BackendName::Flex, BackendName::Wgpu] {
-        match name.open() {
+        match name.inspect() {
             Ok(numerics) => check(&*numerics),
             Err(error) if may_be_missing(name, &error) => {
                 let _ = writeln!(std::io::stderr(), "skipped: {test} on {}: {error}", name.name());
@@ -30,6 +32,26 @@ fn may_be_missing(name: BackendName, error: &BackendError) -> bool {
         BackendName::Wgpu => std::env::var_os("REQUIRE_WGPU").is_none(),
         _ => matches!(error, BackendError::NotBuilt(_)),
     }
+}
+
+/// The configuration of some settings, as `--set` takes them.
+pub fn configured(settings: &[&str]) -> Config {
+    try_configured(settings).unwrap_or_else(|error| panic!("{settings:?}: {error}"))
+}
+
+/// The same where it may be refused.
+pub fn try_configured(settings: &[&str]) -> Result<Config, ConfigError> {
+    let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
+    Config::load(None, &settings)
+}
+
+/// What a step does under these settings of a machine with a gradient. The learning rate does not change.
+pub fn recipe(settings: &[&str]) -> Recipe {
+    let training = configured(&[settings, &["training.schedule=constant"]].concat()).training;
+    let Method::Gradient { kind, ascent } = training.method.clone() else {
+        panic!("{settings:?}: no gradient");
+    };
+    Recipe::new(&training, Update::Gradient { kind, ascent })
 }
 
 /// A model with normal parameters.

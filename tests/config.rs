@@ -2,16 +2,19 @@
 
 use std::path::Path;
 
-use latent_cycles::config::{Classes, Config, GradientKind, Sampling, Schedule};
+use latent_cycles::config::{Ascent, Chains, Classes, Config, EmConfig, GradientKind, HeldOutWord, Method, PseudoCount, Schedule};
+use toml::{Table, Value};
 
-use crate::common::root;
+use crate::common::{configured, root, try_configured};
 
 #[test]
 fn the_default_file_says_what_the_program_does_and_names_every_key() {
     let text = std::fs::read_to_string(root().join("configs/default.toml")).unwrap();
     assert_eq!(Config::from_toml(&text, "configs/default.toml").unwrap(), Config::default());
-    for key in Config::default().to_toml().lines().filter_map(|line| line.split_once(" = ")) {
-        assert!(text.contains(&format!("{} = ", key.0)), "configs/default.toml lacks {}", key.0);
+    for config in [Config::default(), configured(&["model.kind=mixture"])] {
+        for key in config.to_toml().lines().filter_map(|line| line.split_once(" = ")) {
+            assert!(text.contains(&format!("{} = ", key.0)), "configs/default.toml lacks {}", key.0);
+        }
     }
 }
 
@@ -30,28 +33,24 @@ fn every_file_in_configs_is_valid_and_survives_being_written() {
 
 #[test]
 fn settings_reach_every_kind_of_key() {
-    let set = |settings: &[&str]| Config::load(None, &settings.iter().map(|&s| s.to_owned()).collect::<Vec<_>>());
-    let config = set(&[
+    let config = configured(&[
         "training.steps=17",
         "training.learning_rate = 1e-3",
         "training.schedule=cosine",
         "data.classes=all",
         "training.rmsprop.epsilon=1e-6",
         "training.rmsprop.epsilon={forward=1e-7, backward=1e-8}",
-    ])
-    .unwrap();
-    assert_eq!((config.training.steps, config.training.learning_rate), (17, 1e-3));
-    assert_eq!((config.training.schedule, &config.data.classes), (Schedule::Cosine, &Classes::All));
-    let epsilon = config.training.rmsprop.epsilon;
+    ]);
+    let ascent = |config: &Config| config.training.method.ascent().unwrap().clone();
+    assert_eq!((config.training.steps, ascent(&config).learning_rate), (17, 1e-3));
+    assert_eq!((ascent(&config).schedule, &config.data.classes), (Schedule::Cosine, &Classes::All));
+    let epsilon = ascent(&config).epsilon;
     assert_eq!((epsilon.forward, epsilon.backward), (1e-7, 1e-8));
-    let epsilon = set(&["training.rmsprop.epsilon.forward=1e-5"]).unwrap().training.rmsprop.epsilon;
-    assert_eq!(
-        (epsilon.forward, epsilon.backward),
-        (1e-5, Config::default().training.rmsprop.epsilon.backward)
-    );
-    let kept = set(&["training.steps=3", "training={}", "training={seed=5}"]).unwrap().training;
+    let epsilon = ascent(&configured(&["training.rmsprop.epsilon.forward=1e-5"])).epsilon;
+    assert_eq!((epsilon.forward, epsilon.backward), (1e-5, Ascent::default().epsilon.backward));
+    let kept = configured(&["training.steps=3", "training={}", "training={seed=5}"]).training;
     assert_eq!((kept.steps, kept.seed), (3, 5), "a section's other keys stay");
-    assert_eq!(set(&["data.classes=[4, 7]"]).unwrap().data.classes, Classes::Some(vec![4, 7]));
+    assert_eq!(configured(&["data.classes=[4, 7]"]).data.classes, Classes::Some(vec![4, 7]));
 }
 
 #[test]
@@ -119,27 +118,56 @@ fn what_cannot_be_is_refused_with_its_name() {
     }
 }
 
+/// Numbers of one machine alone are held to their ranges there.
+#[test]
+fn what_a_machine_cannot_be_is_refused_with_its_name() {
+    for (machine, setting, expected) in [
+        ("model.kind=mixture", "training.em.pseudo_count=0.0", "a number from"),
+        ("model.kind=mixture", "training.em.restarts=0", "a whole number from"),
+        ("model.kind=rbm", "training.batch_size=0", "a whole number from"),
+        ("training.sampling=stratified", "training.chains=0", "a whole number from"),
+        ("training.sampling=stratified", "training.entropy_weight=1e7", "a number from"),
+    ] {
+        let error = try_configured(&[machine, setting]).expect_err(setting).to_string();
+        let key = setting.split('=').next().unwrap();
+        assert!(
+            error.starts_with(&format!("{key} is ")) && error.contains(expected),
+            "{setting}: {error}"
+        );
+    }
+}
+
 /// What belongs to a kind of model follows from it, and what contradicts it is refused.
 #[test]
 fn kinds_gradients_and_sampling_go_together() {
-    let set = |settings: &[&str]| Config::load(None, &settings.iter().map(|&s| s.to_owned()).collect::<Vec<_>>());
-    for (settings, gradient, sampling) in [
-        (&["model.kind=rbm"][..], GradientKind::Exact, Sampling::Persistent),
-        (&["model.kind=mixture"], GradientKind::Em, Sampling::Persistent),
-        (
-            &["training.gradient=pcd", "model.kind=rbm"],
-            GradientKind::Pcd,
-            Sampling::Persistent,
-        ),
-        (&["training.gradient=complete"], GradientKind::Complete, Sampling::Stratified),
-        (&["training.entropy_weight=-0.1"], GradientKind::TwoStep, Sampling::Stratified),
-        (&["training.entropy_weight=2"], GradientKind::TwoStep, Sampling::Stratified),
-        (&["training.entropy_weight=0.0"], GradientKind::TwoStep, Sampling::Persistent),
-        (&["training.sampling=stale"], GradientKind::TwoStep, Sampling::Stale),
+    let chains = Chains::default();
+    let stratified = |complete, entropy_weight| GradientKind::Stratified {
+        images: chains.count,
+        complete,
+        entropy_weight,
+    };
+    for (settings, kind) in [
+        (&[][..], GradientKind::TwoStep { chains, stale: false }),
+        (&["model.kind=rbm"], GradientKind::Exact),
+        (&["training.gradient=pcd", "model.kind=rbm"], GradientKind::Pcd { chains }),
+        (&["training.gradient=complete"], stratified(true, 0.0)),
+        (&["training.entropy_weight=-0.1"], stratified(false, -0.1)),
+        (&["training.entropy_weight=2"], stratified(false, 2.0)),
+        (&["training.sampling=stratified"], stratified(false, 0.0)),
+        (&["training.entropy_weight=0.0"], GradientKind::TwoStep { chains, stale: false }),
+        (&["training.sampling=stale"], GradientKind::TwoStep { chains, stale: true }),
     ] {
-        let training = set(settings).unwrap_or_else(|error| panic!("{settings:?}: {error}")).training;
-        assert_eq!((training.gradient, training.sampling), (gradient, sampling), "{settings:?}");
+        let expected = Method::Gradient {
+            kind,
+            ascent: Ascent::default(),
+        };
+        assert_eq!(configured(settings).training.method, expected, "{settings:?}");
     }
+    let em = EmConfig {
+        pseudo_count: PseudoCount::HeldOut(HeldOutWord::HeldOut),
+        restarts: 10,
+    };
+    assert_eq!(configured(&["model.kind=mixture"]).training.method, Method::Em(em));
     for (settings, expected) in [
         (
             &["model.kind=rbm", "training.gradient=two-step"][..],
@@ -149,16 +177,18 @@ fn kinds_gradients_and_sampling_go_together() {
         (&["model.kind=rbm", "training.entropy_weight=0.1"], "training.entropy_weight is 0.1"),
         (&["model.kind=rbm", "training.sampling=stale"], "training.sampling is stale"),
         (&["model.kind=mixture", "model.init=cyclic"], "model.init is cyclic"),
+        (&["model.kind=rbm", "model.init=cyclic"], "model.init is cyclic"),
+        (&["model.kind=rbm", "model.init=reversible"], "model.init is reversible"),
         (
             &["training.gradient=complete", "training.sampling=stale"],
             "training.sampling is stale",
         ),
         (&["training.gradient=complete", "training.chains=19"], "at least 20"),
     ] {
-        let error = set(settings).expect_err(&format!("{settings:?}")).to_string();
+        let error = try_configured(settings).expect_err(&format!("{settings:?}")).to_string();
         assert!(error.contains(expected), "{settings:?}: {error}");
     }
-    let mut config = set(&["model.kind=mixture", "data.max_images=70000"]).unwrap();
+    let config = configured(&["model.kind=mixture", "data.max_images=70000"]);
     assert!(
         config
             .check_against(70_000, 7, u64::MAX)
@@ -167,8 +197,246 @@ fn kinds_gradients_and_sampling_go_together() {
             .contains("data.max_images")
     );
     // Its batch is all of the images, whatever training.batch_size says.
-    config.training.batch_size = 1_000;
+    let config = Config::from_toml("model.kind = \"mixture\"\ntraining.batch_size = 1000\n", "old").unwrap();
     assert!(config.check_against(70, 7, u64::MAX).is_ok());
+}
+
+const MIXTURE: &[&str] = &["model.kind=\"mixture\""];
+const EXACT: &[&str] = &["model.kind=\"rbm\""];
+const PCD: &[&str] = &["model.kind=\"rbm\"", "training.gradient=\"pcd\""];
+const TWO_STEP: &[&str] = &[];
+const STRATIFIED: &[&str] = &["training.sampling=\"stratified\""];
+const COMPLETE: &[&str] = &["training.gradient=\"complete\""];
+const WEIGHTED: &[&str] = &["training.entropy_weight=0.1"];
+const STOCHASTIC: &[&str] = &["data.binarize=\"stochastic\""];
+const RECORD: &[&str] = &["model.init=\"record\"", "model.record=\"x.mpk\""];
+const MIXTURE_RECORD: &[&str] = &["model.kind=\"mixture\"", "model.init=\"record\"", "model.record=\"x.mpk\""];
+const MIXTURE_IMAGES: &[&str] = &["model.kind=\"mixture\"", "model.init=\"images\""];
+const EXACT_IMAGES: &[&str] = &["model.kind=\"rbm\"", "model.init=\"images\""];
+
+/// A setting that the machine does not use is refused where a person gives it, in any order, and passed over where an older version wrote
+/// it. The value that it has by default says nothing and is accepted.
+#[test]
+fn what_a_machine_does_not_use_is_refused_by_name() {
+    for (machine, key, value, default) in [
+        (MIXTURE, "training.learning_rate", "0.1", "0.01"),
+        (MIXTURE, "training.schedule", "\"constant\"", "\"linear\""),
+        (MIXTURE, "training.rmsprop.decay", "0.5", "0.9"),
+        (MIXTURE, "training.rmsprop.epsilon", "1e-6", "1e-15"),
+        (MIXTURE, "training.rmsprop.epsilon", "{ forward = 1e-6 }", "{ backward = 1e-15 }"),
+        (MIXTURE, "training.batch_size", "7", "500"),
+        (MIXTURE, "training.chains", "7", "500"),
+        (MIXTURE, "training.chain_steps", "2", "1"),
+        (MIXTURE, "training.sampling", "\"stale\"", "\"persistent\""),
+        (MIXTURE, "training.entropy_weight", "0.1", "0.0"),
+        (EXACT, "training.chains", "7", "500"),
+        (EXACT, "training.chain_steps", "2", "1"),
+        (EXACT, "training.sampling", "\"stratified\"", "\"persistent\""),
+        (EXACT, "training.entropy_weight", "0.1", "0.0"),
+        (EXACT, "training.em.restarts", "3", "10"),
+        (PCD, "training.sampling", "\"stale\"", "\"persistent\""),
+        (PCD, "training.entropy_weight", "0.1", "0.0"),
+        (PCD, "training.em.pseudo_count", "0.2", "\"held-out\""),
+        (TWO_STEP, "training.em.pseudo_count", "0.2", "\"held-out\""),
+        (TWO_STEP, "training.em.restarts", "3", "10"),
+        (STRATIFIED, "training.chain_steps", "2", "1"),
+        (STRATIFIED, "training.em.restarts", "3", "10"),
+        (COMPLETE, "training.chain_steps", "2", "1"),
+        (WEIGHTED, "training.chain_steps", "2", "1"),
+        (STOCHASTIC, "data.threshold", "0.25", "0.5"),
+        (RECORD, "model.scale", "0.1", "0.5"),
+        (MIXTURE_RECORD, "model.scale", "0.1", "0.5"),
+        (MIXTURE_RECORD, "training.em.restarts", "3", "10"),
+        (MIXTURE_IMAGES, "model.scale", "0.1", "0.5"),
+        (EXACT_IMAGES, "model.scale", "0.1", "0.5"),
+    ] {
+        let alone = configured(machine);
+        let [setting, by_default] = [value, default].map(|value| format!("{key}={value}"));
+        for settings in [[machine, &[&setting]].concat(), [&[setting.as_str()], machine].concat()] {
+            let error = try_configured(&settings).expect_err(&format!("{settings:?}")).to_string();
+            assert!(
+                error.starts_with(&format!("{key} is ")) && error.contains("; it must be left out, as "),
+                "{settings:?}: {error}"
+            );
+            assert!(!error.contains('\n'), "{settings:?}: one line, not {error:?}");
+            let old = Config::from_toml(&settings.join("\n"), "old").unwrap_or_else(|error| panic!("{settings:?}: {error}"));
+            assert_eq!(old, alone, "{settings:?}: passed over");
+        }
+        let settings = [machine, &[&by_default]].concat();
+        assert_eq!(configured(&settings), alone, "{settings:?}");
+    }
+}
+
+/// What one machine has no use for, another does: only in a machine's own settings do the numbers arrive.
+#[test]
+fn what_a_machine_uses_is_not_refused() {
+    for (machine, setting) in [
+        (TWO_STEP, "training.chain_steps=2"),
+        (TWO_STEP, "model.scale=0.1"),
+        (&["model.init=images"], "model.scale=0.1"),
+        (&["model.init=cyclic"], "model.scale=0.1"),
+        (STRATIFIED, "training.chains=700"),
+        (STRATIFIED, "training.learning_rate=0.1"),
+        (WEIGHTED, "training.sampling=stratified"),
+        (EXACT, "training.batch_size=7"),
+        (EXACT, "training.rmsprop.decay=0.5"),
+        (PCD, "training.chains=7"),
+        (PCD, "training.chain_steps=2"),
+        (MIXTURE, "model.scale=0.1"),
+        (MIXTURE, "training.em.restarts=3"),
+        (MIXTURE, "training.em.pseudo_count=0.2"),
+        (MIXTURE_IMAGES, "training.em.restarts=3"),
+        (MIXTURE_RECORD, "training.em.pseudo_count=0.2"),
+        (EXACT, "data.threshold=0.25"),
+    ] {
+        let with = configured(&[machine, &[setting]].concat());
+        // In WEIGHTED the sampling is what it would be anyway.
+        assert_eq!(with == configured(machine), machine == WEIGHTED, "{machine:?}: {setting}");
+    }
+}
+
+/// The dotted paths of all keys in a table.
+fn keys(table: &Table, section: &str) -> Vec<String> {
+    let keys = table.iter().flat_map(|(key, value)| match value {
+        Value::Table(table) => keys(table, &format!("{section}{key}.")),
+        _ => vec![format!("{section}{key}")],
+    });
+    keys.collect()
+}
+
+/// config.toml holds every key that the machine uses and no other, and is what it was when it is read again, by `--config` too.
+#[test]
+fn a_written_configuration_holds_what_the_machine_uses_and_survives_being_read() {
+    const ASCENT: [&str; 6] = [
+        "training.batch_size",
+        "training.learning_rate",
+        "training.schedule",
+        "training.rmsprop.decay",
+        "training.rmsprop.epsilon.forward",
+        "training.rmsprop.epsilon.backward",
+    ];
+    const CHAINS: [&str; 2] = ["training.chains", "training.chain_steps"];
+    const OBJECTIVE: [&str; 2] = ["training.sampling", "training.entropy_weight"];
+    const EM: [&str; 2] = ["training.em.pseudo_count", "training.em.restarts"];
+    const ALWAYS: [&str; 14] = [
+        "data.source",
+        "data.classes",
+        "data.binarize",
+        "model.kind",
+        "model.latent",
+        "model.init",
+        "training.steps",
+        "training.seed",
+        "training.gradient",
+        "training.probability_floor",
+        "evaluation.every",
+        "evaluation.samples",
+        "checkpoint.per_decade",
+        "checkpoint.seconds",
+    ];
+    const SCALE: &[&str] = &["model.scale"];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    for (settings, used) in [
+        (TWO_STEP, &[&ASCENT[..], &CHAINS, &OBJECTIVE, SCALE][..]),
+        (
+            &["training.sampling=stale", "training.chains=7", "training.chain_steps=3"],
+            &[&ASCENT, &CHAINS, &OBJECTIVE, SCALE],
+        ),
+        (
+            &["model.init=reversible", "model.scale=0.25", "training.seed=9223372036854775807"],
+            &[&ASCENT, &CHAINS, &OBJECTIVE, SCALE],
+        ),
+        (&["model.init=cyclic"], &[&ASCENT, &CHAINS, &OBJECTIVE, SCALE]),
+        (
+            &["model.init=images", "training.rmsprop.epsilon.forward=1e-7"],
+            &[&ASCENT, &CHAINS, &OBJECTIVE, SCALE],
+        ),
+        (RECORD, &[&ASCENT, &CHAINS, &OBJECTIVE, &["model.record"]]),
+        (STRATIFIED, &[&ASCENT, &["training.chains"], &OBJECTIVE, SCALE]),
+        (
+            &["training.gradient=complete", "training.chains=700", "training.entropy_weight=-0.3"],
+            &[&ASCENT, &["training.chains"], &OBJECTIVE, SCALE],
+        ),
+        (WEIGHTED, &[&ASCENT, &["training.chains"], &OBJECTIVE, SCALE]),
+        (EXACT, &[&ASCENT, SCALE]),
+        (EXACT_IMAGES, &[&ASCENT]),
+        (
+            &["model.kind=rbm", "training.schedule=cosine", "training.rmsprop.decay=0.0"],
+            &[&ASCENT, SCALE],
+        ),
+        (PCD, &[&ASCENT, &CHAINS, SCALE]),
+        (
+            &[
+                "model.kind=rbm",
+                "training.gradient=pcd",
+                "training.chains=7",
+                "training.learning_rate=1e-3",
+            ],
+            &[&ASCENT, &CHAINS, SCALE],
+        ),
+        (MIXTURE, &[&EM, SCALE]),
+        (
+            &[
+                "model.kind=mixture",
+                "training.em.pseudo_count=0.2",
+                "training.em.restarts=3",
+                "model.scale=1",
+            ],
+            &[&EM, SCALE],
+        ),
+        (MIXTURE_IMAGES, &[&EM]),
+        (MIXTURE_RECORD, &[&["model.record", "training.em.pseudo_count"]]),
+        (STOCHASTIC, &[&ASCENT, &CHAINS, &OBJECTIVE, SCALE]),
+        (
+            &[
+                "data.source=idx",
+                "data.images=a b",
+                "data.labels=l",
+                "data.test_images=t",
+                "data.test_labels=u",
+                "data.classes=all",
+                "data.threshold=0.25",
+                "data.max_images=7",
+                "data.max_test_images=3",
+                "evaluation.every=3",
+                "checkpoint.per_decade=2",
+                "checkpoint.seconds=5",
+            ],
+            &[
+                &ASCENT,
+                &CHAINS,
+                &OBJECTIVE,
+                SCALE,
+                &[
+                    "data.images",
+                    "data.labels",
+                    "data.test_images",
+                    "data.test_labels",
+                    "data.max_images",
+                    "data.max_test_images",
+                ],
+            ],
+        ),
+        (
+            &["data.source=mnist", "data.classes=[7, 3]"],
+            &[&ASCENT, &CHAINS, &OBJECTIVE, SCALE],
+        ),
+    ] {
+        let config = configured(settings);
+        let text = config.to_toml();
+        let threshold = (settings != STOCHASTIC).then_some("data.threshold");
+        let used = used.iter().copied().flatten().copied();
+        let mut expected: Vec<&str> = ALWAYS.into_iter().chain(threshold).chain(used).collect();
+        expected.sort_unstable();
+        let mut written = keys(&toml::from_str(&text).unwrap(), "");
+        written.sort_unstable();
+        assert_eq!(written, expected, "{settings:?}");
+
+        assert_eq!(Config::from_toml(&text, "written").unwrap(), config, "{settings:?}");
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(Config::load(Some(&path), &[]).unwrap(), config, "{settings:?}");
+    }
 }
 
 #[test]
@@ -196,12 +464,13 @@ fn sizes_are_checked_against_data_and_device() {
     assert!(config.check_against(500, 784, u64::MAX).is_ok());
     let error = config.check_against(499, 784, u64::MAX).unwrap_err().to_string();
     assert!(error.contains("training.batch_size is 500") && error.contains("499"), "{error}");
-    // Software Vulkan takes 128 MiB: 2^25 numbers, 32,768 chains of 1,024 pixels.
-    let mut large = config;
-    large.training.chains = 32_769;
-    let error = large.check_against(1000, 1024, 1 << 27).unwrap_err().to_string();
-    assert!(
-        error.contains("training.chains is 32769") && error.contains("at most 32768"),
-        "{error}"
-    );
+    // Software Vulkan takes 128 MiB: 2^25 numbers, 32,768 chains of 1,024 pixels, or as many images drawn anew.
+    for sampling in ["persistent", "stratified"] {
+        let large = configured(&["training.chains=32769", &format!("training.sampling={sampling}")]);
+        let error = large.check_against(1000, 1024, 1 << 27).unwrap_err().to_string();
+        assert!(
+            error.contains("training.chains is 32769") && error.contains("at most 32768"),
+            "{error}"
+        );
+    }
 }

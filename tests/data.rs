@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use flate2::{Compression, write::GzEncoder};
-use latent_cycles::config::{Binarize, Classes, DataConfig, Source};
+use latent_cycles::config::{Binarize, Classes, DataConfig, Files, Source};
 use latent_cycles::data::Dataset;
 use latent_cycles::data::batches::Batches;
 use latent_cycles::data::idx::{self, Idx};
@@ -25,18 +25,33 @@ pub fn gzip(content: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// All images of some files.
+pub fn of_files(files: Files) -> DataConfig {
+    DataConfig {
+        source: Source::Idx(files),
+        classes: Classes::All,
+        ..DataConfig::default()
+    }
+}
+
+/// All images of a file without labels.
+fn of_images(path: &Path) -> DataConfig {
+    of_files(Files {
+        images: path.to_owned(),
+        ..Files::default()
+    })
+}
+
 /// Images of 3 x 2 pixels with labels, as files.
 fn write_small(folder: &Path) -> DataConfig {
     let grey: Vec<u8> = (0..5 * 6).map(|n| (n * 37 % 256) as u8).collect();
     std::fs::write(folder.join("images"), idx_bytes(&[5, 3, 2], &grey)).unwrap();
     std::fs::write(folder.join("labels.gz"), gzip(&idx_bytes(&[5], &[7, 3, 7, 9, 3]))).unwrap();
-    DataConfig {
-        source: Source::Idx,
-        images: Some(folder.join("images")),
+    of_files(Files {
+        images: folder.join("images"),
         labels: Some(folder.join("labels.gz")),
-        classes: Classes::All,
-        ..DataConfig::default()
-    }
+        ..Files::default()
+    })
 }
 
 #[test]
@@ -120,25 +135,16 @@ fn classes_and_limits_select_images() {
     .unwrap();
     assert_eq!(two.train.labels(), Some(&[1, 0, 1][..]), "the first three with one of these labels");
     assert_ne!(two.checksum(), all.checksum());
-    let unlabelled = Dataset::load(&DataConfig {
-        labels: None,
-        ..config.clone()
-    })
-    .unwrap();
+    let bare = of_images(&folder.path().join("images"));
+    let unlabelled = Dataset::load(&bare).unwrap();
     assert_eq!((unlabelled.train.len(), unlabelled.train.labels()), (5, None));
-    for (wrong, words) in [
-        (Classes::Some(vec![1]), "among the labels of the training images, [3, 7, 9]"),
-        (Classes::Some(vec![3]), "no labels to choose by"),
+    for (config, wrong, words) in [
+        (config, 1, "among the labels of the training images, [3, 7, 9]"),
+        (bare, 3, "no labels to choose by"),
     ] {
-        let labels = if words.contains("to choose by") {
-            None
-        } else {
-            config.labels.clone()
-        };
         let error = Dataset::load(&DataConfig {
-            classes: wrong,
-            labels,
-            ..config.clone()
+            classes: Classes::Some(vec![wrong]),
+            ..config
         });
         assert!(error.unwrap_err().to_string().contains(words));
     }
@@ -150,11 +156,8 @@ fn a_threshold_lights_what_is_above_it() {
     std::fs::write(folder.path().join("images"), idx_bytes(&[1, 1, 5], &[0, 1, 127, 128, 255])).unwrap();
     for (threshold, expected) in [(0.5, [0, 0, 0, 1, 1]), (0.0, [0, 1, 1, 1, 1]), (0.999, [0, 0, 0, 0, 1])] {
         let data = Dataset::load(&DataConfig {
-            source: Source::Idx,
-            images: Some(folder.path().join("images")),
-            classes: Classes::All,
-            threshold,
-            ..DataConfig::default()
+            binarize: Binarize::Threshold(threshold),
+            ..of_images(&folder.path().join("images"))
         })
         .unwrap();
         let binary = data.train.evaluation_images(Seed(1), 0);
@@ -170,13 +173,7 @@ fn every_epoch_shows_every_image_once_in_an_order_of_its_own() {
     // Image n is n in binary, so that an image tells its index.
     let grey: Vec<u8> = (0..23_u8).flat_map(|n| (0..5).map(move |bit| 255 * (n >> bit & 1))).collect();
     std::fs::write(folder.path().join("images"), idx_bytes(&[23, 5], &grey)).unwrap();
-    let data = Dataset::load(&DataConfig {
-        source: Source::Idx,
-        images: Some(folder.path().join("images")),
-        classes: Classes::All,
-        ..DataConfig::default()
-    })
-    .unwrap();
+    let data = Dataset::load(&of_images(&folder.path().join("images"))).unwrap();
     let index = |images: &PackedImages| -> Vec<usize> {
         images
             .unpack()
@@ -209,11 +206,8 @@ fn stochastic_pixels_are_drawn_anew_each_epoch_with_the_grey_value_as_probabilit
     let grey = [0, 13, 64, 128, 200, 255, 31];
     std::fs::write(folder.path().join("images"), idx_bytes(&[1, 7], &grey)).unwrap();
     let data = Dataset::load(&DataConfig {
-        source: Source::Idx,
-        images: Some(folder.path().join("images")),
-        classes: Classes::All,
         binarize: Binarize::Stochastic,
-        ..DataConfig::default()
+        ..of_images(&folder.path().join("images"))
     })
     .unwrap();
     let epochs = 10_007;

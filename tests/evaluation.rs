@@ -1,7 +1,7 @@
 //! The figures of metrics.jsonl against full enumeration.
 
 use latent_cycles::conditionals::Conditionals;
-use latent_cycles::config::{Classes, DataConfig, Source};
+use latent_cycles::config::{Classes, DataConfig, Files};
 use latent_cycles::data::Dataset;
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::evaluation::Evaluator;
@@ -11,7 +11,7 @@ use latent_cycles::latent::SteadyState;
 use latent_cycles::random::Seed;
 
 use crate::common::{Plain, random_images, random_model};
-use crate::data::idx_bytes;
+use crate::data::{idx_bytes, of_files};
 
 /// The mixture's likelihood with pi from T, against the distribution that the chain of images itself settles in.
 #[test]
@@ -42,13 +42,11 @@ fn striped() -> (tempfile::TempDir, Dataset) {
     let labels: Vec<u8> = (0..90).map(|n| if n % 3 == 0 { 4 } else { 8 }).collect();
     std::fs::write(folder.path().join("images"), idx_bytes(&[90, 7], &images)).unwrap();
     std::fs::write(folder.path().join("labels"), idx_bytes(&[90], &labels)).unwrap();
-    let data = Dataset::load(&DataConfig {
-        source: Source::Idx,
-        images: Some(folder.path().join("images")),
+    let data = Dataset::load(&of_files(Files {
+        images: folder.path().join("images"),
         labels: Some(folder.path().join("labels")),
-        classes: Classes::All,
-        ..DataConfig::default()
-    });
+        ..Files::default()
+    }));
     (folder, data.unwrap())
 }
 
@@ -102,7 +100,7 @@ fn the_judge_tells_digits_apart() {
     })
     .unwrap();
     let (train, test) = (&data.train, data.test.as_ref().unwrap());
-    let binary = |images: &latent_cycles::data::Images| images.evaluation_images(Seed(1), 0);
+    let binary = |images: &latent_cycles::data::GreyImages| images.evaluation_images(Seed(1), 0);
     let judge = Classifier::fit(&binary(train), train.labels().unwrap(), 10, Seed(1));
     let accuracy = judge.accuracy(&binary(test), test.labels().unwrap());
     // A linear classifier of 10,000 binary MNIST images reaches 0.87 to 0.90; 0.85 is five standard errors below.

@@ -1,16 +1,15 @@
 //! The complete gradient and that of the entropy production: against finite differences under enumeration, then as they are estimated.
 
-use latent_cycles::config::{GradientKind, Sampling, TrainingConfig};
 use latent_cycles::data::BinaryImages;
 use latent_cycles::data::packed::PackedImages;
-use latent_cycles::gradient::functional::{Objective, Strata};
+use latent_cycles::gradient::functional::{Objective, StratifiedSample};
 use latent_cycles::latent::SteadyState;
 use latent_cycles::model::Parameters;
 use latent_cycles::numerics::Numerics;
 use latent_cycles::record::TrainingState;
 use ndarray::{Array1, Array2};
 
-use crate::common::{Plain, flat, image, on_every_backend, random_images, random_model, relative_distance};
+use crate::common::{Plain, configured, flat, image, on_every_backend, random_images, random_model, recipe, relative_distance};
 
 /// The exact log-likelihood of images, nats each, plus a multiple of the exact latent entropy production.
 fn objective(plain: &Plain, images: &BinaryImages, entropy_weight: f64) -> f64 {
@@ -64,16 +63,16 @@ fn enumerated(plain: &Plain, images: &BinaryImages, what: Objective) -> Vec<f64>
     let (visible, latent, count) = (plain.visible(), plain.latent(), 1 << plain.visible());
     let log_p = Array2::from_shape_fn((latent * count, latent), |(n, k)| plain.log_p(&image(n % count, visible), k));
     let log_weights = Array1::from_shape_fn(latent * count, |n| plain.log_q(&image(n % count, visible), n / count));
-    let strata = Strata::new(log_p, log_weights).unwrap();
-    let (u, mut a) = data_part(plain, &strata.steady().pi(), images);
-    let pulls = strata.pulls(u.view(), what);
+    let sample = StratifiedSample::new(log_p, log_weights).unwrap();
+    let (u, mut a) = data_part(plain, &sample.steady().pi(), images);
+    let contributions = sample.contributions(u.view(), what);
     let mut w = Array2::<f64>::zeros((visible, latent));
     let mut b = Array1::<f64>::zeros(latent);
-    for (n, pull) in pulls.forward.rows().into_iter().enumerate() {
+    for (n, pull) in contributions.forward.rows().into_iter().enumerate() {
         b += &pull;
         for (i, &lit) in image(n % count, visible).iter().enumerate() {
             w.row_mut(i).scaled_add(f64::from(lit), &pull);
-            a[[n / count, i]] += f64::from(lit) * pulls.backward[n];
+            a[[n / count, i]] += f64::from(lit) * contributions.backward[n];
         }
     }
     w.iter().chain(&b).chain(&a).copied().collect()
@@ -132,21 +131,21 @@ fn both_equal_finite_differences_under_full_enumeration() {
     }
 }
 
-/// The step that a trainer takes with plain ascent at rate 1 is the gradient.
-pub fn one_step(numerics: &dyn Numerics, config: &TrainingConfig, parameters: &Parameters, images: &BinaryImages) -> Vec<f64> {
-    /// So large that the mean square beside it is nothing.
-    const LARGE: f64 = 1e6;
-    let mut config = config.clone();
-    config.rmsprop.epsilon.forward = LARGE;
-    config.rmsprop.epsilon.backward = LARGE;
+/// The step that a trainer takes with plain ascent at rate 1 is the gradient. Chains begin at dark images.
+pub fn one_step(numerics: &dyn Numerics, settings: &[&str], parameters: &Parameters, images: &BinaryImages) -> Vec<f64> {
+    /// An epsilon so large that the mean square beside it is nothing, and a learning rate as large, which cancels it.
+    const PLAIN_ASCENT: [&str; 2] = ["training.rmsprop.epsilon=1e6", "training.learning_rate=1e6"];
+    let settings = [settings, &PLAIN_ASCENT].concat();
+    let chains = configured(&settings).training.method.chains();
+    let dark = |count| PackedImages::pack(&BinaryImages::zeros((count, parameters.visible())));
     let state = TrainingState {
         parameters: parameters.clone(),
         mean_squares: Parameters::zeros(parameters.visible(), parameters.latent()),
-        chains: PackedImages::pack(&BinaryImages::zeros((config.chains, parameters.visible()))),
+        chains: chains.map(|chains| dark(chains.count)),
         step: 0,
     };
-    let mut trainer = numerics.trainer(&state, &config);
-    trainer.step(&PackedImages::pack(images), LARGE);
+    let mut trainer = numerics.trainer(&state, recipe(&settings));
+    trainer.step(&PackedImages::pack(images));
     let moved = flat(&trainer.parameters());
     moved.iter().zip(flat(parameters)).map(|(moved, before)| moved - before).collect()
 }
@@ -162,28 +161,23 @@ fn a_stratified_step_follows_the_exact_gradient_on_every_backend() {
     let parameters = random_model(15, visible, latent, 0.8);
     let plain = Plain::new(&parameters);
     let images = random_images(15, 17, visible);
-    for (gradient, entropy_weight) in [
-        (GradientKind::Complete, 0.0),
-        (GradientKind::Complete, 0.5),
-        (GradientKind::TwoStep, -0.5),
-    ] {
+    for (gradient, entropy_weight) in [("complete", 0.0), ("complete", 0.5), ("two-step", -0.5)] {
         let what = Objective {
-            complete: gradient == GradientKind::Complete,
+            complete: gradient == "complete",
             entropy_weight,
         };
         let exact = enumerated(&plain, &images, what);
         on_every_backend("stratified step", |numerics| {
             let steps: Vec<Vec<f64>> = (0..seeds)
                 .map(|seed| {
-                    let config = TrainingConfig {
-                        gradient,
-                        entropy_weight,
-                        sampling: Sampling::Stratified,
-                        chains: latent * 2003,
-                        seed,
-                        ..TrainingConfig::default()
-                    };
-                    one_step(numerics, &config, &parameters, &images)
+                    let settings = [
+                        format!("training.gradient={gradient}"),
+                        format!("training.entropy_weight={entropy_weight}"),
+                        "training.sampling=stratified".to_owned(),
+                        format!("training.chains={}", latent * 2003),
+                        format!("training.seed={seed}"),
+                    ];
+                    one_step(numerics, &settings.each_ref().map(String::as_str), &parameters, &images)
                 })
                 .collect();
             for (index, exact) in exact.iter().enumerate() {

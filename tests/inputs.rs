@@ -97,6 +97,11 @@ fn bad_input_ends_in_one_sentence() {
         ("train --set training.steps=0", 2, "training.steps is 0"),
         ("train --set model.latent=99999999999", 2, "model.latent is 99999999999"),
         (
+            "train --set model.kind=mixture --set training.learning_rate=0.1",
+            2,
+            "training.learning_rate is 0.1; it must be left out, as model.kind is \"mixture\"",
+        ),
+        (
             "train --set training.batch_size=4000",
             2,
             "training.batch_size is 4000; it must be at most the number of training images, 3119",

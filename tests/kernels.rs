@@ -1,9 +1,9 @@
 //! The CPU's kernels against plain loops in f64.
 
 use latent_cycles::data::packed::PackedImages;
-use latent_cycles::kernels::ascent::Rule;
 use latent_cycles::kernels::bits::{Bits, transpose};
-use latent_cycles::kernels::lit::lit_sums;
+use latent_cycles::kernels::products::affine;
+use latent_cycles::kernels::rmsprop::RmsProp;
 use latent_cycles::kernels::{exp, latent, logspace, pixels};
 use latent_cycles::random::{Seed, Stream, normal, unit};
 use ndarray::Array2;
@@ -32,7 +32,7 @@ fn the_exponential_is_right_to_its_stated_error() {
 
 /// Widths that use every strip, and columns beyond a block of 512; sums of whole numbers are exact in f32.
 #[test]
-fn lit_sums_are_exact_at_every_width() {
+fn affine_products_are_exact_at_every_width() {
     for (rows, columns, width) in [
         (3, 5, 1),
         (37, 61, 7),
@@ -53,11 +53,11 @@ fn lit_sums_are_exact_at_every_width() {
             }
             sums.into_raw_vec_and_offset().0
         };
-        assert_eq!(lit_sums(packed.bits(), table.view(), Some(&start)), dense(1.0));
+        assert_eq!(affine(packed.bits(), table.view(), Some(&start)), dense(1.0));
         // A transposed table lies in columns.
         let columns_first = table.t().as_standard_layout().into_owned();
-        assert_eq!(lit_sums(packed.bits(), columns_first.t(), None), dense(0.0));
-        let in_f64 = lit_sums(packed.bits(), table.mapv(f64::from).view(), None);
+        assert_eq!(affine(packed.bits(), columns_first.t(), None), dense(0.0));
+        let in_f64 = affine(packed.bits(), table.mapv(f64::from).view(), None);
         assert_eq!(in_f64, dense(0.0).into_iter().map(f64::from).collect::<Vec<_>>());
         assert_eq!(PackedImages::pack(&images).unpack(), images);
         let words = packed.bits().transposed();
@@ -92,17 +92,17 @@ fn sums_in_log_space_agree_with_f64() {
         };
         // Every term is rounded once or twice to 2^-24 of its size, about five scales.
         let tolerance = 2.0_f64.powi(-24) * (10.0 * scale + 2.0);
-        for (n, &found) in logspace::log_normalizer(a_slice, c).iter().enumerate() {
+        for (n, &found) in logspace::logsumexp(a_slice, c).iter().enumerate() {
             let expected = log_sum(&|k| wide(n, k, 0.0, c[k]), columns);
             assert!((f64::from(found) - expected).abs() < tolerance, "{found} {expected}");
         }
-        for (k, &found) in logspace::log_average(a_slice, r).iter().enumerate() {
+        for (k, &found) in logspace::log_mean_exp(a_slice, r).iter().enumerate() {
             let expected = log_sum(&|n| wide(n, k, r[n], 0.0), rows) - (rows as f64).ln();
             assert!((f64::from(found) - expected).abs() < tolerance, "{found} {expected}");
         }
-        let shift = -logspace::log_normalizer(a_slice, c).into_iter().fold(0.0, f32::max);
+        let shift = -logspace::logsumexp(a_slice, c).into_iter().fold(0.0, f32::max);
         let r = vec![shift; rows];
-        for (position, &found) in logspace::exp_sum(a_slice, &r, c).iter().enumerate() {
+        for (position, &found) in logspace::responsibilities(a_slice, &r, c).iter().enumerate() {
             let expected = wide(position / columns, position % columns, shift, c[position % columns]).exp();
             assert!(
                 (f64::from(found) - expected).abs() < 3.0 * tolerance * expected + 1e-37,
@@ -133,8 +133,8 @@ fn bernoulli_pixels_agree_with_f64() {
 }
 
 #[test]
-fn ascent_is_rmsprop_uphill_within_bounds() {
-    let rule = Rule {
+fn rmsprop_goes_uphill_within_bounds() {
+    let rule = RmsProp {
         decay: 0.9,
         epsilon: 1e-6,
         rate: 0.3,
@@ -142,7 +142,7 @@ fn ascent_is_rmsprop_uphill_within_bounds() {
     };
     let [theta, gradient, moment] = [31, 32, 33].map(|seed| normals(seed, 1, 40_009, 1.0).into_raw_vec_and_offset().0);
     let mean_square: Vec<f32> = moment.iter().map(|value| value * value).collect();
-    let (moved, square) = rule.ascend(&theta, &gradient, &mean_square);
+    let (moved, square) = rule.step(&theta, &gradient, &mean_square);
     let mut at_bound = 0;
     for i in 0..theta.len() {
         let g = f64::from(gradient[i]);
@@ -153,13 +153,13 @@ fn ascent_is_rmsprop_uphill_within_bounds() {
         at_bound += usize::from(to.abs() == 2.0);
     }
     assert!(at_bound > 100);
-    let free = Rule {
+    let free = RmsProp {
         bound: f32::INFINITY,
         ..rule
     };
-    assert!(free.ascend(&[5.0], &[1.0], &[0.0]).0[0] > 5.0);
+    assert!(free.step(&[5.0], &[1.0], &[0.0]).0[0] > 5.0);
     assert_eq!(
-        free.ascend(&[5.0], &[0.0], &[0.0]),
+        free.step(&[5.0], &[0.0], &[0.0]),
         (vec![5.0], vec![0.0]),
         "nothing pulls, nothing moves"
     );

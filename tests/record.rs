@@ -14,7 +14,7 @@ fn state() -> TrainingState {
     TrainingState {
         parameters: random_model(81, 13, 5, 1.0),
         mean_squares: random_model(82, 13, 5, 1e-20),
-        chains: PackedImages::pack(&random_images(81, 7, 13)),
+        chains: Some(PackedImages::pack(&random_images(81, 7, 13))),
         step: 1234,
     }
 }
@@ -29,6 +29,12 @@ fn models_and_checkpoints_return_bit_for_bit() {
     record::save_checkpoint(&checkpoint, &state).unwrap();
     assert_eq!(record::load_model(&model).unwrap(), state.parameters);
     assert_eq!(record::load_checkpoint(&checkpoint).unwrap(), state);
+    let without_chains = TrainingState {
+        chains: None,
+        ..state.clone()
+    };
+    record::save_checkpoint(&checkpoint, &without_chains).unwrap();
+    assert_eq!(record::load_checkpoint(&checkpoint).unwrap(), without_chains);
     assert_eq!(
         record::load_model(&checkpoint).unwrap(),
         state.parameters,

@@ -1,6 +1,6 @@
 //! The training step: its order, its optimizer, its bounds, states that come back to life, schedules and starts.
 
-use latent_cycles::config::{Config, Epsilon, Sampling, Schedule, TrainingConfig};
+use latent_cycles::config::{Ascent, Config, Schedule};
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::data::{BinaryImages, Dataset};
 use latent_cycles::latent::SteadyState;
@@ -8,16 +8,15 @@ use latent_cycles::model::Parameters;
 use latent_cycles::random::Seed;
 use latent_cycles::record::TrainingState;
 use latent_cycles::training::schedule::learning_rate;
-use latent_cycles::training::start;
-use latent_cycles::training::step::logit_bound;
+use latent_cycles::training::start::{self, logit_bound};
 
-use crate::common::{Plain, flat, on_every_backend, random_images, random_model, relative_distance};
+use crate::common::{Plain, flat, on_every_backend, random_images, random_model, recipe, relative_distance};
 
 fn state(parameters: Parameters, chains: BinaryImages) -> TrainingState {
     TrainingState {
         mean_squares: Parameters::zeros(parameters.visible(), parameters.latent()),
         parameters,
-        chains: PackedImages::pack(&chains),
+        chains: Some(PackedImages::pack(&chains)),
         step: 0,
     }
 }
@@ -38,12 +37,10 @@ fn unflatten(values: &[f64], like: &Parameters) -> Parameters {
 /// The order decides between a cycling and a reversible machine, so two other orders are computed too, and must be far away.
 #[test]
 fn the_order_within_a_step_is_move_then_gradient_then_update_on_every_backend() {
-    let config = TrainingConfig {
-        learning_rate: 0.3,
-        chain_steps: 2,
-        seed: 68,
-        ..TrainingConfig::default()
-    };
+    let settings = ["training.learning_rate=0.3", "training.chain_steps=2", "training.seed=68"];
+    let as_documented = recipe(&settings);
+    // One of the two other orders can be asked for.
+    let stale = recipe(&[&settings[..], &["training.sampling=stale"]].concat());
     let parameters = random_model(61, 7, 3, 1.0);
     let start = random_images(61, 101, 7);
     let images = random_images(62, 53, 7);
@@ -66,7 +63,7 @@ fn the_order_within_a_step_is_move_then_gradient_then_update_on_every_backend() 
                     *v = 0.9 * *v + 0.1 * g * g;
                     *value += 0.3 * g / (v.sqrt() + 1e-15);
                 }
-                let bound = logit_bound(config.probability_floor);
+                let bound = logit_bound(as_documented.probability_floor);
                 let backward = values.len() - 7 * 3;
                 values[backward..].iter_mut().for_each(|logit| *logit = logit.clamp(-bound, bound));
                 let updated = unflatten(&values, &theta);
@@ -79,8 +76,8 @@ fn the_order_within_a_step_is_move_then_gradient_then_update_on_every_backend() 
             }
             flat(&theta)
         };
-        let mut trainer = numerics.trainer(&state(parameters.clone(), start.clone()), &config);
-        (0..3).for_each(|_| trainer.step(&PackedImages::pack(&images), 0.3));
+        let mut trainer = numerics.trainer(&state(parameters.clone(), start.clone()), as_documented.clone());
+        (0..3).for_each(|_| trainer.step(&PackedImages::pack(&images)));
         let found = flat(&trainer.parameters());
         let backend = numerics.device().backend;
         let distance = relative_distance(&found, &follow("as documented"));
@@ -92,13 +89,8 @@ fn the_order_within_a_step_is_move_then_gradient_then_update_on_every_backend() 
             let distance = relative_distance(&found, &follow(other));
             assert!(distance > 1e-2, "{backend}: {other} would not be noticed ({distance:e})");
         }
-        // One of the two can be asked for.
-        let stale = TrainingConfig {
-            sampling: Sampling::Stale,
-            ..config.clone()
-        };
-        let mut trainer = numerics.trainer(&state(parameters.clone(), start.clone()), &stale);
-        (0..3).for_each(|_| trainer.step(&PackedImages::pack(&images), 0.3));
+        let mut trainer = numerics.trainer(&state(parameters.clone(), start.clone()), stale.clone());
+        (0..3).for_each(|_| trainer.step(&PackedImages::pack(&images)));
         let distance = relative_distance(&flat(&trainer.parameters()), &follow("gradient at the images before the move"));
         assert!(distance < 1e-4, "{backend}, stale: {distance:e}");
     });
@@ -117,19 +109,11 @@ fn a_dead_state_comes_back_to_life_on_every_backend() {
     let chains = BinaryImages::zeros((17, 11));
     on_every_backend("revival", |numerics| {
         let bias_after = |epsilon: f64| {
-            let config = TrainingConfig {
-                rmsprop: latent_cycles::config::RmsPropConfig {
-                    decay: 0.9,
-                    epsilon: Epsilon {
-                        forward: epsilon,
-                        // The backward matrix stands still, and with it the pull.
-                        backward: 1e6,
-                    },
-                },
-                ..TrainingConfig::default()
-            };
-            let mut trainer = numerics.trainer(&state(parameters.clone(), chains.clone()), &config);
-            (0..100).for_each(|_| trainer.step(&PackedImages::pack(&images), 5e-3));
+            // The backward matrix stands still, and with it the pull.
+            let epsilon = format!("training.rmsprop.epsilon={{ forward = {epsilon:e}, backward = 1e6 }}");
+            let recipe = recipe(&["training.learning_rate=5e-3", &epsilon]);
+            let mut trainer = numerics.trainer(&state(parameters.clone(), chains.clone()), recipe);
+            (0..100).for_each(|_| trainer.step(&PackedImages::pack(&images)));
             let after = trainer.parameters();
             assert!(after.is_finite());
             after.forward_bias[0]
@@ -142,20 +126,20 @@ fn a_dead_state_comes_back_to_life_on_every_backend() {
 
 #[test]
 fn a_pixel_that_never_lights_stays_within_the_floor_on_every_backend() {
-    let mut config = TrainingConfig {
-        probability_floor: 1e-3,
-        ..TrainingConfig::default()
-    };
-    // The forward matrix stands still, so that no state dies in these large steps.
-    config.rmsprop.epsilon.forward = 1.0;
+    let recipe = recipe(&[
+        "training.probability_floor=1e-3",
+        "training.learning_rate=0.1",
+        // The forward matrix stands still, so that no state dies in these large steps.
+        "training.rmsprop.epsilon.forward=1.0",
+    ]);
     let bound = (0.999_f64 / 0.001).ln();
     let mut images = random_images(64, 13, 7);
     images.column_mut(0).fill(0);
     images.column_mut(1).fill(1);
     on_every_backend("floor", |numerics| {
         let start = state(random_model(64, 7, 3, 0.1), random_images(65, 17, 7));
-        let mut trainer = numerics.trainer(&start, &config);
-        (0..200).for_each(|_| trainer.step(&PackedImages::pack(&images), 0.1));
+        let mut trainer = numerics.trainer(&start, recipe.clone());
+        (0..200).for_each(|_| trainer.step(&PackedImages::pack(&images)));
         let after = trainer.parameters();
         assert!(after.is_finite());
         for k in 0..3 {
@@ -175,21 +159,19 @@ fn a_pixel_that_never_lights_stays_within_the_floor_on_every_backend() {
 
 #[test]
 fn schedules_start_at_the_learning_rate_and_end_where_they_say() {
-    let config = |schedule| TrainingConfig {
-        steps: 1000,
-        learning_rate: 0.02,
-        schedule,
-        ..TrainingConfig::default()
-    };
     for (schedule, middle, last) in [
         (Schedule::Constant, 0.02, 0.02),
         (Schedule::Linear, 0.01, 0.00002),
         (Schedule::Cosine, 0.01, 0.02 * 0.5 * (1.0 + (std::f64::consts::PI * 0.999).cos())),
     ] {
-        let config = config(schedule);
-        assert_eq!(learning_rate(&config, 0), 0.02);
-        assert!((learning_rate(&config, 500) - middle).abs() < 1e-12);
-        assert!((learning_rate(&config, 999) - last).abs() < 1e-12);
+        let ascent = Ascent {
+            learning_rate: 0.02,
+            schedule,
+            ..Ascent::default()
+        };
+        assert_eq!(learning_rate(&ascent, 0, 1000), 0.02);
+        assert!((learning_rate(&ascent, 500, 1000) - middle).abs() < 1e-12);
+        assert!((learning_rate(&ascent, 999, 1000) - last).abs() < 1e-12);
     }
 }
 
@@ -235,8 +217,9 @@ fn the_random_start_lies_around_the_mean_of_the_data() {
             assert!((f64::from(state.parameters.backward[[k, pixel]]) - center).abs() < 3.0);
         }
     }
-    assert_eq!((state.chains.len(), state.chains.pixels()), (500, 784));
-    let lit = state.chains.unpack().iter().map(|&lit| f64::from(lit)).sum::<f64>() / 500.0;
+    let chains = state.chains.expect("the default machine has chains");
+    assert_eq!((chains.len(), chains.pixels()), (500, 784));
+    let lit = chains.unpack().iter().map(|&lit| f64::from(lit)).sum::<f64>() / 500.0;
     let expected: f64 = mean.iter().sum();
     assert!((lit - expected).abs() < 20.0, "{lit} lit pixels a chain, {expected} in the data");
 }

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
 
+use latent_cycles::config::Config;
 use latent_cycles::sweep::plan::Plan;
 
 use crate::command::run;
-use crate::common::{interrupt, program, root};
+use crate::common::{configured, interrupt, program, root};
 
 /// Settings of a run of a fraction of a second.
 const SMALL: &str = "[set]
@@ -106,9 +107,11 @@ fn variants_add_their_own_settings_and_grids() {
         ]
     );
     let (slow, wide) = (&plan.runs[0].config, &plan.runs[4].config);
-    assert_eq!((slow.training.steps, slow.training.chains, slow.model.scale), (9, 10, 0.1));
-    assert_eq!((wide.training.steps, wide.training.chains, wide.model.scale), (7, 40, 0.1));
-    assert_eq!((wide.model.latent, wide.training.learning_rate), (30, 1e-3));
+    let chains = |config: &Config| config.training.method.chains().unwrap().count;
+    assert_eq!((slow.training.steps, chains(slow), slow.model.init.scale()), (9, 10, 0.1));
+    assert_eq!((wide.training.steps, chains(wide), wide.model.init.scale()), (7, 40, 0.1));
+    let rate = wide.training.method.ascent().unwrap().learning_rate;
+    assert_eq!((wide.model.latent, rate), (30, 1e-3));
     assert_eq!(
         plan.keys,
         [
@@ -221,6 +224,37 @@ fn impossible_sweeps_are_refused() {
         ("samples = 0", "samples must be a whole number"),
         ("[set]\nmodel.latent = 2001", "an analysis takes at most 2000"),
         (
+            "[set]\nmodel.kind = \"mixture\"\n[grid]\ntraining.learning_rate = [0.01, 0.1]",
+            "F.toml, run learning_rate-0.1: training.learning_rate is 0.1; it must be left out",
+        ),
+        (
+            "[grid]\ntraining.chains = [7, 11]\n[[variants]]\nname = \"a\"\n[[variants]]\nname = \"b\"\nset.model.kind = \"rbm\"",
+            "F.toml, run b-chains-7: training.chains is 7; it must be left out",
+        ),
+        (
+            &variant("set.model.kind = \"mixture\"\nset.training.batch_size = 7"),
+            "F.toml, run a: training.batch_size is 7; it must be left out",
+        ),
+        (
+            &variant("set.model.kind = \"mixture\"\ngrid.training.rmsprop.epsilon.forward = [1e-6]"),
+            "F.toml, run a-forward-1e-6: training.rmsprop.epsilon is ",
+        ),
+        (
+            &format!(
+                "{}set.training.chain_steps = 2",
+                variant("[[variants]]\nname = \"b\"\nset.training.sampling = \"stratified\"\n")
+            ),
+            "F.toml, run b: training.chain_steps is 2; it must be left out",
+        ),
+        (
+            "[set]\ntraining.em.restarts = 3",
+            "F.toml: training.em.restarts is 3; it must be left out",
+        ),
+        (
+            "[set]\ntraining.chains = 7\n[[variants]]\nname = \"a\"\nset.model.kind = \"rbm\"\n[[variants]]\nname = \"b\"\nset.model.kind = \"mixture\"",
+            "F.toml: training.chains is 7; it must be left out",
+        ),
+        (
             "[grid]\ntraining.rmsprop.epsilon = [1e-3, 1e-6]\n[[variants]]\nname = \"a\"\ngrid.training.rmsprop.epsilon = { forward = [1e-3], backward = [1e-4] }",
             "has the same configuration as run",
         ),
@@ -239,6 +273,39 @@ fn impossible_sweeps_are_refused() {
     let (status, stdout, stderr) = sweep(folder.path(), &[]);
     assert_eq!((status, stdout.as_str(), stderr.lines().count()), (2, "", 1), "{stderr}");
     assert!(!folder.path().join("out").exists());
+}
+
+/// What the sweep's own `[set]` says may be for some of the variants, whichever come first, and a default value is no setting; every run has
+/// the configuration that it would have alone.
+#[test]
+fn settings_of_the_sweep_may_be_for_some_of_its_variants() {
+    let gradient = "[[variants]]\nname = \"two-step\"\ngrid.training.chain_steps = [2, 3]\n";
+    let em = "[[variants]]\nname = \"mixture\"\nset.model.kind = \"mixture\"\nset.training.batch_size = 500\n";
+    let images = "[[variants]]\nname = \"images\"\nset.model = { kind = \"mixture\", init = \"images\" }\n";
+    let record = "[[variants]]\nname = \"record\"\nset.model = { kind = \"mixture\", init = \"record\", record = \"x.mpk\" }\n";
+    let set = "[set]\nmodel.scale = 0.1\ntraining.chains = 7\ntraining.em.restarts = 3\n";
+    for variants in [[gradient, em, images, record], [record, images, em, gradient]] {
+        let plan = plan(&[set, &variants.concat()].concat());
+        assert_eq!(plan.keys[2..], ["model.record", "training.batch_size", "training.chain_steps"]);
+        for run in &plan.runs {
+            let (settings, values): (&[&str], _) = match run.name.as_str() {
+                "two-step-chain_steps-2" => (&["training.chain_steps=2", "training.chains=7", "model.scale=0.1"], ["500", "2"]),
+                "two-step-chain_steps-3" => (&["training.chain_steps=3", "training.chains=7", "model.scale=0.1"], ["500", "3"]),
+                "mixture" => (&["model.kind=mixture", "training.em.restarts=3", "model.scale=0.1"], ["", ""]),
+                "images" => (&["model.kind=mixture", "model.init=images", "training.em.restarts=3"], ["", ""]),
+                "record" => (&["model.kind=mixture", "model.init=record", "model.record=x.mpk"], ["", ""]),
+                other => panic!("{other}"),
+            };
+            assert_eq!(run.config, configured(settings), "{}", run.name);
+            assert_eq!(run.values[3..], values, "{}: a key that it does not use has no value", run.name);
+            // The run reads what the sweep writes for it, and refuses what it does not use.
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("config.toml");
+            std::fs::write(&path, run.config.to_toml()).unwrap();
+            assert_eq!(Config::load(Some(&path), &[]).unwrap(), run.config, "{}", run.name);
+        }
+        assert_eq!(plan.runs.len(), 5);
+    }
 }
 
 /// One of six runs cannot train: the others do, as `train` alone would; a second sweep does only what is new.

@@ -4,10 +4,10 @@ use burn::tensor::Tensor;
 use burn_cuda::{Cuda, CudaDevice};
 
 use super::BackendError;
-use crate::numerics::{DeviceInfo, Numerics, On};
+use crate::numerics::{DeviceInfo, Inspect, On};
 use crate::panics::quietly;
 
-pub(super) fn open() -> Result<Box<dyn Numerics>, BackendError> {
+pub(super) fn open() -> Result<Box<dyn Inspect>, BackendError> {
     let device = CudaDevice::default();
     // The first array starts the device; without a driver that panics.
     quietly(|| Tensor::<Cuda, 1>::zeros([1], &device).into_data()).map_err(|problem| BackendError::Device { backend: "cuda", problem })?;

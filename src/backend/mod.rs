@@ -8,7 +8,7 @@ mod wgpu;
 use burn_ndarray::NdArrayDevice;
 use clap::ValueEnum;
 
-use crate::numerics::{DeviceInfo, Numerics, On};
+use crate::numerics::{DeviceInfo, Inspect, Numerics, On};
 use crate::ops::cpu::NdArrayBackend;
 
 /// The backends. The program always has ndarray; each of the others is a cargo feature of the same name.
@@ -69,6 +69,14 @@ impl BackendName {
     /// # Errors
     /// When the build lacks the backend or the machine has no such device, in one sentence.
     pub fn open(self) -> Result<Box<dyn Numerics>, BackendError> {
+        Ok(self.inspect()?)
+    }
+
+    /// As [`BackendName::open`], with the operations that tests look at one by one.
+    ///
+    /// # Errors
+    /// As [`BackendName::open`].
+    pub fn inspect(self) -> Result<Box<dyn Inspect>, BackendError> {
         match self {
             Self::Ndarray => Ok(Box::new(On::<NdArrayBackend> {
                 device: NdArrayDevice::Cpu,

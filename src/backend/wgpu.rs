@@ -6,10 +6,10 @@ use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
 use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice};
 
 use super::BackendError;
-use crate::numerics::{DeviceInfo, Numerics, On};
+use crate::numerics::{DeviceInfo, Inspect, On};
 use crate::panics::{one_line, quietly};
 
-pub(super) fn open() -> Result<Box<dyn Numerics>, BackendError> {
+pub(super) fn open() -> Result<Box<dyn Inspect>, BackendError> {
     /// The device is started once in a process.
     static DEVICE: OnceLock<Result<DeviceInfo, BackendError>> = OnceLock::new();
     Ok(Box::new(On::<Wgpu> {

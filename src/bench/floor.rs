@@ -6,10 +6,9 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use crate::data::packed::PackedImages;
-use crate::model::Model;
-use crate::ops::{ChainBackend, Images};
+use crate::model::{Model, Parameters};
+use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::{Seed, Stream};
-use crate::record::TrainingState;
 
 /// The parts of the floor on some backend; milliseconds.
 pub trait Floor {
@@ -27,8 +26,8 @@ pub trait Floor {
 /// The floor on a device of backend B.
 pub(crate) struct FloorOn<B: ChainBackend> {
     model: Model<B>,
-    chains: Images<B>,
-    images: Images<B>,
+    chains: DeviceImages<B>,
+    images: DeviceImages<B>,
     /// As 0.0 and 1.0, `[N, D]` and `[B, D]`.
     dense: [Tensor<B, 2>; 2],
     /// Something of the shape `[N, L]` and `[B, L]`.
@@ -37,13 +36,13 @@ pub(crate) struct FloorOn<B: ChainBackend> {
 }
 
 impl<B: ChainBackend> FloorOn<B> {
-    pub(crate) fn new(state: &TrainingState, images: &PackedImages, device: &B::Device) -> Self {
-        let chains = Images::new(&state.chains, device);
-        let images = Images::new(images, device);
-        let latent = state.parameters.latent();
-        let weights = |images: &Images<B>| Tensor::full([images.len(), latent], 0.1, device);
+    pub(crate) fn new(parameters: &Parameters, chains: &PackedImages, images: &PackedImages, device: &B::Device) -> Self {
+        let chains = DeviceImages::new(chains, device);
+        let images = DeviceImages::new(images, device);
+        let latent = parameters.latent();
+        let weights = |images: &DeviceImages<B>| Tensor::full([images.len(), latent], 0.1, device);
         Self {
-            model: Model::new(&state.parameters, device),
+            model: Model::new(parameters, device),
             weights: [weights(&chains), weights(&images)],
             dense: [B::unpack(&chains), B::unpack(&images)],
             chains,
@@ -99,13 +98,9 @@ impl<B: ChainBackend> Floor for FloorOn<B> {
 }
 
 /// [`Floor::memory`] on the CPU: parameters, their mean squares, chains and images copied once, by all threads. Milliseconds.
-pub fn host_memory(state: &TrainingState, images: &PackedImages) -> f64 {
-    let parameters = [&state.parameters, &state.mean_squares];
-    let numbers: usize = parameters
-        .iter()
-        .map(|p| p.forward.len() + p.forward_bias.len() + p.backward.len())
-        .sum();
-    let words = images.words().len() + state.chains.words().len();
+pub fn host_memory(parameters: &Parameters, chains: &PackedImages, images: &PackedImages) -> f64 {
+    let numbers = 2 * (parameters.forward.len() + parameters.forward_bias.len() + parameters.backward.len());
+    let words = images.words().len() + chains.words().len();
     let source = vec![1_u32; numbers + words];
     let mut copy = vec![0_u32; numbers + words];
     let start = Instant::now();

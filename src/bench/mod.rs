@@ -8,12 +8,13 @@ use std::time::Instant;
 use serde::Serialize;
 
 use self::floor::{Floor, host_memory};
-use crate::config::Config;
+use crate::config::{Ascent, Chains, Config, GradientKind, Method, Schedule};
 use crate::data::batches::Batches;
 use crate::data::{DataError, Dataset};
 use crate::numerics::Numerics;
 use crate::random::Seed;
-use crate::training::start::initial_state;
+use crate::training::start::{initial_chains, initial_state};
+use crate::training::step::{Recipe, Update};
 
 /// D, L, B and N of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,28 +82,45 @@ impl Row {
 /// # Errors
 /// When an array of these sizes is larger than a device takes.
 pub fn measure(backends: &[Box<dyn Numerics>], sizes: Sizes, seconds: f64) -> Result<Vec<Row>, DataError> {
+    let ascent = Ascent {
+        batch_size: sizes.batch,
+        // A linear schedule would end.
+        schedule: Schedule::Constant,
+        ..Ascent::default()
+    };
     let mut config = Config::default();
     config.model.latent = sizes.latent;
-    config.training.batch_size = sizes.batch;
-    config.training.chains = sizes.chains;
+    let kind = GradientKind::TwoStep {
+        chains: Chains {
+            count: sizes.chains,
+            ..Chains::default()
+        },
+        stale: false,
+    };
+    config.training.method = Method::Gradient {
+        kind,
+        ascent: ascent.clone(),
+    };
     for numerics in backends {
         // Batches go on from epoch to epoch, so that there are as many images as are asked for.
         config.check_against(sizes.batch, sizes.visible, numerics.device().largest_array)?;
     }
     let data = Dataset::load(&config.data)?.resampled(sizes.visible);
     let state = initial_state(&config, &data.train, sizes.visible).expect("a random start reads no file");
+    let chains = initial_chains(&state.parameters, sizes.chains, Seed(0));
+    let recipe = Recipe::new(&config.training, Update::Gradient { kind, ascent });
     let images = Batches::new(&data.train, sizes.batch, Seed(0)).at(0);
 
     let mut steps: Vec<_> = backends
         .iter()
         .map(|numerics| {
-            let mut trainer = numerics.trainer(&state, &config.training);
+            let mut trainer = numerics.trainer(&state, recipe.clone());
             let mut batches = Batches::new(&data.train, sizes.batch, Seed(0));
             let mut step = 0;
             move |count: u64| {
                 let start = Instant::now();
                 for _ in 0..count {
-                    trainer.step(&batches.at(step), config.training.learning_rate);
+                    trainer.step(&batches.at(step));
                     step += 1;
                 }
                 trainer.wait();
@@ -110,7 +128,10 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: Sizes, seconds: f64) -> Re
             }
         })
         .collect();
-    let mut floors: Vec<Box<dyn Floor>> = backends.iter().map(|numerics| numerics.floor(&state, &images)).collect();
+    let mut floors: Vec<Box<dyn Floor>> = backends
+        .iter()
+        .map(|numerics| numerics.floor(&state.parameters, &chains, &images))
+        .collect();
     let counts: Vec<u64> = steps.iter_mut().map(calibrate).collect();
 
     let mut found = vec![Samples::default(); backends.len()];
@@ -123,7 +144,7 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: Sizes, seconds: f64) -> Re
             found[index].products.push(products);
             found[index].sampler.push(floors[index].sampler());
             found[index].memory.push(match numerics.device().host {
-                true => host_memory(&state, &images),
+                true => host_memory(&state.parameters, &chains, &images),
                 false => floors[index].memory(),
             });
         }

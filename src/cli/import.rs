@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::train::{manifest, now};
 use super::{program, say, shell};
 use crate::backend::BackendName;
 use crate::config::{Config, ConfigError};
 use crate::data::Dataset;
 use crate::exchange;
 use crate::record;
-use crate::training::folder::{RunFolder, Status};
+use crate::training::folder::RunFolder;
+use crate::training::manifest::{Manifest, Status};
 
 /// Make a run's folder from a safetensors file
 ///
@@ -63,10 +63,8 @@ impl Import {
         folder.write_config(&config)?;
         record::save_model(&folder.file("model.mpk"), &parameters)?;
         let numerics = BackendName::Ndarray.open()?;
-        let mut manifest = manifest(&config, &data, numerics.device(), None);
-        manifest.commit = commit.map(str::to_owned);
-        manifest.status = Status::Imported;
-        manifest.end = Some(now());
+        let mut manifest = Manifest::new(&config, folder.config_checksum()?, &data, numerics.device(), commit);
+        manifest.ended(Status::Imported, 0);
         folder.write_manifest(&manifest)?;
         let path = shell(folder.path());
         say(format_args!(

@@ -26,6 +26,7 @@ use crate::data::DataError;
 use crate::sweep::folder::SweepFolderError;
 use crate::sweep::plan::PlanError;
 use crate::training::folder::FolderError;
+use crate::training::session::SessionError;
 
 /// The program's arguments.
 #[derive(Parser)]
@@ -90,10 +91,8 @@ fn exit_status(error: &anyhow::Error) -> u8 {
     let usage = error.is::<Usage>()
         || matches!(error.downcast_ref(), Some(DataError::Config(_)))
         || error.is::<ConfigError>()
-        || matches!(
-            error.downcast_ref(),
-            Some(FolderError::Exists(_) | FolderError::NotARun(_) | FolderError::Config(_))
-        )
+        || error.downcast_ref().is_some_and(SessionError::is_of_usage)
+        || error.downcast_ref().is_some_and(FolderError::is_of_usage)
         || error.is::<PlanError>()
         || error.downcast_ref().is_some_and(SweepFolderError::is_of_usage);
     if usage { 2 } else { 1 }

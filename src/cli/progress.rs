@@ -11,8 +11,8 @@ use crate::training::metrics::Metrics;
 /// Shows the progress of one training run.
 pub struct Progress {
     display: Display,
+    run: String,
     steps: u64,
-    step: u64,
     /// The step of the line printed last.
     printed: Option<u64>,
 }
@@ -24,8 +24,8 @@ enum Display {
 }
 
 impl Progress {
-    /// From a step to the last one.
-    pub fn new(step: u64, steps: u64, quiet: bool) -> Self {
+    /// Of the run in a folder, from a step to the last one.
+    pub fn new(run: &str, step: u64, steps: u64, quiet: bool) -> Self {
         let display = if quiet {
             Display::Nothing
         } else if std::io::stderr().is_terminal() && std::io::stdout().is_terminal() {
@@ -43,24 +43,31 @@ impl Progress {
         };
         Self {
             display,
+            run: run.to_owned(),
             steps,
-            step,
             printed: None,
         }
     }
 
-    /// Leaves the bar as it is and gives the last step seen.
-    pub fn close(self) -> u64 {
+    /// Leaves the bar as it is.
+    pub fn close(self) {
         if let Display::Bar(bar) = self.display {
             bar.abandon();
         }
-        self.step
     }
 }
 
 impl Observer for Progress {
+    fn pseudo_count(&mut self, pseudo_count: f64) {
+        let line = format!("{}: pseudo-count {pseudo_count}", self.run);
+        match &self.display {
+            Display::Bar(bar) => bar.suspend(|| say(line)),
+            Display::Lines => say(line),
+            Display::Nothing => (),
+        }
+    }
+
     fn stepped(&mut self, step: u64) {
-        self.step = step;
         if let Display::Bar(bar) = &self.display {
             bar.set_position(step);
         }

@@ -7,7 +7,8 @@ use crate::config::Config;
 use crate::data::{Dataset, likely_size};
 use crate::model::Parameters;
 use crate::record::{self, RecordError};
-use crate::training::folder::{Manifest, checkpoints, last_checkpoint, read_config, read_manifest};
+use crate::training::folder::{checkpoints, last_checkpoint, read_config, read_manifest};
+use crate::training::manifest::Manifest;
 
 /// The run that a record belongs to.
 pub struct RunOf {

@@ -1,12 +1,12 @@
 //! Configuration from a file and from `--set key=value`, with errors that name the place and the nearest known key.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::{Table, Value};
 
 use crate::files::{self, FileError};
 
-use super::{Classes, Config, DataConfig, ModelConfig};
+use super::{Config, WrittenConfig, known_keys};
 
 /// The longest configuration file that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -62,36 +62,35 @@ impl Config {
     /// The configuration of a file (the defaults, without one) with `key=value` settings on top, checked.
     ///
     /// # Errors
-    /// Names the file and line, or the setting, and what to write instead.
+    /// Names the file and line, or the setting, and what to write instead. A key that the machine does not use is refused.
     pub fn load(file: Option<&Path>, settings: &[String]) -> Result<Self, ConfigError> {
         let mut table = Table::new();
         if let Some(path) = file {
             let text = files::read_at_most(path, LONGEST)?;
             table = parse(&String::from_utf8_lossy(&text), &path.display().to_string())?;
         }
-        let mut config: Self = from_table(&table, "the configuration")?;
+        let mut written = WrittenConfig::from_table(&table, "the configuration")?;
         for setting in settings {
             let place = format!("--set {}", setting.replace('\n', "\\n"));
             overlay(&mut table, setting, &place)?;
-            config = from_table(&table, &place)?;
+            written = WrittenConfig::from_table(&table, &place)?;
         }
-        config.check()?;
-        Ok(config)
+        let (config, unused) = written.resolve()?;
+        unused.into_iter().next().map_or(Ok(config), |unused| Err(unused.into()))
     }
 
-    /// The configuration in a text that stands in `place`, checked.
+    /// The configuration in a text that stands in `place`, checked. Keys that the machine does not use are passed over: older versions wrote
+    /// all keys to config.toml.
     ///
     /// # Errors
     /// As [`Config::load`].
     pub fn from_toml(text: &str, place: &str) -> Result<Self, ConfigError> {
-        let config: Self = from_table(&parse(text, place)?, place)?;
-        config.check()?;
-        Ok(config)
+        Ok(WrittenConfig::from_table(&parse(text, place)?, place)?.resolve()?.0)
     }
 
-    /// The whole configuration as TOML.
+    /// The whole configuration as TOML: the keys that the machine uses.
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).unwrap_or_default()
+        toml::to_string(&WrittenConfig::from(self)).unwrap_or_default()
     }
 }
 
@@ -99,7 +98,7 @@ impl Config {
 fn parse(text: &str, place: &str) -> Result<Table, ConfigError> {
     let table: Table = toml::from_str(text).map_err(|error| syntax(&error, text, place))?;
     check_keys(&Value::Table(table.clone()), "", &known_keys(), place)?;
-    toml::from_str::<Config>(text).map_err(|error| syntax(&error, text, place))?;
+    toml::from_str::<WrittenConfig>(text).map_err(|error| syntax(&error, text, place))?;
     Ok(table)
 }
 
@@ -115,40 +114,6 @@ pub(crate) fn syntax(error: &toml::de::Error, text: &str, place: &str) -> Config
         },
         problem: plain(error.message()),
     }
-}
-
-pub(crate) fn from_table(table: &Table, place: &str) -> Result<Config, ConfigError> {
-    with_implied(table)
-        .try_into()
-        .map_err(|error: toml::de::Error| ConfigError::Syntax {
-            place: place.to_owned(),
-            problem: plain(error.message()),
-        })
-}
-
-/// A table with the keys that follow from others, where they are left out: a kind of model has a gradient, and what needs the latent
-/// kernel needs images from every state.
-fn with_implied(table: &Table) -> Table {
-    let mut table = table.clone();
-    let kind = table.get("model").and_then(|model| model.get("kind")).and_then(Value::as_str);
-    let gradient = match kind {
-        Some("rbm") => Some("exact"),
-        Some("mixture") => Some("em"),
-        _ => None,
-    };
-    let empty = Value::Table(Table::new());
-    if let Some(training) = table.entry("training").or_insert(empty).as_table_mut() {
-        if let Some(gradient) = gradient {
-            training.entry("gradient").or_insert_with(|| gradient.into());
-        }
-        let complete = training.get("gradient").and_then(Value::as_str) == Some("complete");
-        let weight = training.get("entropy_weight");
-        let weighted = weight.is_some_and(|weight| weight.as_float().unwrap_or(0.0) != 0.0 || weight.as_integer().unwrap_or(0) != 0);
-        if complete || weighted {
-            training.entry("sampling").or_insert_with(|| "stratified".into());
-        }
-    }
-    table
 }
 
 /// Puts one `key=value` into a table. The value is TOML; what is not TOML is a string, so that paths and words need no quotes.
@@ -197,7 +162,7 @@ pub(crate) fn merge(table: &mut Table, key: &str, value: Value) {
 }
 
 /// The TOML reader's words without Rust's.
-fn plain(message: &str) -> String {
+pub(super) fn plain(message: &str) -> String {
     [
         ("u64", "a whole number"),
         ("u32", "a whole number"),
@@ -243,42 +208,4 @@ fn distance(known: &str, path: &str) -> usize {
     let name = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
     let whole = strsim::damerau_levenshtein(known, path);
     whole.min(1 + strsim::damerau_levenshtein(&name(known), &name(path)))
-}
-
-/// The dotted paths of all keys, from a configuration in which every optional one is set.
-pub(crate) fn known_keys() -> Vec<String> {
-    let path = Some(PathBuf::new());
-    let complete = Config {
-        data: DataConfig {
-            images: path.clone(),
-            labels: path.clone(),
-            test_images: path.clone(),
-            test_labels: path.clone(),
-            max_images: Some(1),
-            max_test_images: Some(1),
-            classes: Classes::All,
-            ..DataConfig::default()
-        },
-        model: ModelConfig {
-            record: path,
-            ..ModelConfig::default()
-        },
-        ..Config::default()
-    };
-    let mut keys = Vec::new();
-    if let Ok(value) = Value::try_from(complete) {
-        collect_keys(&value, "", &mut keys);
-    }
-    keys
-}
-
-fn collect_keys(value: &Value, path: &str, keys: &mut Vec<String>) {
-    if let Value::Table(table) = value {
-        for (key, value) in table {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            collect_keys(value, &path, keys);
-        }
-    } else {
-        keys.push(path.to_owned());
-    }
 }

@@ -1,26 +1,31 @@
 //! What can be configured, and the defaults. The same text with a comment on every key is configs/default.toml.
+//!
+//! [`Config`] holds what a run uses and no more: a machine's settings stand where its kind and method are chosen. `written` has the
+//! configuration as it is written, with every key of every machine.
 
 mod check;
 mod load;
 mod training;
+mod written;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::load::ConfigError;
-pub(crate) use self::load::{check_keys, from_table, known_keys, merge, syntax};
-pub use self::training::{EmConfig, Epsilon, GradientKind, HeldOutWord, PseudoCount, RmsPropConfig, Sampling, Schedule, TrainingConfig};
+pub(crate) use self::load::{check_keys, merge, syntax};
 
-/// The whole configuration of a run; TOML keys are the names of the fields.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+pub use self::training::{Ascent, Chains, EmConfig, Epsilon, GradientKind, HeldOutWord, Method, PseudoCount, Schedule, TrainingConfig};
+pub(crate) use self::written::{Unused, WrittenConfig, known_keys};
+
+/// The whole configuration of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// Images and how they become binary.
     pub data: DataConfig,
     /// Size and start of the model.
     pub model: ModelConfig,
-    /// The training step and how often it is taken.
+    /// How long it is trained, and by which method.
     pub training: TrainingConfig,
     /// The figures computed while training.
     pub evaluation: EvaluationConfig,
@@ -29,47 +34,42 @@ pub struct Config {
 }
 
 /// `[data]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DataConfig {
     /// Where images come from.
     pub source: Source,
-    /// IDX file of training images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub images: Option<PathBuf>,
-    /// IDX file of their labels.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub labels: Option<PathBuf>,
-    /// IDX file of test images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_images: Option<PathBuf>,
-    /// IDX file of their labels.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_labels: Option<PathBuf>,
     /// The classes in use.
     pub classes: Classes,
     /// Keep the first so many training images of these classes.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_images: Option<usize>,
     /// Keep the first so many test images of these classes.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_test_images: Option<usize>,
     /// How grey becomes binary.
     pub binarize: Binarize,
-    /// A pixel is lit if its grey value, as a fraction of 255, is larger.
-    pub threshold: f64,
 }
 
 /// `data.source`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The images inside the program.
     Bundled,
     /// The full MNIST set in burn-dataset's cache.
     Mnist,
-    /// Files named by `data.images` and so on.
-    Idx,
+    /// IDX files.
+    Idx(Files),
+}
+
+/// The files of `data.source = "idx"`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Training images.
+    pub images: PathBuf,
+    /// Their labels.
+    pub labels: Option<PathBuf>,
+    /// Test images.
+    pub test_images: Option<PathBuf>,
+    /// Their labels.
+    pub test_labels: Option<PathBuf>,
 }
 
 /// `data.classes`
@@ -82,30 +82,21 @@ pub enum Classes {
 }
 
 /// `data.binarize`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Binarize {
-    /// Lit above `data.threshold`.
-    Threshold,
+    /// Lit where the grey value, as a fraction of 255, is above `data.threshold`.
+    Threshold(f64),
     /// Lit with the grey value as probability, drawn anew each epoch.
     Stochastic,
 }
 
-/// `[model]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// `[model]`; its kind follows from [`TrainingConfig::method`].
+#[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
-    /// Which machine.
-    pub kind: ModelKind,
     /// L, the number of latent states.
     pub latent: usize,
     /// How the parameters start.
     pub init: Init,
-    /// Standard deviation of the initial parameters around the data's mean.
-    pub scale: f64,
-    /// The record to start from, with `init = "record"`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub record: Option<PathBuf>,
 }
 
 /// `model.kind`
@@ -120,20 +111,45 @@ pub enum ModelKind {
     Mixture,
 }
 
-/// `model.init`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// `model.init`; `scale` is `model.scale`, the standard deviation of the initial parameters around the data's mean. Machines in equilibrium
+/// start as `Random`, `Images` or `Record`.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Init {
     /// Both matrices random, the backward one around the data's mean.
-    Random,
+    Random {
+        /// `model.scale`
+        scale: f64,
+    },
     /// The forward matrix is the Bayes posterior of the backward one: no currents at the start.
-    Reversible,
+    Reversible {
+        /// `model.scale`
+        scale: f64,
+    },
     /// As reversible, but with the posterior of each state's successor: the states follow each other in one ring.
-    Cyclic,
+    Cyclic {
+        /// `model.scale`
+        scale: f64,
+    },
     /// The backward matrix halfway between a training image of each state and the data's mean, the forward one random.
-    Images,
-    /// A record made earlier.
-    Record,
+    Images {
+        /// `model.scale`, of the forward matrix; machines in equilibrium have no use for it.
+        scale: f64,
+    },
+    /// The record in this file.
+    Record(PathBuf),
+}
+
+impl Init {
+    /// `model.scale`; of a start from a record, the default.
+    pub fn scale(&self) -> f64 {
+        match self {
+            Self::Random { scale } | Self::Reversible { scale } | Self::Cyclic { scale } | Self::Images { scale } => *scale,
+            Self::Record(_) => Self::SCALE,
+        }
+    }
+
+    /// `model.scale` by default.
+    pub(crate) const SCALE: f64 = 0.5;
 }
 
 /// `[evaluation]`
@@ -160,15 +176,10 @@ impl Default for DataConfig {
     fn default() -> Self {
         Self {
             source: Source::Bundled,
-            images: None,
-            labels: None,
-            test_images: None,
-            test_labels: None,
             classes: Classes::Some(vec![0, 1, 2]),
             max_images: None,
             max_test_images: None,
-            binarize: Binarize::Threshold,
-            threshold: 0.5,
+            binarize: Binarize::Threshold(0.5),
         }
     }
 }
@@ -176,11 +187,8 @@ impl Default for DataConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
-            kind: ModelKind::Nonequilibrium,
             latent: 10,
-            init: Init::Random,
-            scale: 0.5,
-            record: None,
+            init: Init::Random { scale: Init::SCALE },
         }
     }
 }

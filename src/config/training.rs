@@ -1,39 +1,95 @@
-//! `[training]`: the step, how often it is taken, and what it follows.
+//! `[training]`: how long, from which seed, and by which method.
 
 use serde::{Deserialize, Serialize};
 
 use super::ModelKind;
 
 /// `[training]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TrainingConfig {
     /// Parameter updates.
     pub steps: u64,
-    /// B, images in a minibatch.
+    /// The seed of everything random in the run.
+    pub seed: u64,
+    /// Every pixel keeps at least this probability to be lit, and to be dark, in every state.
+    pub probability_floor: f64,
+    /// What an update follows, with the settings that it needs.
+    pub method: Method,
+}
+
+/// How a machine is trained, with the settings that this takes and no other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Method {
+    /// Uphill along a gradient.
+    Gradient {
+        /// Which one.
+        kind: GradientKind,
+        /// How far, and from which images.
+        ascent: Ascent,
+    },
+    /// Mixture: expectation and maximization.
+    Em(EmConfig),
+}
+
+/// `model.kind`, `training.gradient` and `training.sampling` of a machine that follows a gradient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum GradientKind {
+    /// Nonequilibrium: over the last two steps of the persistent chains.
+    TwoStep {
+        /// The persistent chains.
+        chains: Chains,
+        /// Take the gradient at the images that the chains arrived at before the last update.
+        stale: bool,
+    },
+    /// Nonequilibrium: at images drawn anew from every latent state, weighted by the steady state.
+    Stratified {
+        /// Images drawn at each update, shared among the latent states.
+        images: usize,
+        /// Follow all steps of the chain instead of the last two.
+        complete: bool,
+        /// What is added to the objective: this many times the entropy production of the latent chain.
+        entropy_weight: f64,
+    },
+    /// RBM: exact.
+    Exact,
+    /// RBM: persistent contrastive divergence, the model term from persistent chains.
+    Pcd {
+        /// The persistent chains.
+        chains: Chains,
+    },
+}
+
+/// Persistent chains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chains {
+    /// N, `training.chains`.
+    pub count: usize,
+    /// k, `training.chain_steps`: full steps of every chain between two updates.
+    pub steps: usize,
+}
+
+/// RMSprop on minibatches: `v <- decay v + (1 - decay) g^2`, `theta <- theta + rate g / (sqrt(v) + epsilon)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ascent {
+    /// B, `training.batch_size`: images in a minibatch.
     pub batch_size: usize,
-    /// N, persistent chains.
-    pub chains: usize,
-    /// k, full steps of every chain between two updates.
-    pub chain_steps: usize,
     /// The learning rate at the start.
     pub learning_rate: f64,
     /// How the learning rate changes.
     pub schedule: Schedule,
-    /// The seed of everything random in the run.
-    pub seed: u64,
-    /// Which gradient is followed; each belongs to one kind of model.
-    pub gradient: GradientKind,
-    /// Which of the model's images the gradient is taken at.
-    pub sampling: Sampling,
-    /// What is added to the objective: this many times the entropy production of the latent chain.
-    pub entropy_weight: f64,
-    /// Every pixel keeps at least this probability to be lit, and to be dark, in every state.
-    pub probability_floor: f64,
-    /// The optimizer.
-    pub rmsprop: RmsPropConfig,
-    /// What expectation and maximization need.
-    pub em: EmConfig,
+    /// `training.rmsprop.decay`: memory of the mean square.
+    pub decay: f64,
+    /// `training.rmsprop.epsilon`: added to the root of the mean square.
+    pub epsilon: Epsilon,
+}
+
+/// `[training.em]`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EmConfig {
+    /// Images added to each state's count of images, and to its lit and dark pixels.
+    pub pseudo_count: PseudoCount,
+    /// Starts that are tried; the best of them is trained.
+    pub restarts: u32,
 }
 
 /// `training.schedule`
@@ -46,55 +102,6 @@ pub enum Schedule {
     Linear,
     /// Down to zero along half a cosine.
     Cosine,
-}
-
-/// `training.gradient`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GradientKind {
-    /// Nonequilibrium: over the last two steps of the chain.
-    TwoStep,
-    /// Nonequilibrium: over all steps of the chain.
-    Complete,
-    /// RBM: with the exact model term.
-    Exact,
-    /// RBM: persistent contrastive divergence, the model term from the chains.
-    Pcd,
-    /// Mixture: expectation and maximization in place of a gradient.
-    Em,
-}
-
-impl GradientKind {
-    /// The kind of model that it trains.
-    pub fn trains(self) -> ModelKind {
-        match self {
-            Self::TwoStep | Self::Complete => ModelKind::Nonequilibrium,
-            Self::Exact | Self::Pcd => ModelKind::Rbm,
-            Self::Em => ModelKind::Mixture,
-        }
-    }
-}
-
-/// `training.sampling`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sampling {
-    /// Those that the persistent chains arrive at with the present parameters.
-    Persistent,
-    /// Those that the persistent chains arrived at with the parameters before the last update.
-    Stale,
-    /// New ones from every latent state, weighted by the steady state of the present parameters.
-    Stratified,
-}
-
-/// `[training.em]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EmConfig {
-    /// Images added to each state's count of images, and to its lit and dark pixels.
-    pub pseudo_count: PseudoCount,
-    /// Starts that are tried; the best of them is trained.
-    pub restarts: u32,
 }
 
 /// `training.em.pseudo_count`
@@ -115,17 +122,7 @@ pub enum HeldOutWord {
     HeldOut,
 }
 
-/// `[training.rmsprop]`: `v <- decay v + (1 - decay) g^2`, `theta <- theta + rate g / (sqrt(v) + epsilon)`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RmsPropConfig {
-    /// Memory of the mean square.
-    pub decay: f64,
-    /// Added to the root of the mean square; one number, or one for each matrix.
-    pub epsilon: Epsilon,
-}
-
-/// `training.rmsprop.epsilon`
+/// `training.rmsprop.epsilon`: one number, or one for each matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "EpsilonText")]
 pub struct Epsilon {
@@ -135,22 +132,40 @@ pub struct Epsilon {
     pub backward: f64,
 }
 
-impl TrainingConfig {
-    /// B, out of so many training images: expectation and maximization takes all of them.
-    pub fn batch_of(&self, images: usize) -> usize {
-        match self.gradient {
-            GradientKind::Em => images,
-            _ => self.batch_size,
+impl Method {
+    /// The kind of machine that it trains.
+    pub fn machine(&self) -> ModelKind {
+        match self {
+            Self::Gradient { kind, .. } => match kind {
+                GradientKind::TwoStep { .. } | GradientKind::Stratified { .. } => ModelKind::Nonequilibrium,
+                GradientKind::Exact | GradientKind::Pcd { .. } => ModelKind::Rbm,
+            },
+            Self::Em(_) => ModelKind::Mixture,
         }
     }
 
-    /// The same with a pseudo-count that was chosen.
-    pub fn with_pseudo_count(&self, count: f64) -> Self {
-        let pseudo_count = PseudoCount::Number(count);
-        Self {
-            em: EmConfig { pseudo_count, ..self.em },
-            ..self.clone()
+    /// Its optimizer; expectation and maximization has none.
+    pub fn ascent(&self) -> Option<&Ascent> {
+        match self {
+            Self::Gradient { ascent, .. } => Some(ascent),
+            Self::Em(_) => None,
         }
+    }
+
+    /// Its persistent chains, if it has any.
+    pub fn chains(&self) -> Option<Chains> {
+        match self {
+            Self::Gradient {
+                kind: GradientKind::TwoStep { chains, .. } | GradientKind::Pcd { chains },
+                ..
+            } => Some(*chains),
+            _ => None,
+        }
+    }
+
+    /// B, out of so many training images: expectation and maximization takes all of them.
+    pub fn batch_of(&self, images: usize) -> usize {
+        self.ascent().map_or(images, |ascent| ascent.batch_size)
     }
 }
 
@@ -158,18 +173,42 @@ impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
             steps: 6000,
+            seed: 1,
+            probability_floor: 1e-4,
+            method: Method::default(),
+        }
+    }
+}
+
+impl Default for Method {
+    fn default() -> Self {
+        Self::Gradient {
+            kind: GradientKind::TwoStep {
+                chains: Chains::default(),
+                stale: false,
+            },
+            ascent: Ascent::default(),
+        }
+    }
+}
+
+impl Default for Chains {
+    fn default() -> Self {
+        Self { count: 500, steps: 1 }
+    }
+}
+
+impl Default for Ascent {
+    fn default() -> Self {
+        Self {
             batch_size: 500,
-            chains: 500,
-            chain_steps: 1,
             learning_rate: 0.01,
             schedule: Schedule::Linear,
-            seed: 1,
-            gradient: GradientKind::TwoStep,
-            sampling: Sampling::Persistent,
-            entropy_weight: 0.0,
-            probability_floor: 1e-4,
-            rmsprop: RmsPropConfig::default(),
-            em: EmConfig::default(),
+            decay: 0.9,
+            epsilon: Epsilon {
+                forward: 1e-15,
+                backward: 1e-15,
+            },
         }
     }
 }
@@ -179,18 +218,6 @@ impl Default for EmConfig {
         Self {
             pseudo_count: PseudoCount::HeldOut(HeldOutWord::HeldOut),
             restarts: 10,
-        }
-    }
-}
-
-impl Default for RmsPropConfig {
-    fn default() -> Self {
-        Self {
-            decay: 0.9,
-            epsilon: Epsilon {
-                forward: 1e-15,
-                backward: 1e-15,
-            },
         }
     }
 }
@@ -212,7 +239,7 @@ struct EpsilonTable {
 
 impl Default for EpsilonTable {
     fn default() -> Self {
-        let Epsilon { forward, backward } = RmsPropConfig::default().epsilon;
+        let Epsilon { forward, backward } = Ascent::default().epsilon;
         Self { forward, backward }
     }
 }

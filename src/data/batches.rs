@@ -1,6 +1,6 @@
 //! Minibatches over shuffled epochs, as a function of the step alone.
 
-use super::Images;
+use super::GreyImages;
 use super::packed::PackedImages;
 use crate::random::{Seed, Stream, permutation};
 
@@ -9,7 +9,7 @@ use crate::random::{Seed, Stream, permutation};
 /// Image number `m` of the sequence belongs to epoch `m / n`; each epoch has an order of its own. A batch may straddle two epochs, so
 /// every image is seen equally often. Nothing but the step says where one is, which makes a resumed run see the same batches.
 pub struct Batches<'data> {
-    images: &'data Images,
+    images: &'data GreyImages,
     size: usize,
     seed: Seed,
     /// The order of the latest epoch, kept because it serves many batches.
@@ -19,7 +19,7 @@ pub struct Batches<'data> {
 
 impl<'data> Batches<'data> {
     /// Batches of `size` images.
-    pub fn new(images: &'data Images, size: usize, seed: Seed) -> Self {
+    pub fn new(images: &'data GreyImages, size: usize, seed: Seed) -> Self {
         Self {
             images,
             size,
@@ -50,6 +50,6 @@ impl<'data> Batches<'data> {
     }
 }
 
-fn order(images: &Images, seed: Seed, epoch: u64) -> Vec<usize> {
+fn order(images: &GreyImages, seed: Seed, epoch: u64) -> Vec<usize> {
     permutation(&mut seed.generator(Stream::Shuffle, epoch, 0), images.len())
 }

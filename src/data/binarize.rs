@@ -4,7 +4,7 @@ use ndarray::Array2;
 use rand::Rng;
 use rayon::prelude::*;
 
-use super::Images;
+use super::GreyImages;
 use super::packed::{PackedImages, pack_row};
 use crate::config::Binarize;
 use crate::random::uniform;
@@ -20,10 +20,10 @@ pub enum Binarization {
 
 impl Binarization {
     /// From the configuration; a pixel is lit if grey / 255 > threshold.
-    pub fn new(kind: Binarize, threshold: f64) -> Self {
+    pub fn new(kind: Binarize) -> Self {
         match kind {
             // grey > 255 t for an integer grey is grey > floor(255 t).
-            Binarize::Threshold => Self::Threshold((255.0 * threshold).floor() as u8),
+            Binarize::Threshold(threshold) => Self::Threshold((255.0 * threshold).floor() as u8),
             Binarize::Stochastic => Self::Stochastic,
         }
     }
@@ -37,7 +37,7 @@ impl Binarization {
     }
 }
 
-impl Images {
+impl GreyImages {
     /// The binary form of some images, in the order of `indices`; `generator` gives the draws of the image at a position and index,
     /// and is not asked where nothing is drawn.
     pub fn binary<R: Rng>(&self, indices: &[usize], generator: impl Fn(usize, usize) -> R + Sync) -> PackedImages {

@@ -3,6 +3,7 @@
 pub mod batches;
 pub mod binarize;
 pub mod idx;
+#[cfg(feature = "mnist")]
 mod mnist;
 pub mod packed;
 
@@ -26,6 +27,12 @@ pub enum DataError {
     /// A file of images or labels cannot be used.
     #[error(transparent)]
     Idx(#[from] IdxError),
+    /// The program was built without burn-dataset.
+    #[error(
+        "data.source = \"mnist\" is not in this build of the program; build it with `cargo build --release --features mnist`, or use \
+         data.source = \"bundled\""
+    )]
+    MnistNotBuilt,
     /// No home for burn-dataset's cache.
     #[error("data.source = \"mnist\" needs a cache folder and the system names none; set XDG_CACHE_HOME to one")]
     NoCacheFolder,
@@ -76,14 +83,14 @@ pub struct Dataset {
     /// The label of each class; labels of images are indices into this list. Empty without labels.
     pub classes: Vec<u8>,
     /// Images to train on.
-    pub train: Images,
+    pub train: GreyImages,
     /// Images to judge by.
-    pub test: Option<Images>,
+    pub test: Option<GreyImages>,
 }
 
 /// A set of grey images, and how they become binary.
 #[derive(Clone, Debug)]
-pub struct Images {
+pub struct GreyImages {
     /// Grey values, `[n, D]`.
     grey: Array2<u8>,
     labels: Option<Vec<usize>>,
@@ -98,7 +105,7 @@ impl Dataset {
     /// # Errors
     /// When a file is missing or malformed, or when images, labels, classes and limits do not go together.
     pub fn load(config: &DataConfig) -> Result<Self, DataError> {
-        let (name, train, test) = match config.source {
+        let (name, train, test) = match &config.source {
             Source::Bundled => {
                 let [train, test] = bundled()?;
                 (
@@ -107,21 +114,20 @@ impl Dataset {
                     Some(test),
                 )
             }
+            #[cfg(feature = "mnist")]
             Source::Mnist => {
                 let [train, test] = mnist::load()?;
                 ("MNIST".to_owned(), train, Some(test))
             }
-            Source::Idx => {
-                let images = config
-                    .images
-                    .as_deref()
-                    .ok_or_else(|| DataError::Inconsistent("data.source = \"idx\" needs data.images, the path of an IDX file".into()))?;
-                let train = read_pair(images, config.labels.as_deref(), "data.labels")?;
-                let test = match &config.test_images {
-                    Some(images) => Some(read_pair(images, config.test_labels.as_deref(), "data.test_labels")?),
+            #[cfg(not(feature = "mnist"))]
+            Source::Mnist => return Err(DataError::MnistNotBuilt),
+            Source::Idx(files) => {
+                let train = read_pair(&files.images, files.labels.as_deref(), "data.labels")?;
+                let test = match &files.test_images {
+                    Some(images) => Some(read_pair(images, files.test_labels.as_deref(), "data.test_labels")?),
                     None => None,
                 };
-                (images.display().to_string(), train, test)
+                (files.images.display().to_string(), train, test)
             }
         };
         if let Some(test) = &test
@@ -134,7 +140,7 @@ impl Dataset {
         }
         let classes = choose_classes(&config.classes, &train, test.as_ref())?;
         let (rows, columns) = (train.rows, train.columns);
-        let binarization = Binarization::new(config.binarize, config.threshold);
+        let binarization = Binarization::new(config.binarize);
         Ok(Self {
             name,
             rows,
@@ -156,7 +162,7 @@ impl Dataset {
     pub fn resampled(mut self, visible: usize) -> Self {
         let pixels: Vec<usize> = (0..visible).map(|pixel| pixel * self.visible() / visible).collect();
         for images in std::iter::once(&mut self.train).chain(&mut self.test) {
-            *images = Images::new(images.grey.select(Axis(1), &pixels), images.labels.take(), images.binarization);
+            *images = GreyImages::new(images.grey.select(Axis(1), &pixels), images.labels.take(), images.binarization);
         }
         (self.rows, self.columns) = (1, visible);
         self
@@ -178,7 +184,7 @@ impl Dataset {
     }
 }
 
-impl Images {
+impl GreyImages {
     fn new(grey: Array2<u8>, labels: Option<Vec<usize>>, binarization: Binarization) -> Self {
         Self {
             binary: match binarization {
@@ -317,7 +323,7 @@ fn choose_classes(classes: &Classes, train: &Raw, test: Option<&Raw>) -> Result<
 }
 
 /// Keeps the images of the chosen classes, at most `limit` of them.
-fn select(raw: Raw, classes: &[u8], limit: Option<usize>, binarization: Binarization, what: &str) -> Result<Images, DataError> {
+fn select(raw: Raw, classes: &[u8], limit: Option<usize>, binarization: Binarization, what: &str) -> Result<GreyImages, DataError> {
     let visible = raw.rows * raw.columns;
     let count = raw.pixels.len() / visible;
     let class_of = |image: usize| match &raw.labels {
@@ -341,5 +347,5 @@ fn select(raw: Raw, classes: &[u8], limit: Option<usize>, binarization: Binariza
     let kept = pixels.len() / visible;
     let grey = Array2::from_shape_vec((kept, visible), pixels)
         .map_err(|error| DataError::Inconsistent(format!("the {what} images do not form a table: {error}")))?;
-    Ok(Images::new(grey, (labels.len() == kept).then_some(labels), binarization))
+    Ok(GreyImages::new(grey, (labels.len() == kept).then_some(labels), binarization))
 }

@@ -23,7 +23,7 @@ use burn::tensor::Tensor;
 
 use super::zeros;
 use crate::model::Model;
-use crate::ops::{ChainBackend, Images};
+use crate::ops::{ChainBackend, DeviceImages};
 
 /// dl/db and dl/dA of a tied [`Model`], in nats per image and unit of the parameter.
 #[derive(Clone, Debug)]
@@ -35,10 +35,10 @@ pub struct TiedGradient<B: ChainBackend> {
 }
 
 /// The gradient with the exact model term, `E[ p(k|x) ] = pi_k` and `E[ p(k|x) x_i ] = pi_k s(A_ki)`, at a minibatch of images.
-pub fn exact<B: ChainBackend>(model: &Model<B>, images: &Images<B>) -> TiedGradient<B> {
+pub fn exact<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> TiedGradient<B> {
     let (means, log_dark) = B::bernoulli(model.backward.val()); //                s(A_ki)         [L, D]
     let bias = model.forward_bias.val().unsqueeze::<2>();
-    let pi = B::normalized(bias - log_dark).exp(); //                             pi_k            [1, L]
+    let pi = B::log_softmax_rows(bias - log_dark).exp(); //                             pi_k            [1, L]
     let (r, rho) = posterior(model, images); //                                   p(k|x_n)        [B, L]
     TiedGradient {
         bias: (rho - pi.clone()).squeeze_dim(0),
@@ -48,7 +48,7 @@ pub fn exact<B: ChainBackend>(model: &Model<B>, images: &Images<B>) -> TiedGradi
 
 /// The gradient with the model term from N persistent `chains`: persistent contrastive divergence (T. Tieleman, ICML 2008), with
 /// probabilities in place of sampled hidden states. Its error is that of the chains, which must visit every state in proportion to pi.
-pub fn persistent<B: ChainBackend>(model: &Model<B>, images: &Images<B>, chains: &Images<B>) -> TiedGradient<B> {
+pub fn persistent<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>, chains: &DeviceImages<B>) -> TiedGradient<B> {
     let (of_data, of_chains) = B::both(|| posterior_means(model, images), || posterior_means(model, chains));
     TiedGradient {
         bias: (of_data.0 - of_chains.0).squeeze_dim(0),
@@ -57,14 +57,14 @@ pub fn persistent<B: ChainBackend>(model: &Model<B>, images: &Images<B>, chains:
 }
 
 /// `mean_n p(k|x_n)`, `[1, L]`, and `mean_n p(k|x_n) x_ni`, `[L, D]`.
-pub fn posterior_means<B: ChainBackend>(model: &Model<B>, images: &Images<B>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+pub fn posterior_means<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let (p, mean) = posterior(model, images);
-    (mean, B::lit_totals(images, p).transpose() / images.len() as f64)
+    (mean, B::transposed_product(images, p).transpose() / images.len() as f64)
 }
 
 /// `p(k|x_n)`, `[N, L]`, and its mean over n, `[1, L]`.
-fn posterior<B: ChainBackend>(model: &Model<B>, images: &Images<B>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+fn posterior<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let log_p = model.log_forward(images);
-    let mean = B::log_average(log_p.clone(), zeros(&log_p)).exp();
+    let mean = B::log_mean_exp(log_p.clone(), zeros(&log_p)).exp();
     (log_p.exp(), mean)
 }

@@ -25,7 +25,7 @@ use crate::latent::{ChainError, SteadyState};
 use crate::logs::log_sum_exp;
 
 /// Images drawn in every state, as many in each, seen through p; all in f64 on the host.
-pub struct Strata {
+pub struct StratifiedSample {
     /// `ln p(k|x)`, `[L M, L]`, the images of state 0 first.
     log_p: Array2<f64>,
     /// The logarithm of each image's weight among those of its state, `[L M]`; the weights of a state sum to 1.
@@ -44,7 +44,7 @@ pub struct Objective {
 }
 
 /// What each image adds to the gradient.
-pub struct Pulls {
+pub struct Contributions {
     /// `dF/dW_ik = sum_n x_ni c_nk` and `dF/db_k = sum_n c_nk`: c, `[L M, L]`.
     pub forward: Array2<f64>,
     /// `dF/dA_ki = sum_{n of k} x_ni h_n`: h, `[L M]`. The mean of each state is taken off as a baseline, which removes the term with
@@ -52,7 +52,7 @@ pub struct Pulls {
     pub backward: Array1<f64>,
 }
 
-impl Strata {
+impl StratifiedSample {
     /// From `ln p(k|x)` of the images and the logarithms of their weights.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Strata {
             log_sum_exp(terms.view())
         });
         Ok(Self {
-            steady: SteadyState::from_logs(normalized(log_transition))?,
+            steady: SteadyState::from_logs(log_softmax(log_transition))?,
             log_p,
             log_weights,
         })
@@ -81,13 +81,13 @@ impl Strata {
     }
 
     /// What each image adds to the gradient, where `dl/dpi = u`, `[L]`.
-    pub fn pulls(&self, u: ArrayView1<f64>, objective: Objective) -> Pulls {
+    pub fn contributions(&self, u: ArrayView1<f64>, objective: Objective) -> Contributions {
         let pi = self.steady.pi();
         // A constant in u changes nothing, and taking it off keeps digits.
         let centred = &u - u.dot(&pi);
         let fundamental = Fundamental::of(&self.steady);
         let v = if objective.complete { fundamental.times(&centred) } else { centred };
-        let entropy = (objective.entropy_weight != 0.0).then(|| EntropyPull::of(&self.steady, &fundamental));
+        let entropy = (objective.entropy_weight != 0.0).then(|| EntropyGradient::of(&self.steady, &fundamental));
         let lambda = objective.entropy_weight;
 
         let mut forward = Array2::zeros(self.log_p.dim());
@@ -114,18 +114,18 @@ impl Strata {
             h -= h.dot(&weights);
             h *= &weights;
         }
-        Pulls { forward, backward }
+        Contributions { forward, backward }
     }
 }
 
 /// `G_ij` of the entropy production, with the term that rare transitions make large kept as a logarithm.
-struct EntropyPull<'a> {
+struct EntropyGradient<'a> {
     steady: &'a SteadyState,
     /// `pi_i ( ln(F_ij / F_ji) + 1 + [ Z dsigma/dpi ]_j )`
     mild: Array2<f64>,
 }
 
-impl<'a> EntropyPull<'a> {
+impl<'a> EntropyGradient<'a> {
     fn of(steady: &'a SteadyState, fundamental: &Fundamental) -> Self {
         let log_flux = |i, j| steady.log_flux(i, j);
         let states = steady.states();
@@ -169,7 +169,7 @@ impl Fundamental {
 }
 
 /// Rows that sum to 1 to the last bit, as far as logarithms can.
-fn normalized(mut logs: Array2<f64>) -> Array2<f64> {
+fn log_softmax(mut logs: Array2<f64>) -> Array2<f64> {
     for mut row in logs.rows_mut() {
         row -= log_sum_exp(row.view());
     }

@@ -28,7 +28,7 @@ pub mod stratified;
 use burn::tensor::Tensor;
 
 use crate::model::Model;
-use crate::ops::{ChainBackend, Images};
+use crate::ops::{ChainBackend, DeviceImages};
 
 /// dl/dW, dl/db and dl/dA of a [`Model`], in nats per image and unit of the parameter.
 #[derive(Clone, Debug)]
@@ -45,13 +45,13 @@ pub struct Gradient<B: ChainBackend> {
 ///
 /// Every ratio is formed in log space. `p(k|x') u_k = exp(ln p + ln u)` is at most `N rho_k`, since pi is the chains' own mean: a
 /// state that no chain visits gives a large but finite pull back to life, with no division and no clamp.
-pub fn two_step<B: ChainBackend>(model: &Model<B>, images: &Images<B>, chains: &Images<B>) -> Gradient<B> {
+pub fn two_step<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>, chains: &DeviceImages<B>) -> Gradient<B> {
     let [latent] = model.forward_bias.dims();
 
     let ((log_p, log_pi), data) = B::both(
         || {
             let log_p = model.log_forward(chains); //                              ln p(k|x')      [N, L]
-            let log_pi = B::log_average(log_p.clone(), zeros(&log_p)); //          ln pi_k         [1, L]
+            let log_pi = B::log_mean_exp(log_p.clone(), zeros(&log_p)); //          ln pi_k         [1, L]
             (log_p, log_pi)
         },
         || Data::of(model, images),
@@ -60,8 +60,8 @@ pub fn two_step<B: ChainBackend>(model: &Model<B>, images: &Images<B>, chains: &
 
     let ((forward, forward_bias), backward) = B::both(
         || {
-            let (excess, sums) = B::excess(log_p, shares.log_u.clone()); //        of each chain   [N, L]
-            let forward = B::lit_totals(chains, excess); //                        dl/dW_ik        [D, L]
+            let (excess, sums) = B::softmax_gradient(log_p, shares.log_u.clone()); //        of each chain   [N, L]
+            let forward = B::transposed_product(chains, excess); //                        dl/dW_ik        [D, L]
             (forward, sums.reshape([latent])) //                                   dl/db_k         [L]
         },
         || shares.residuals(images), //                                            dl/dA_ki        [L, D]
@@ -83,7 +83,7 @@ struct Data<B: ChainBackend> {
 }
 
 impl<B: ChainBackend> Data<B> {
-    fn of(model: &Model<B>, images: &Images<B>) -> Self {
+    fn of(model: &Model<B>, images: &DeviceImages<B>) -> Self {
         let (means, log_dark) = B::bernoulli(model.backward.val());
         Self {
             means,
@@ -105,9 +105,9 @@ struct Shares<B: ChainBackend> {
 
 impl<B: ChainBackend> Shares<B> {
     fn of(data: Data<B>, log_pi: Tensor<B, 2>) -> Self {
-        let minus_log_density = -B::log_normalizer(data.log_q.clone(), log_pi.clone());
+        let minus_log_density = -B::logsumexp(data.log_q.clone(), log_pi.clone());
         Self {
-            log_u: B::log_average(data.log_q.clone(), minus_log_density.clone()),
+            log_u: B::log_mean_exp(data.log_q.clone(), minus_log_density.clone()),
             minus_log_density,
             log_pi,
             data,
@@ -115,8 +115,8 @@ impl<B: ChainBackend> Shares<B> {
     }
 
     /// dl/dA, `[L, D]`.
-    fn residuals(&self, images: &Images<B>) -> Tensor<B, 2> {
-        let r = B::exp_sum(self.data.log_q.clone(), self.minus_log_density.clone(), self.log_pi.clone()); // r_nk     [B, L]
+    fn residuals(&self, images: &DeviceImages<B>) -> Tensor<B, 2> {
+        let r = B::responsibilities(self.data.log_q.clone(), self.minus_log_density.clone(), self.log_pi.clone()); // r_nk     [B, L]
         let rho = (self.log_pi.clone() + self.log_u.clone()).exp(); //                            mean_n r_nk         [1, L]
         B::residuals(images, r, rho, self.data.means.clone())
     }

@@ -6,14 +6,14 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use ndarray::{Array1, Array2, Axis};
 
-use super::functional::{Objective, Strata};
+use super::functional::{Objective, StratifiedSample};
 use super::{Data, Gradient, Shares};
 use crate::model::{Model, matrix, to_matrix, to_vector, vector};
-use crate::ops::{ChainBackend, Images};
+use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::Draws;
 
 /// `each` images from `q(.|k)` of every state k, those of state 0 first.
-pub fn draw<B: ChainBackend>(model: &Model<B>, each: usize, draws: Draws) -> Images<B> {
+pub fn draw<B: ChainBackend>(model: &Model<B>, each: usize, draws: Draws) -> DeviceImages<B> {
     let [latent] = model.forward_bias.dims();
     let states: Vec<i32> = (0..latent * each).map(|n| (n / each) as i32).collect();
     let count = states.len();
@@ -25,13 +25,18 @@ pub fn draw<B: ChainBackend>(model: &Model<B>, each: usize, draws: Draws) -> Ima
 /// model's own images `drawn` by [`draw`], two or more of each state.
 ///
 /// Entropy production rests on rare transitions, which few draws overstate; its gradient here is that of the estimate.
-pub fn stratified<B: ChainBackend>(model: &Model<B>, images: &Images<B>, drawn: &Images<B>, objective: Objective) -> Gradient<B> {
+pub fn stratified<B: ChainBackend>(
+    model: &Model<B>,
+    images: &DeviceImages<B>,
+    drawn: &DeviceImages<B>,
+    objective: Objective,
+) -> Gradient<B> {
     let [latent, visible] = model.backward.dims();
     let device = model.forward_bias.device();
     let log_p = to_matrix(model.log_forward(drawn)).mapv(f64::from);
     let count = log_p.nrows();
     let each = count / latent;
-    let Ok(strata) = Strata::new(log_p, Array1::from_elem(count, -(each as f64).ln())) else {
+    let Ok(strata) = StratifiedSample::new(log_p, Array1::from_elem(count, -(each as f64).ln())) else {
         // The parameters are no numbers any more, and must not look as if they were.
         return Gradient {
             forward: Tensor::full([visible, latent], f32::NAN, &device),
@@ -43,22 +48,22 @@ pub fn stratified<B: ChainBackend>(model: &Model<B>, images: &Images<B>, drawn: 
     let log_pi = strata.steady().log_pi().mapv(|log_pi| log_pi as f32);
     let shares = Shares::of(Data::of(model, images), vector(&log_pi, &device).unsqueeze());
     let u = to_vector(shares.log_u.clone().squeeze_dim::<1>(0)).mapv(|log_u| f64::from(log_u).exp());
-    let pulls = strata.pulls(u.view(), objective);
+    let contributions = strata.contributions(u.view(), objective);
 
     // The baseline was made of the M images themselves.
     let unbiased = each as f64 / (each - 1) as f64;
     let by_state = Array2::from_shape_fn((count, latent), |(n, k)| {
         if n / each == k {
-            (unbiased * pulls.backward[n]) as f32
+            (unbiased * contributions.backward[n]) as f32
         } else {
             0.0
         }
     });
-    let bias = pulls.forward.sum_axis(Axis(0)).mapv(|sum| sum as f32);
-    let forward = matrix(&pulls.forward.mapv(|pull| pull as f32), &device);
+    let bias = contributions.forward.sum_axis(Axis(0)).mapv(|sum| sum as f32);
+    let forward = matrix(&contributions.forward.mapv(|pull| pull as f32), &device);
     Gradient {
-        forward: B::lit_totals(drawn, forward),
+        forward: B::transposed_product(drawn, forward),
         forward_bias: vector(&bias, &device),
-        backward: shares.residuals(images) + B::lit_totals(drawn, matrix(&by_state, &device)).transpose(),
+        backward: shares.residuals(images) + B::transposed_product(drawn, matrix(&by_state, &device)).transpose(),
     }
 }

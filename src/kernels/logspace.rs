@@ -8,7 +8,7 @@ use super::exp::{exp, larger, largest, sum};
 const BLOCK: usize = 128;
 
 /// `ln sum_k e^(a_nk + c_k)` for every row of a `[N, L]`, `[N]`.
-pub fn log_normalizer(a: &[f32], columns: &[f32]) -> Vec<f32> {
+pub fn logsumexp(a: &[f32], columns: &[f32]) -> Vec<f32> {
     let latent = columns.len();
     let mut normalizers = vec![0.0; a.len() / latent];
     let grain = super::grain(normalizers.len(), 4 * latent);
@@ -44,7 +44,7 @@ fn row_normalizer(row: &[f32], columns: &[f32], terms: &mut [f32]) -> f32 {
 /// `ln mean_n e^(a_nk + r_n)` for every column of a `[N, L]`, `[L]`.
 ///
 /// Sums over the rows of a block are in f32, sums over blocks in f64; the count is divided out before the logarithm.
-pub fn log_average(a: &[f32], rows: &[f32]) -> Vec<f32> {
+pub fn log_mean_exp(a: &[f32], rows: &[f32]) -> Vec<f32> {
     let latent = a.len() / rows.len();
     let blocks: Vec<(Vec<f32>, Vec<f32>)> = a
         .par_chunks(BLOCK * latent)
@@ -88,7 +88,7 @@ fn column_sums(a: &[f32], rows: &[f32], latent: usize) -> (Vec<f32>, Vec<f32>) {
 }
 
 /// `e^(a_nk + r_n + c_k)`, `[N, L]`.
-pub fn exp_sum(a: &[f32], rows: &[f32], columns: &[f32]) -> Vec<f32> {
+pub fn responsibilities(a: &[f32], rows: &[f32], columns: &[f32]) -> Vec<f32> {
     let latent = columns.len();
     let mut values = vec![0.0; a.len()];
     let grain = super::grain(rows.len(), 2 * latent);
@@ -135,7 +135,7 @@ pub fn log_softmax(a: &[f32], latent: usize) -> Vec<f32> {
 }
 
 /// `p_nk ( u_k - sum_j p_nj u_j ) / N`, `[N, L]`, from ln p `[N, L]` and ln u `[L]`; and its sum over n, `[L]`.
-pub fn excess(log_p: &[f32], log_u: &[f32]) -> (Vec<f32>, Vec<f32>) {
+pub fn softmax_gradient(log_p: &[f32], log_u: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let latent = log_u.len();
     let unit = latent as f32 / log_p.len() as f32;
     let mut values = vec![0.0; log_p.len()];
@@ -146,7 +146,7 @@ pub fn excess(log_p: &[f32], log_u: &[f32]) -> (Vec<f32>, Vec<f32>) {
         .map(|(values, log_p)| {
             super::vectorized(
                 #[inline(always)]
-                || block_excess(log_p, log_u, unit, values),
+                || block_gradient(log_p, log_u, unit, values),
             )
         })
         .collect();
@@ -155,7 +155,7 @@ pub fn excess(log_p: &[f32], log_u: &[f32]) -> (Vec<f32>, Vec<f32>) {
 }
 
 #[inline(always)]
-fn block_excess(log_p: &[f32], log_u: &[f32], unit: f32, values: &mut [f32]) -> Vec<f32> {
+fn block_gradient(log_p: &[f32], log_u: &[f32], unit: f32, values: &mut [f32]) -> Vec<f32> {
     let latent = log_u.len();
     let mut sums = vec![0.0; latent];
     for (values, log_p) in values.chunks_exact_mut(latent).zip(log_p.chunks_exact(latent)) {

@@ -3,14 +3,16 @@
 //! Each is written once as plain loops and compiled for several generations of vector instructions, of which `vectorized` takes the
 //! best at run time. Results depend neither on that choice nor on the number of threads: no sum changes its order.
 
-pub mod ascent;
 pub mod bits;
 pub mod exp;
+mod lanes;
 pub mod latent;
-pub mod lit;
 pub mod logspace;
 pub mod pixels;
+pub mod products;
 mod quads;
+pub mod rmsprop;
+mod rows;
 pub mod visible;
 
 /// Runs a task compiled for the best vector instructions of this processor. The task and all that it calls must be

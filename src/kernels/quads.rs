@@ -4,7 +4,7 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::bits::{Bits, WORD};
-use super::lit::{LANES, Lanes, Number, add};
+use super::lanes::{LANES, Lanes, Number, add};
 
 /// Columns whose every combination has its sum in the table.
 const QUAD: usize = 4;
@@ -13,7 +13,7 @@ const SUMS: usize = 1 << QUAD;
 
 type Sums<F, const WIDTH: usize> = [[Lanes<F>; WIDTH]; SUMS];
 
-/// `s + x M`, as [`super::lit::lit_sums`], for M of at most WIDTH registers. It takes the same time for every x.
+/// `s + x M`, as [`super::products::affine`], for M of at most WIDTH registers. It takes the same time for every x.
 pub(super) fn sums<F: Number, const WIDTH: usize>(x: Bits, matrix: ArrayView2<F>, start: Option<&[F]>) -> Vec<F> {
     let width = matrix.ncols();
     let table = table::<F, WIDTH>(matrix, x.stride() * WORD);

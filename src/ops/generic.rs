@@ -4,13 +4,13 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
-use super::{ChainBackend, Images, Rule};
+use super::{ChainBackend, DeviceImages, RmsProp};
 use crate::kernels::bits::WORD;
 use crate::kernels::visible::BLOCKS;
 use crate::random::{Draws, unit};
 
 /// See [`super::ChainBackend::unpack`].
-pub fn unpack<B: Backend>(images: &Images<B>) -> Tensor<B, 2> {
+pub fn unpack<B: Backend>(images: &DeviceImages<B>) -> Tensor<B, 2> {
     let [count, stride] = images.words.dims();
     let words = images.words.clone().reshape([count, stride, 1]).expand([count, stride, WORD]);
     let bits = bit_values(&images.words.device())
@@ -21,14 +21,14 @@ pub fn unpack<B: Backend>(images: &Images<B>) -> Tensor<B, 2> {
 }
 
 /// Images from lit and dark pixels, `[N, D]`.
-pub fn pack<B: Backend>(lit: Tensor<B, 2, Bool>) -> Images<B> {
+pub fn pack<B: Backend>(lit: Tensor<B, 2, Bool>) -> DeviceImages<B> {
     let [count, pixels] = lit.dims();
     let stride = pixels.div_ceil(WORD);
     let device = lit.device();
     let padding = Tensor::<B, 2, Int>::zeros([count, stride * WORD - pixels], &device);
     let lit = Tensor::cat(vec![lit.int(), padding], 1).reshape([count, stride, WORD]);
     let bits = bit_values(&device).reshape([1, 1, WORD]).expand([count, stride, WORD]);
-    Images {
+    DeviceImages {
         words: (lit * bits).sum_dim(2).reshape([count, stride]),
         pixels,
     }
@@ -40,13 +40,13 @@ fn bit_values<B: Backend>(device: &B::Device) -> Tensor<B, 1, Int> {
     Tensor::from_data(TensorData::new(values, [WORD]), device)
 }
 
-/// See [`super::ChainBackend::lit_sums`].
-pub fn lit_sums<B: ChainBackend>(images: &Images<B>, table: Tensor<B, 2>, start: Tensor<B, 2>) -> Tensor<B, 2> {
+/// See [`super::ChainBackend::affine`].
+pub fn affine<B: ChainBackend>(images: &DeviceImages<B>, table: Tensor<B, 2>, start: Tensor<B, 2>) -> Tensor<B, 2> {
     B::unpack(images).matmul(table) + start
 }
 
-/// See [`super::ChainBackend::lit_totals`].
-pub fn lit_totals<B: ChainBackend>(images: &Images<B>, weights: Tensor<B, 2>) -> Tensor<B, 2> {
+/// See [`super::ChainBackend::transposed_product`].
+pub fn transposed_product<B: ChainBackend>(images: &DeviceImages<B>, weights: Tensor<B, 2>) -> Tensor<B, 2> {
     B::unpack(images).transpose().matmul(weights)
 }
 
@@ -62,27 +62,27 @@ pub fn bernoulli<B: Backend>(logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2
 }
 
 /// See [`super::ChainBackend::residuals`].
-pub fn residuals<B: ChainBackend>(images: &Images<B>, r: Tensor<B, 2>, rho: Tensor<B, 2>, means: Tensor<B, 2>) -> Tensor<B, 2> {
-    B::lit_totals(images, r).transpose() / images.len() as f64 - rho.transpose() * means
+pub fn residuals<B: ChainBackend>(images: &DeviceImages<B>, r: Tensor<B, 2>, rho: Tensor<B, 2>, means: Tensor<B, 2>) -> Tensor<B, 2> {
+    B::transposed_product(images, r).transpose() / images.len() as f64 - rho.transpose() * means
 }
 
-/// See [`super::ChainBackend::normalized`].
-pub fn normalized<B: Backend>(a: Tensor<B, 2>) -> Tensor<B, 2> {
+/// See [`super::ChainBackend::log_softmax_rows`].
+pub fn log_softmax_rows<B: Backend>(a: Tensor<B, 2>) -> Tensor<B, 2> {
     burn::tensor::activation::log_softmax(a, 1)
 }
 
-/// See [`super::ChainBackend::log_normalizer`].
-pub fn log_normalizer<B: Backend>(a: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+/// See [`super::ChainBackend::logsumexp`].
+pub fn logsumexp<B: Backend>(a: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
     let a = a + columns;
     let largest = a.clone().max_dim(1);
     (a - largest.clone()).exp().sum_dim(1).log() + largest
 }
 
-/// See [`super::ChainBackend::log_average`].
+/// See [`super::ChainBackend::log_mean_exp`].
 ///
 /// The count is divided out before the logarithm: `ln sum - ln count` would cancel digits, and the forward gradient is made of small
 /// differences of u from 1.
-pub fn log_average<B: Backend>(a: Tensor<B, 2>, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+pub fn log_mean_exp<B: Backend>(a: Tensor<B, 2>, rows: Tensor<B, 2>) -> Tensor<B, 2> {
     let a = a + rows;
     let count = a.dims()[0] as f64;
     let largest = over_rows(a.clone(), |rows| rows.max_dim(1));
@@ -117,13 +117,13 @@ fn column_sums<B: Backend>(a: Tensor<B, 2>) -> Tensor<B, 2> {
     over_rows(a, |rows| rows.sum_dim(1))
 }
 
-/// See [`super::ChainBackend::exp_sum`].
-pub fn exp_sum<B: Backend>(a: Tensor<B, 2>, rows: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+/// See [`super::ChainBackend::responsibilities`].
+pub fn responsibilities<B: Backend>(a: Tensor<B, 2>, rows: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
     (a + rows + columns).exp()
 }
 
-/// See [`super::ChainBackend::excess`].
-pub fn excess<B: Backend>(log_p: Tensor<B, 2>, log_u: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+/// See [`super::ChainBackend::softmax_gradient`].
+pub fn softmax_gradient<B: Backend>(log_p: Tensor<B, 2>, log_u: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let count = log_p.dims()[0] as f64;
     let credit = (log_p.clone() + log_u).exp();
     let common = credit.clone().sum_dim(1);
@@ -149,7 +149,7 @@ pub fn draw_latent<B: Backend>(logits: Tensor<B, 2>, draws: Draws) -> Tensor<B, 
 /// See [`super::ChainBackend::draw_visible`]; [`crate::kernels::visible`] says how.
 ///
 /// A uniform of 32 bits does not fit into f32: its upper and lower halves are compared one after the other.
-pub fn draw_visible<B: Backend>(logits: Tensor<B, 2>, latent: Tensor<B, 1, Int>, draws: Draws) -> Images<B> {
+pub fn draw_visible<B: Backend>(logits: Tensor<B, 2>, latent: Tensor<B, 1, Int>, draws: Draws) -> DeviceImages<B> {
     const HALF: f32 = 65_536.0;
     let [_, visible] = logits.dims();
     let [count] = latent.dims();
@@ -184,9 +184,9 @@ fn pixel_uniforms(draws: Draws, count: usize, visible: usize) -> Vec<u32> {
     uniforms
 }
 
-/// See [`super::ChainBackend::ascend`].
-pub fn ascend<B: Backend, const R: usize>(
-    rule: Rule,
+/// See [`super::ChainBackend::rmsprop`].
+pub fn rmsprop<B: Backend, const R: usize>(
+    rule: RmsProp,
     theta: Tensor<B, R>,
     gradient: Tensor<B, R>,
     mean_square: Tensor<B, R>,

@@ -13,7 +13,7 @@ use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
 use self::kernels::*;
-use super::{ChainBackend, Images, generic};
+use super::{ChainBackend, DeviceImages, generic};
 use crate::kernels::bits::WORD;
 use crate::random::Draws;
 
@@ -72,7 +72,7 @@ fn unpack<R: CubeRuntime>(words: CubeTensor<R>, visible: usize) -> CubeTensor<R>
     pixels
 }
 
-fn lit_sums<R: CubeRuntime>(words: CubeTensor<R>, table: CubeTensor<R>, start: CubeTensor<R>) -> CubeTensor<R> {
+fn affine<R: CubeRuntime>(words: CubeTensor<R>, table: CubeTensor<R>, start: CubeTensor<R>) -> CubeTensor<R> {
     let [words, table, start] = [words, table, start].map(into_contiguous);
     let (count, stride, latent) = (words.meta.shape()[0], words.meta.shape()[1], table.meta.shape()[1]);
     let sums = empty(&table, [count, latent], DType::F32);
@@ -80,7 +80,7 @@ fn lit_sums<R: CubeRuntime>(words: CubeTensor<R>, table: CubeTensor<R>, start: C
         let (cubes, dimension) = threads!(sums, count * latent);
         // SAFETY: as above.
         unsafe {
-            lit_sums_kernel::launch_unchecked(
+            affine_kernel::launch_unchecked(
                 &sums.client,
                 cubes,
                 dimension,
@@ -98,7 +98,7 @@ fn lit_sums<R: CubeRuntime>(words: CubeTensor<R>, table: CubeTensor<R>, start: C
     sums
 }
 
-fn lit_totals<R: CubeRuntime>(words: CubeTensor<R>, weights: CubeTensor<R>, pixels: usize) -> CubeTensor<R> {
+fn transposed_product<R: CubeRuntime>(words: CubeTensor<R>, weights: CubeTensor<R>, pixels: usize) -> CubeTensor<R> {
     let [words, weights] = [words, weights].map(into_contiguous);
     let (count, stride, latent) = (words.meta.shape()[0], words.meta.shape()[1], weights.meta.shape()[1]);
     let totals = empty(&weights, [pixels, latent], DType::F32);
@@ -106,7 +106,7 @@ fn lit_totals<R: CubeRuntime>(words: CubeTensor<R>, weights: CubeTensor<R>, pixe
         let (cubes, dimension) = threads!(totals, pixels * latent);
         // SAFETY: as above.
         unsafe {
-            lit_totals_kernel::launch_unchecked(
+            transposed_product_kernel::launch_unchecked(
                 &totals.client,
                 cubes,
                 dimension,
@@ -183,26 +183,26 @@ fn draw_visible<R: CubeRuntime>(logits: CubeTensor<R>, states: CubeTensor<R>, dr
 macro_rules! gpu_operations {
     ($backend:ty) => {
         impl ChainBackend for $backend {
-            fn unpack(images: &Images<Self>) -> Tensor<Self, 2> {
+            fn unpack(images: &DeviceImages<Self>) -> Tensor<Self, 2> {
                 let words = images.words.clone().into_primitive();
                 Tensor::from_primitive(TensorPrimitive::Float(unpack(words, images.pixels)))
             }
 
-            fn lit_sums(images: &Images<Self>, table: Tensor<Self, 2>, start: Tensor<Self, 2>) -> Tensor<Self, 2> {
+            fn affine(images: &DeviceImages<Self>, table: Tensor<Self, 2>, start: Tensor<Self, 2>) -> Tensor<Self, 2> {
                 if table.dims()[1] > NARROW {
-                    return generic::lit_sums(images, table, start);
+                    return generic::affine(images, table, start);
                 }
                 let words = images.words.clone().into_primitive();
                 let (table, start) = (table.into_primitive().tensor(), start.into_primitive().tensor());
-                Tensor::from_primitive(TensorPrimitive::Float(lit_sums(words, table, start)))
+                Tensor::from_primitive(TensorPrimitive::Float(affine(words, table, start)))
             }
 
-            fn lit_totals(images: &Images<Self>, weights: Tensor<Self, 2>) -> Tensor<Self, 2> {
+            fn transposed_product(images: &DeviceImages<Self>, weights: Tensor<Self, 2>) -> Tensor<Self, 2> {
                 if weights.dims()[1] > NARROW {
-                    return generic::lit_totals(images, weights);
+                    return generic::transposed_product(images, weights);
                 }
                 let words = images.words.clone().into_primitive();
-                let totals = lit_totals(words, weights.into_primitive().tensor(), images.pixels);
+                let totals = transposed_product(words, weights.into_primitive().tensor(), images.pixels);
                 Tensor::from_primitive(TensorPrimitive::Float(totals))
             }
 
@@ -210,10 +210,10 @@ macro_rules! gpu_operations {
                 Tensor::from_primitive(draw_latent(logits.into_primitive().tensor(), draws))
             }
 
-            fn draw_visible(logits: Tensor<Self, 2>, latent: Tensor<Self, 1, Int>, draws: Draws) -> Images<Self> {
+            fn draw_visible(logits: Tensor<Self, 2>, latent: Tensor<Self, 1, Int>, draws: Draws) -> DeviceImages<Self> {
                 let [_, pixels] = logits.dims();
                 let words = draw_visible(logits.into_primitive().tensor(), latent.into_primitive(), draws);
-                Images {
+                DeviceImages {
                     words: Tensor::from_primitive(words),
                     pixels,
                 }

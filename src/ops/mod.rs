@@ -14,19 +14,19 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::data::packed::PackedImages;
-pub use crate::kernels::ascent::Rule;
+pub use crate::kernels::rmsprop::RmsProp;
 use crate::random::Draws;
 
 /// Binary images on a device, 32 pixels to a word.
 #[derive(Clone, Debug)]
-pub struct Images<B: Backend> {
+pub struct DeviceImages<B: Backend> {
     /// `[N, ceil(D / 32)]`, pixel i in bit i mod 32 of word i / 32; the bits beyond the last pixel are 0.
     pub words: Tensor<B, 2, Int>,
     /// D.
     pub pixels: usize,
 }
 
-impl<B: Backend> Images<B> {
+impl<B: Backend> DeviceImages<B> {
     /// Puts images on a device.
     pub fn new(images: &PackedImages, device: &B::Device) -> Self {
         let words: Vec<i32> = images.words().iter().map(|&word| word.cast_signed()).collect();
@@ -62,18 +62,18 @@ pub trait ChainBackend: Backend {
     }
 
     /// Images as 0.0 and 1.0, `[N, D]`.
-    fn unpack(images: &Images<Self>) -> Tensor<Self, 2> {
+    fn unpack(images: &DeviceImages<Self>) -> Tensor<Self, 2> {
         generic::unpack(images)
     }
 
     /// `s_k + sum_i x_ni M_ik`, `[N, L]`, of images, M `[D, L]` and s `[1, L]`.
-    fn lit_sums(images: &Images<Self>, table: Tensor<Self, 2>, start: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        generic::lit_sums(images, table, start)
+    fn affine(images: &DeviceImages<Self>, table: Tensor<Self, 2>, start: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::affine(images, table, start)
     }
 
     /// `sum_n x_ni r_nk`, `[D, L]`, of images and weights r `[N, L]`.
-    fn lit_totals(images: &Images<Self>, weights: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        generic::lit_totals(images, weights)
+    fn transposed_product(images: &DeviceImages<Self>, weights: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::transposed_product(images, weights)
     }
 
     /// `s(A_ki)`, `[L, D]`, and `ln q(0|k) = -sum_i ln(1 + e^A_ki)`, `[1, L]`, of A `[L, D]`; nats.
@@ -82,33 +82,33 @@ pub trait ChainBackend: Backend {
     }
 
     /// `mean_n r_nk ( x_ni - s_ki )`, `[L, D]`, of images, r `[N, L]`, its mean rho over n `[1, L]`, and s `[L, D]`.
-    fn residuals(images: &Images<Self>, r: Tensor<Self, 2>, rho: Tensor<Self, 2>, means: Tensor<Self, 2>) -> Tensor<Self, 2> {
+    fn residuals(images: &DeviceImages<Self>, r: Tensor<Self, 2>, rho: Tensor<Self, 2>, means: Tensor<Self, 2>) -> Tensor<Self, 2> {
         generic::residuals(images, r, rho, means)
     }
 
     /// `ln softmax(a)` of every row of a `[N, L]`.
-    fn normalized(a: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        generic::normalized(a)
+    fn log_softmax_rows(a: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::log_softmax_rows(a)
     }
 
     /// `ln sum_k e^(a_nk + c_k)`, `[N, 1]`, of a `[N, L]` and c `[1, L]`.
-    fn log_normalizer(a: Tensor<Self, 2>, columns: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        generic::log_normalizer(a, columns)
+    fn logsumexp(a: Tensor<Self, 2>, columns: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::logsumexp(a, columns)
     }
 
     /// `ln mean_n e^(a_nk + r_n)`, `[1, L]`, of a `[N, L]` and r `[N, 1]`.
-    fn log_average(a: Tensor<Self, 2>, rows: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        generic::log_average(a, rows)
+    fn log_mean_exp(a: Tensor<Self, 2>, rows: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::log_mean_exp(a, rows)
     }
 
-    /// `e^(a_nk + r_n + c_k)`, `[N, L]`, of a `[N, L]`, r `[N, 1]` and c `[1, L]`.
-    fn exp_sum(a: Tensor<Self, 2>, rows: Tensor<Self, 2>, columns: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        generic::exp_sum(a, rows, columns)
+    /// `r_nk = e^(ln q_nk - ln P_n + ln pi_k)`, `[N, L]`, of ln q `[N, L]`, -ln P `[N, 1]` and ln pi `[1, L]`.
+    fn responsibilities(log_q: Tensor<Self, 2>, minus_log_density: Tensor<Self, 2>, log_pi: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::responsibilities(log_q, minus_log_density, log_pi)
     }
 
     /// `p_nk ( u_k - sum_j p_nj u_j ) / N`, `[N, L]`, of ln p `[N, L]` and ln u `[1, L]`; and its sum over n, `[1, L]`.
-    fn excess(log_p: Tensor<Self, 2>, log_u: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
-        generic::excess(log_p, log_u)
+    fn softmax_gradient(log_p: Tensor<Self, 2>, log_u: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        generic::softmax_gradient(log_p, log_u)
     }
 
     /// Draws `z ~ softmax(a)`, `[N]`, for every row of a `[N, L]`.
@@ -117,17 +117,17 @@ pub trait ChainBackend: Backend {
     }
 
     /// Draws images from `q(.|z)`, of A `[L, D]` and z `[N]`.
-    fn draw_visible(logits: Tensor<Self, 2>, latent: Tensor<Self, 1, Int>, draws: Draws) -> Images<Self> {
+    fn draw_visible(logits: Tensor<Self, 2>, latent: Tensor<Self, 1, Int>, draws: Draws) -> DeviceImages<Self> {
         generic::draw_visible(logits, latent, draws)
     }
 
     /// A step of RMSprop uphill: the parameters and their mean squares, moved by a gradient.
-    fn ascend<const R: usize>(
-        rule: Rule,
+    fn rmsprop<const R: usize>(
+        rule: RmsProp,
         theta: Tensor<Self, R>,
         gradient: Tensor<Self, R>,
         mean_square: Tensor<Self, R>,
     ) -> (Tensor<Self, R>, Tensor<Self, R>) {
-        generic::ascend(rule, theta, gradient, mean_square)
+        generic::rmsprop(rule, theta, gradient, mean_square)
     }
 }

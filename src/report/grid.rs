@@ -59,7 +59,10 @@ impl Grid {
     }
 }
 
-/// The first 100 images in rows of ten; fewer, where there are fewer or where they are very large.
+/// The most images in samples.png.
+pub const SAMPLES: usize = 100;
+
+/// The first [`SAMPLES`] images in rows of ten; fewer, where there are fewer or where they are very large.
 pub fn samples(images: &PackedImages, size: (usize, usize)) -> Vec<u8> {
     /// Width and height of a picture that is easily looked at.
     const EASY: usize = 4096;

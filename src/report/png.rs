@@ -1,10 +1,9 @@
 //! Small pictures inside the page.
 
-use std::io::Cursor;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
+use image::codecs::png::PngEncoder;
+use image::{DynamicImage, GrayImage, RgbImage};
 
 /// A picture as an address that holds it, for an `<img>` or SVG's `<image>`.
 pub fn data_uri(picture: impl Into<DynamicImage>) -> String {
@@ -18,12 +17,13 @@ pub fn of_bytes(bytes: &[u8]) -> String {
 
 /// A picture as the bytes of a PNG file.
 pub fn bytes(picture: impl Into<DynamicImage>) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
+    let mut bytes = Vec::new();
+    // Not `write_to`, which would compile the encoders of all formats.
     picture
         .into()
-        .write_to(&mut bytes, ImageFormat::Png)
+        .write_with_encoder(PngEncoder::new(&mut bytes))
         .expect("a picture in memory can be encoded");
-    bytes.into_inner()
+    bytes
 }
 
 /// An image of pixel intensities between 0 and 1, row by row.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::plan::PlannedRun;
 use crate::files::{self, FileError};
-use crate::training::folder::{FolderError, Status, read_config, read_manifest};
+use crate::training::folder::{FolderError, read_config, read_manifest};
+use crate::training::manifest::Status;
 
 /// Where sweeps go that name no folder.
 pub const SWEEPS: &str = "artifacts/sweeps";

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use super::SEED;
 use super::names::text;
 use super::plan::{MOST_RUNS, PlanError};
-use crate::config::{Config, ConfigError, check_keys, from_table, known_keys, merge};
+use crate::config::{ConfigError, WrittenConfig, check_keys, known_keys, merge};
 
 /// A key with the values that it takes.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub fn axes(table: &Table, place: &str) -> Result<Vec<Axis>, PlanError> {
                 "{key} has {count} values; it must have at least one and at most {MOST_RUNS}"
             )));
         }
-        let configs: Vec<Config> = values.iter().map(|value| alone(&key, value, place)).collect::<Result<_, _>>()?;
+        let configs: Vec<WrittenConfig> = values.iter().map(|value| alone(&key, value, place)).collect::<Result<_, _>>()?;
         if let Some(twice) = (1..configs.len()).find(|&later| configs[..later].contains(&configs[later])) {
             return Err(invalid(format!("{key} has the value {} twice", text(&values[twice]))));
         }
@@ -101,10 +101,10 @@ pub fn put(table: &mut Table, key: &str, value: Value) {
 }
 
 /// The configuration in which only this key is not at its default; refuses a value of another type.
-pub fn alone(key: &str, value: &Value, place: &str) -> Result<Config, ConfigError> {
+pub fn alone(key: &str, value: &Value, place: &str) -> Result<WrittenConfig, ConfigError> {
     let mut table = Table::new();
     put(&mut table, key, value.clone());
-    from_table(&table, &format!("{place}, {key} = {}", text(value)))
+    WrittenConfig::from_table(&table, &format!("{place}, {key} = {}", text(value)))
 }
 
 fn takes_only_integers(key: &str) -> bool {

@@ -10,7 +10,7 @@ use super::SEED;
 use super::grid::{self, Axis, Point, axes, combinations};
 use super::names::{is_safe, make_unique, name, short_keys, text};
 use crate::analysis::MOST_STATES;
-use crate::config::{Config, ConfigError, from_table, merge, syntax};
+use crate::config::{Config, ConfigError, Unused, WrittenConfig, merge, syntax};
 use crate::estimate::sampling::{GROUPS, Sampling};
 use crate::files::{self, FileError};
 
@@ -341,6 +341,7 @@ fn expand(variants: &[Variant], place: &str) -> Result<(Vec<String>, Vec<Planned
 
     let mut taken = BTreeSet::new();
     let mut runs = Vec::new();
+    let mut unused_by_all = None;
     for variant in variants {
         let mut seen = BTreeMap::new();
         for point in combinations(&variant.axes) {
@@ -352,15 +353,16 @@ fn expand(variants: &[Variant], place: &str) -> Result<(Vec<String>, Vec<Planned
             let of_run = format!("{place}, run {name}");
             let mut table = variant.settings.clone();
             point.iter().for_each(|(key, value)| grid::put(&mut table, key, value.clone()));
-            let config: Config = from_table(&table, &of_run)?;
-            config.check().map_err(|error| invalid(&of_run, error.to_string()))?;
+            let resolved = WrittenConfig::from_table(&table, &of_run)?.resolve();
+            let (config, unused) = resolved.map_err(|error| invalid(&of_run, error.to_string()))?;
+            unused_by_all = Some(refuse_unused(unused, variant, &point, unused_by_all, &of_run)?);
             if let Some(other) = seen.insert(config.to_toml(), name.clone()) {
                 return Err(invalid(
                     &of_run,
                     format!("has the same configuration as run {other}; leave one of them out"),
                 ));
             }
-            let resolved = Value::try_from(&config).unwrap_or(Value::Boolean(false));
+            let resolved = Value::try_from(WrittenConfig::from(&config)).unwrap_or(Value::Boolean(false));
             let value = |key: &String| key.split('.').try_fold(&resolved, |value, part| value.get(part)).map(text);
             runs.push(PlannedRun {
                 variant: variant.name.clone(),
@@ -379,5 +381,30 @@ fn expand(variants: &[Variant], place: &str) -> Result<(Vec<String>, Vec<Planned
             });
         }
     }
-    Ok((keys, runs))
+    match unused_by_all.into_iter().flatten().next() {
+        Some(unused) => Err(invalid(place, unused.to_string())),
+        None => Ok((keys, runs)),
+    }
+}
+
+/// Refuses a key that the run does not use, if the variant or its grid has it. One of the sweep's own `[set]` may be for other variants: what
+/// remains are the keys that no run so far uses.
+fn refuse_unused(
+    unused: Vec<Unused>,
+    variant: &Variant,
+    point: &Point,
+    by_others: Option<Vec<Unused>>,
+    place: &str,
+) -> Result<Vec<Unused>, PlanError> {
+    let own = || variant.own_keys.iter().chain(point.iter().map(|(key, _)| key));
+    if let Some(own) = unused.iter().find(|unused| own().any(|key| key.starts_with(unused.key))) {
+        return Err(invalid(place, own.to_string()));
+    }
+    Ok(match by_others {
+        None => unused,
+        Some(others) => others
+            .into_iter()
+            .filter(|other| unused.iter().any(|unused| unused.key == other.key))
+            .collect(),
+    })
 }

@@ -10,7 +10,7 @@ use burn::tensor::activation::relu;
 
 use crate::gradient::equilibrium::posterior_means;
 use crate::model::Model;
-use crate::ops::{ChainBackend, Images};
+use crate::ops::{ChainBackend, DeviceImages};
 
 /// One step of expectation and maximization over N images (A. P. Dempster, N. M. Laird and D. B. Rubin, J. R. Stat. Soc. B 39, 1
 /// (1977)), with `r_nk = p(k|x_n)` and a pseudo-count c:
@@ -20,7 +20,7 @@ use crate::ops::{ChainBackend, Images};
 /// ```
 ///
 /// No step lowers `sum_n ln P(x_n) + c sum_k ln pi_k + c sum_ki ln s(A_ki) (1 - s(A_ki))`. A is kept within `[-bound, bound]`.
-pub fn step<B: ChainBackend>(model: Model<B>, images: &Images<B>, pseudo_count: f64, bound: f64) -> Model<B> {
+pub fn step<B: ChainBackend>(model: Model<B>, images: &DeviceImages<B>, pseudo_count: f64, bound: f64) -> Model<B> {
     let [latent] = model.forward_bias.dims();
     let share = pseudo_count / images.len() as f64;
     let (rho, lit) = posterior_means(&model, images); //             mean_n r_nk, mean_n r_nk x_ni      [1, L], [L, D]

@@ -4,17 +4,18 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::manifest::{Manifest, Status};
 use crate::config::{Config, ConfigError};
-use crate::data::Dataset;
 use crate::files::{self, FileError};
 use crate::record::{self, RecordError, TrainingState};
 
 /// Where runs go that name no folder.
 pub const RUNS: &str = "artifacts/runs";
 
+/// The longest config.toml that is read, in bytes.
+const LONGEST_CONFIG: u64 = 1 << 20;
 /// The checkpoint that the next one replaces.
 const LATEST: &str = "checkpoints/latest.mpk";
 
@@ -52,6 +53,21 @@ pub enum FolderError {
     /// A configuration that is not one.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Records that cannot be read, where one is needed.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// An imported model.
+    #[error(
+        "{path} holds an imported model and no run to go on with; start one from it with --config {path}/config.toml \
+         --set model.init=record --set model.record={path}/model.mpk", path = .0.display()
+    )]
+    Imported(PathBuf),
+    /// A configuration that is not the one that the run began with.
+    #[error("{0}/config.toml was changed since the run began, and a run can only go on with its own configuration; restore it")]
+    ChangedConfiguration(PathBuf),
+    /// Nothing to go on from, and too much to start over.
+    #[error("{0}: the checkpoints are gone, and the run cannot go on; bring them back or start a new run")]
+    NoCheckpoint(PathBuf),
     /// Data that are not what they were.
     #[error("{path}: the run was started on other images (checksum {then} in its manifest, now {now}); bring those back")]
     OtherData {
@@ -64,6 +80,16 @@ pub enum FolderError {
     },
 }
 
+impl FolderError {
+    /// Would other arguments do?
+    pub fn is_of_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Exists(_) | Self::NotARun(_) | Self::Config(_) | Self::Imported(_) | Self::ChangedConfiguration(_)
+        )
+    }
+}
+
 /// The folder of one run, held by this process alone.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -71,97 +97,19 @@ pub struct RunFolder {
     _lock: File,
 }
 
-/// manifest.json: what was run, where, on what, and how it ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// `latent-cycles`.
-    pub program: String,
-    /// Its version.
-    pub version: String,
-    /// The git commit it was built from.
-    pub commit: Option<String>,
-    /// As in `--backend`.
-    pub backend: String,
-    /// The device in words.
-    pub device: String,
-    /// SHA-256 of config.toml.
-    pub config: String,
-    /// The images in use.
-    pub data: DataManifest,
-    /// D.
-    pub visible: usize,
-    /// L.
-    pub latent: usize,
-    /// The run's seed.
-    pub seed: u64,
-    /// How well the judge of generated images (for `class_kl`) tells classes on test images; training images without labelled test
-    /// images.
-    pub classifier_accuracy: Option<f64>,
-    /// Of a mixture: the pseudo-count, as configured or chosen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pseudo_count: Option<f64>,
-    /// When the run began (UTC).
-    pub start: String,
-    /// When it ended or was last heard of.
-    pub end: Option<String>,
-    /// How it stands.
-    pub status: Status,
-    /// Steps done when this was written.
-    pub step: u64,
-}
-
-/// The `data` of a [`Manifest`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DataManifest {
-    /// In words.
-    pub name: String,
-    /// SHA-256 over sizes, grey values and labels of the images in use.
-    pub checksum: String,
-    /// Height of an image in pixels.
-    pub rows: usize,
-    /// Width of an image in pixels.
-    pub columns: usize,
-    /// Labels in use.
-    pub classes: Vec<u8>,
-    /// Training images.
-    pub train_images: usize,
-    /// Test images.
-    pub test_images: usize,
-}
-
-/// `status` of a [`Manifest`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// In training, or killed.
-    Running,
-    /// Trained to the end.
+/// How far the run in a folder came.
+#[derive(Debug)]
+pub enum Left {
+    /// To its end.
     Finished,
-    /// Stopped by Ctrl-C; `--resume` goes on.
-    Interrupted,
-    /// Stopped by an error.
-    Failed,
-    /// Not trained here but imported.
-    Imported,
-}
-
-impl Manifest {
-    /// Refuses data that are not those the run was started on.
-    pub fn expect_data(&self, folder: &Path, data: &Dataset) -> Result<(), FolderError> {
-        let now = data.checksum();
-        if self.data.checksum == now {
-            return Ok(());
-        }
-        Err(FolderError::OtherData {
-            path: folder.to_owned(),
-            then: self.data.checksum.clone(),
-            now,
-        })
-    }
+    /// To a checkpoint, with what is wrong with later ones that cannot be read.
+    At(Box<TrainingState>, Vec<RecordError>),
+    /// It took no step.
+    Nothing,
 }
 
 impl RunFolder {
-    /// Makes a new folder: the one named, or the first free one of `base`, `base-2`, `base-3`, ... in [`RUNS`].
+    /// Makes a new folder: the one named, or the next of `base`, `base-2`, `base-3`, ... in [`RUNS`].
     pub fn create(named: Option<&Path>, base: &str) -> Result<Self, FolderError> {
         let create_error = |path: &Path, source| FolderError::Create {
             path: path.to_owned(),
@@ -182,7 +130,7 @@ impl RunFolder {
             None => {
                 let runs = Path::new(RUNS);
                 fs::create_dir_all(runs).map_err(|source| create_error(runs, source))?;
-                let mut number = 1;
+                let mut number = last_number(base).map_or(1, |last| last + 1);
                 loop {
                     let path = numbered(base, number);
                     match fs::create_dir(&path) {
@@ -204,16 +152,9 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Opens the folder of a run to go on with: the one named, or the newest of `base`, `base-2`, ...
+    /// Opens the folder of a run to go on with: the one named, or the last of `base`, `base-2`, ...
     pub fn reopen(named: Option<&Path>, base: &str) -> Result<Self, FolderError> {
-        let path = match named {
-            Some(path) => path.to_owned(),
-            None => (1..)
-                .map(|number| numbered(base, number))
-                .take_while(|path| path.exists())
-                .last()
-                .unwrap_or(numbered(base, 1)),
-        };
+        let path = named.map_or_else(|| numbered(base, last_number(base).unwrap_or(1)), Path::to_owned);
         if !path.join("config.toml").is_file() {
             return Err(FolderError::NotARun(path));
         }
@@ -241,6 +182,41 @@ impl RunFolder {
     /// A file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// How far the run came, as its manifest and its checkpoints say.
+    ///
+    /// # Errors
+    /// When it holds an imported model, when config.toml was changed since the run began, or when the checkpoints are gone or cannot be read.
+    pub fn left(&self, manifest: Option<&Manifest>) -> Result<Left, FolderError> {
+        let path = || self.path.clone();
+        if let Some(manifest) = manifest {
+            if manifest.status == Status::Imported {
+                return Err(FolderError::Imported(path()));
+            }
+            if manifest.config != self.config_checksum()? {
+                return Err(FolderError::ChangedConfiguration(path()));
+            }
+            if manifest.status == Status::Finished && self.file("model.mpk").is_file() {
+                return Ok(Left::Finished);
+            }
+        }
+        match last_checkpoint(&self.path) {
+            (Some(state), broken) => Ok(Left::At(Box::new(state), broken)),
+            // Starting over would write over a run that may yet be saved.
+            (None, mut broken) if !broken.is_empty() => Err(broken.remove(0).into()),
+            // A run evaluates its start before it saves its first checkpoint: one line, and no model.
+            (None, _) if self.file("model.mpk").exists() || self.file("metrics.jsonl").metadata().is_ok_and(|file| file.len() > 1000) => {
+                Err(FolderError::NoCheckpoint(path()))
+            }
+            (None, _) => Ok(Left::Nothing),
+        }
+    }
+
+    /// SHA-256 of config.toml, in hexadecimal.
+    pub fn config_checksum(&self) -> Result<String, FileError> {
+        let text = files::read_at_most(&self.file("config.toml"), LONGEST_CONFIG)?;
+        Ok(files::hexadecimal(&Sha256::digest(text)))
     }
 
     /// Writes config.toml.
@@ -315,18 +291,13 @@ fn rung(step: u64) -> String {
     format!("step-{step:07}.mpk")
 }
 
-/// SHA-256 of a configuration's text, in hexadecimal.
-pub fn config_checksum(config: &Config) -> String {
-    files::hexadecimal(&Sha256::digest(config.to_toml()))
-}
-
 /// The configuration in a run's folder.
 pub fn read_config(folder: &Path) -> Result<Config, FolderError> {
     let path = folder.join("config.toml");
     if !path.is_file() {
         return Err(FolderError::NotARun(folder.to_owned()));
     }
-    let text = files::read_at_most(&path, 1 << 20)?;
+    let text = files::read_at_most(&path, LONGEST_CONFIG)?;
     Ok(Config::from_toml(&String::from_utf8_lossy(&text), &path.display().to_string())?)
 }
 
@@ -342,6 +313,20 @@ pub fn read_manifest(folder: &Path) -> Result<Option<Manifest>, FolderError> {
         problem: error.to_string(),
     })?;
     Ok(Some(manifest))
+}
+
+/// The largest number of the folders `base` (1), `base-2`, `base-3`, ... that are there.
+fn last_number(base: &str) -> Option<u32> {
+    let number = |name: &str| match name.strip_prefix(base)? {
+        "" => Some(1),
+        rest => rest
+            .strip_prefix('-')?
+            .parse()
+            .ok()
+            .filter(|number| numbered(base, *number).ends_with(name)),
+    };
+    let entries = fs::read_dir(RUNS).into_iter().flatten().flatten();
+    entries.filter_map(|entry| number(entry.file_name().to_str()?)).max()
 }
 
 fn numbered(base: &str, number: u32) -> PathBuf {

@@ -3,9 +3,11 @@
 pub mod em;
 pub mod folder;
 pub mod ladder;
+pub mod manifest;
 pub mod metrics;
 pub mod restarts;
 pub mod schedule;
+pub mod session;
 pub mod start;
 pub mod step;
 
@@ -14,13 +16,14 @@ use std::time::{Duration, Instant};
 
 use self::folder::RunFolder;
 use self::metrics::{Metrics, MetricsFile};
-use self::schedule::learning_rate;
+use self::step::{Recipe, Trainer};
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::data::batches::Batches;
 use crate::evaluation::Evaluator;
 use crate::files::{self, FileError};
-use crate::numerics::{Numerics, Trainer};
+use crate::generation::steady_images;
+use crate::numerics::Numerics;
 use crate::random::Seed;
 use crate::record::{self, RecordError, TrainingState};
 use crate::report::grid;
@@ -29,14 +32,12 @@ use crate::report::grid;
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
     /// Numbers that are no longer numbers.
-    #[error(
-        "training diverged: the parameters were not finite at step {step}; lower training.learning_rate (now {rate}), raise training.rmsprop.epsilon or start from other parameters"
-    )]
+    #[error("training diverged: the parameters were not finite at step {step}; {advice}start from other parameters")]
     Diverged {
         /// Updates done.
         step: u64,
-        /// The configured learning rate.
-        rate: f64,
+        /// What else may help.
+        advice: String,
     },
     /// A checkpoint or the model could not be saved.
     #[error(transparent)]
@@ -57,6 +58,8 @@ pub enum Outcome {
 
 /// Who is told how training goes.
 pub trait Observer {
+    /// Of a mixture: the pseudo-count, as configured or chosen.
+    fn pseudo_count(&mut self, pseudo_count: f64);
     /// An update was done.
     fn stepped(&mut self, step: u64);
     /// An evaluation was done.
@@ -73,6 +76,8 @@ pub struct Run<'a> {
     pub evaluator: &'a Evaluator,
     /// What computes.
     pub numerics: &'a dyn Numerics,
+    /// What a step does.
+    pub recipe: Recipe,
     /// Where everything goes.
     pub folder: &'a RunFolder,
 }
@@ -87,7 +92,11 @@ impl Run<'_> {
     /// When the parameters diverge or a file cannot be written.
     pub fn train(&self, state: TrainingState, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, TrainingError> {
         let training = &self.config.training;
-        let mut batches = Batches::new(&self.data.train, training.batch_of(self.data.train.len()), Seed(training.seed));
+        let mut batches = Batches::new(
+            &self.data.train,
+            training.method.batch_of(self.data.train.len()),
+            Seed(training.seed),
+        );
         self.folder.make_checkpoints()?;
         let resumed = (state.step > 0).then_some(state.step);
         let (metrics_file, last) = MetricsFile::open(&self.folder.file("metrics.jsonl"), resumed)?;
@@ -100,13 +109,13 @@ impl Run<'_> {
         };
 
         let first = state.step;
-        let mut trainer = self.numerics.trainer(&state, training);
+        let mut trainer = self.numerics.trainer(&state, self.recipe.clone());
         if first == 0 {
             observer.evaluated(&journal.evaluate(&*trainer, 0)?);
             self.folder.keep_checkpoint(&state)?;
         }
         for step in first..training.steps {
-            trainer.step(&batches.at(step), learning_rate(training, step));
+            trainer.step(&batches.at(step));
             let done = step + 1;
             if done % self.config.evaluation.every == 0 || done == training.steps {
                 observer.evaluated(&journal.evaluate(&*trainer, done)?);
@@ -122,7 +131,11 @@ impl Run<'_> {
         }
         let state = self.checked_state(&*trainer)?;
         record::save_model(&self.folder.file("model.mpk"), &state.parameters)?;
-        let picture = grid::samples(&state.chains, (self.data.rows, self.data.columns));
+        let images = match state.chains {
+            Some(chains) => chains,
+            None => steady_images(&state.parameters, grid::SAMPLES, Seed(training.seed)),
+        };
+        let picture = grid::samples(&images, (self.data.rows, self.data.columns));
         files::write(&self.folder.file("samples.png"), &picture)?;
         self.folder.remove_latest();
         Ok(Outcome::Finished)
@@ -138,9 +151,13 @@ impl Run<'_> {
     }
 
     fn diverged(&self, step: u64) -> TrainingError {
+        let advice = self.config.training.method.ascent().map(|ascent| {
+            let rate = ascent.learning_rate;
+            format!("lower training.learning_rate (now {rate}), raise training.rmsprop.epsilon or ")
+        });
         TrainingError::Diverged {
             step,
-            rate: self.config.training.learning_rate,
+            advice: advice.unwrap_or_default(),
         }
     }
 }

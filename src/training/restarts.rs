@@ -2,9 +2,10 @@
 
 use ndarray::Array1;
 
-use super::start::{around_the_mean, images, initial_chains, tied_start};
+use super::start::{around_the_mean, images, tied_start};
+use super::step::{Recipe, Update};
 use crate::conditionals::Conditionals;
-use crate::config::{Config, HeldOutWord, Init, PseudoCount, TrainingConfig};
+use crate::config::{Config, EmConfig, HeldOutWord, Init, PseudoCount};
 use crate::data::Dataset;
 use crate::data::packed::PackedImages;
 use crate::estimate::reversible::closed_form;
@@ -26,6 +27,8 @@ const STEPS_TO_COMPARE: usize = 30;
 pub struct Restarts<'a> {
     /// As resolved and checked.
     pub config: &'a Config,
+    /// Its part for expectation and maximization.
+    pub em: EmConfig,
     /// What is trained on.
     pub data: &'a Dataset,
     /// What computes.
@@ -38,11 +41,11 @@ impl Restarts<'_> {
     /// The pseudo-count, which may be known from an earlier sitting, and the state to go on from: the best start for a run that has not
     /// begun and whose start is random. `None` if stopped.
     pub fn begin(&self, known: Option<f64>, state: TrainingState) -> Option<(f64, TrainingState)> {
-        let pseudo_count = match (known, self.config.training.em.pseudo_count) {
+        let pseudo_count = match (known, self.em.pseudo_count) {
             (Some(count), _) | (None, PseudoCount::Number(count)) => count,
             (None, PseudoCount::HeldOut(HeldOutWord::HeldOut)) => self.choose()?,
         };
-        if state.step > 0 || self.config.model.init == Init::Record {
+        if state.step > 0 || matches!(self.config.model.init, Init::Record(_)) {
             return Some((pseudo_count, state));
         }
         Some((pseudo_count, self.best(pseudo_count)?))
@@ -75,7 +78,7 @@ impl Restarts<'_> {
         let seed = Seed(self.config.training.seed);
         let images = self.data.train.evaluation_images(seed, 0);
         let mut best: Option<(f64, Parameters)> = None;
-        for restart in 0..self.config.training.em.restarts {
+        for restart in 0..self.em.restarts {
             let trained = self.train(&self.start(restart), &images, pseudo_count, STEPS_TO_COMPARE)?;
             let likelihood = likelihood(&trained, &images);
             if best.as_ref().is_none_or(|(best, _)| likelihood > *best) {
@@ -88,9 +91,9 @@ impl Restarts<'_> {
 
     fn start(&self, restart: u32) -> Parameters {
         let config = self.config;
-        let (latent, scale, floor) = (config.model.latent, config.model.scale, config.training.probability_floor);
+        let (latent, scale, floor) = (config.model.latent, config.model.init.scale(), config.training.probability_floor);
         tied_start(match config.model.init {
-            Init::Images => images(&self.data.train, latent, scale, floor, Seed(config.training.seed), restart).backward,
+            Init::Images { .. } => images(&self.data.train, latent, scale, floor, Seed(config.training.seed), restart).backward,
             _ => {
                 let mut generator = Seed(config.training.seed).generator(Stream::Restart, restart.into(), 0);
                 around_the_mean(&self.data.train.mean(), latent, scale, floor, &mut generator)
@@ -99,23 +102,22 @@ impl Restarts<'_> {
     }
 
     fn train(&self, start: &Parameters, images: &PackedImages, pseudo_count: f64, steps: usize) -> Option<Parameters> {
-        let config = self.config.training.with_pseudo_count(pseudo_count);
-        let mut trainer = self.numerics.trainer(&self.state(start), &config);
+        let recipe = Recipe::new(&self.config.training, Update::Em { pseudo_count });
+        let mut trainer = self.numerics.trainer(&self.state(start), recipe);
         for _ in 0..steps {
             if !(self.tick)() {
                 return None;
             }
-            trainer.step(images, 0.0);
+            trainer.step(images);
         }
         Some(trainer.parameters())
     }
 
     fn state(&self, parameters: &Parameters) -> TrainingState {
-        let TrainingConfig { chains, seed, .. } = self.config.training;
         TrainingState {
             parameters: parameters.clone(),
             mean_squares: Parameters::zeros(parameters.visible(), parameters.latent()),
-            chains: initial_chains(parameters, chains, Seed(seed)),
+            chains: None,
             step: 0,
         }
     }

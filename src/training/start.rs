@@ -1,14 +1,11 @@
 //! The state at step 0: initial parameters and initial chains.
 
-use std::path::Path;
-
 use ndarray::{Array1, Array2, Axis};
 use rand::Rng;
 
-use super::step::logit_bound;
 use crate::conditionals::Conditionals;
 use crate::config::{Config, Init, ModelKind};
-use crate::data::Images;
+use crate::data::GreyImages;
 use crate::data::packed::PackedImages;
 use crate::logs::softplus;
 use crate::model::Parameters;
@@ -19,26 +16,24 @@ use crate::record::{self, RecordError, TrainingState};
 ///
 /// # Errors
 /// With `model.init = "record"`, when the record cannot be used or has another shape.
-pub fn initial_state(config: &Config, train: &Images, visible: usize) -> Result<TrainingState, RecordError> {
+pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Result<TrainingState, RecordError> {
     let seed = Seed(config.training.seed);
     let latent = config.model.latent;
     let floor = config.training.probability_floor;
-    let scale = config.model.scale;
-    let equilibrium = config.model.kind != ModelKind::Nonequilibrium;
-    let parameters = match config.model.init {
-        Init::Random | Init::Reversible if equilibrium => {
+    let equilibrium = config.training.method.machine() != ModelKind::Nonequilibrium;
+    let parameters = match &config.model.init {
+        Init::Random { scale } if equilibrium => {
             let mut generator = seed.generator(Stream::Parameters, 0, 0);
-            tied_start(around_the_mean(&train.mean(), latent, scale, floor, &mut generator))
+            tied_start(around_the_mean(&train.mean(), latent, *scale, floor, &mut generator))
         }
-        Init::Images => {
-            let parameters = images(train, latent, scale, floor, seed, 0);
+        Init::Images { scale } => {
+            let parameters = images(train, latent, *scale, floor, seed, 0);
             if equilibrium { tied_start(parameters.backward) } else { parameters }
         }
-        Init::Random => random(&train.mean(), latent, scale, floor, seed),
-        Init::Reversible => reversible(&train.mean(), latent, scale, floor, seed),
-        Init::Cyclic => cyclic(&train.mean(), latent, scale, floor, seed),
-        Init::Record => {
-            let path = config.model.record.as_deref().unwrap_or(Path::new(""));
+        Init::Random { scale } => random(&train.mean(), latent, *scale, floor, seed),
+        Init::Reversible { scale } => reversible(&train.mean(), latent, *scale, floor, seed),
+        Init::Cyclic { scale } => cyclic(&train.mean(), latent, *scale, floor, seed),
+        Init::Record(path) => {
             let mut parameters = record::load_model(path)?;
             record::expect_shape(path, &parameters, visible, latent)?;
             let bound = logit_bound(floor) as f32;
@@ -51,7 +46,11 @@ pub fn initial_state(config: &Config, train: &Images, visible: usize) -> Result<
     };
     Ok(TrainingState {
         mean_squares: Parameters::zeros(visible, latent),
-        chains: initial_chains(&parameters, config.training.chains, seed),
+        chains: config
+            .training
+            .method
+            .chains()
+            .map(|chains| initial_chains(&parameters, chains.count, seed)),
         parameters,
         step: 0,
     })
@@ -96,7 +95,7 @@ pub fn cyclic(mean: &[f64], latent: usize, scale: f64, floor: f64, seed: Seed) -
 /// Every state starts halfway between the data's mean and a training image of its own, `A_ki = logit( (x_ki + mean_i) / 2 )`; W and b are
 /// as in [`random`]. Many states then differ from the start by what the data differ in, and none has to find images of its own.
 /// `start` tells several such starts apart.
-pub fn images(train: &Images, latent: usize, scale: f64, floor: f64, seed: Seed, start: u32) -> Parameters {
+pub fn images(train: &GreyImages, latent: usize, scale: f64, floor: f64, seed: Seed, start: u32) -> Parameters {
     let mean = train.mean();
     let order = permutation(&mut seed.generator(Stream::Parameters, 1, start.into()), train.len());
     let chosen: Vec<usize> = (0..latent).map(|k| order[k % order.len()]).collect();
@@ -151,4 +150,9 @@ pub fn initial_chains(parameters: &Parameters, count: usize, seed: Seed) -> Pack
 fn logit(probability: f64, floor: f64) -> f64 {
     let probability = probability.clamp(floor, 1.0 - floor);
     (probability / (1.0 - probability)).ln()
+}
+
+/// The logit whose probability is `1 - floor`.
+pub fn logit_bound(floor: f64) -> f64 {
+    ((1.0 - floor) / floor).ln()
 }

@@ -4,58 +4,75 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 
 use crate::chain::walk;
-use crate::config::{GradientKind, PseudoCount, Sampling, TrainingConfig};
+use crate::config::{Ascent, Chains, GradientKind, TrainingConfig};
 use crate::data::packed::PackedImages;
 use crate::gradient::equilibrium::{TiedGradient, exact, persistent};
 use crate::gradient::functional::Objective;
 use crate::gradient::stratified::{draw, stratified};
 use crate::gradient::{Gradient, two_step};
 use crate::model::{Model, Parameters};
-use crate::numerics::Trainer;
-use crate::ops::{ChainBackend, Images, Rule};
+use crate::ops::{ChainBackend, DeviceImages, RmsProp};
 use crate::random::{Seed, Stream};
 use crate::record::TrainingState;
 use crate::training::em;
+use crate::training::schedule::learning_rate;
+use crate::training::start::{initial_chains, logit_bound};
 
-/// What a step follows.
-#[derive(Clone, Copy, Debug)]
-enum Method {
-    /// The two-step gradient at the chains' images, as they are after the move or before.
-    TwoStep { stale: bool },
-    /// A gradient at images drawn anew, so many from each state.
-    Stratified { each: usize, objective: Objective },
-    /// The RBM's exact gradient.
-    Exact,
-    /// The RBM's gradient at the chains' images.
-    Persistent,
-    /// Expectation and maximization.
-    Em { pseudo_count: f64 },
+/// What a step does, and with which draws.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// What moves the parameters.
+    pub update: Update,
+    /// Steps in all, which the learning rate's schedule is stretched over.
+    pub steps: u64,
+    /// The seed of the chains' moves and of all other draws.
+    pub seed: Seed,
+    /// Every pixel keeps at least this probability to be lit, and to be dark, in every state.
+    pub probability_floor: f64,
 }
 
-impl Method {
-    fn of(config: &TrainingConfig, latent: usize) -> Self {
-        /// For mixtures that are trained before a pseudo-count was chosen.
-        const PSEUDO_COUNT: f64 = 0.1;
-        match (config.gradient, config.sampling) {
-            (GradientKind::Exact, _) => Self::Exact,
-            (GradientKind::Pcd, _) => Self::Persistent,
-            (GradientKind::Em, _) => Self::Em {
-                pseudo_count: match config.em.pseudo_count {
-                    PseudoCount::Number(count) => count,
-                    PseudoCount::HeldOut(_) => PSEUDO_COUNT,
-                },
-            },
-            (GradientKind::TwoStep, Sampling::Persistent) => Self::TwoStep { stale: false },
-            (GradientKind::TwoStep, Sampling::Stale) => Self::TwoStep { stale: true },
-            (GradientKind::TwoStep | GradientKind::Complete, _) => Self::Stratified {
-                each: (config.chains / latent).max(2),
-                objective: Objective {
-                    complete: config.gradient == GradientKind::Complete,
-                    entropy_weight: config.entropy_weight,
-                },
-            },
+/// What moves the parameters.
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// RMSprop uphill along a gradient.
+    Gradient {
+        /// Which one.
+        kind: GradientKind,
+        /// RMSprop.
+        ascent: Ascent,
+    },
+    /// Expectation and maximization.
+    Em {
+        /// Images added to each state's count of images, and to its lit and dark pixels.
+        pseudo_count: f64,
+    },
+}
+
+impl Recipe {
+    /// An update with the length, the seed and the floor of a run.
+    pub fn new(training: &TrainingConfig, update: Update) -> Self {
+        Self {
+            update,
+            steps: training.steps,
+            seed: Seed(training.seed),
+            probability_floor: training.probability_floor,
         }
     }
+}
+
+/// A model in training on one device.
+pub trait Trainer {
+    /// Takes one training step with a minibatch `[B, D]`.
+    fn step(&mut self, images: &PackedImages);
+
+    /// Waits until all steps are done: a GPU works on while the program goes on.
+    fn wait(&self);
+
+    /// The present parameters.
+    fn parameters(&self) -> Parameters;
+
+    /// All that is needed to go on from here.
+    fn state(&self) -> TrainingState;
 }
 
 /// A model in training on backend B.
@@ -63,49 +80,95 @@ pub struct Training<B: ChainBackend> {
     model: Model<B>,
     /// RMSprop's running mean of the squared gradient, for each parameter.
     mean_squares: Model<B>,
-    /// N persistent chains.
-    chains: Images<B>,
     /// Steps taken.
     step: u64,
-    method: Method,
-    forward_rule: Rule,
-    backward_rule: Rule,
-    chain_steps: usize,
+    /// Steps in all.
+    steps: u64,
+    work: Work<B>,
     seed: Seed,
+    probability_floor: f64,
+}
+
+/// What moves the parameters, with what it keeps on the device.
+enum Work<B: ChainBackend> {
+    /// RMSprop uphill.
+    Gradient { slope: Slope<B>, ascent: Ascent },
+    /// Expectation and maximization.
+    Em { pseudo_count: f64 },
+}
+
+/// What a gradient is taken of, and at which of the model's own images.
+enum Slope<B: ChainBackend> {
+    /// The last two steps of the persistent chains, after their move or before it.
+    TwoStep {
+        chains: DeviceImages<B>,
+        moves: usize,
+        stale: bool,
+    },
+    /// The latent kernel, at images drawn anew, so many from each state.
+    Stratified { each: usize, objective: Objective },
+    /// The RBM's exact gradient.
+    Exact,
+    /// The RBM's gradient at the persistent chains.
+    Pcd { chains: DeviceImages<B>, moves: usize },
 }
 
 impl<B: ChainBackend> Training<B> {
-    /// Puts a state on a device.
-    pub fn new(state: &TrainingState, config: &TrainingConfig, device: &B::Device) -> Self {
-        let rule = |epsilon, bound| Rule {
-            decay: config.rmsprop.decay as f32,
-            epsilon: epsilon as f32,
-            rate: 0.0,
-            bound,
+    /// Puts a state on a device. A state without chains, where they are needed, gets those that a run begins with.
+    pub fn new(state: &TrainingState, recipe: Recipe, device: &B::Device) -> Self {
+        let images = |chains: Chains| match &state.chains {
+            Some(images) => DeviceImages::new(images, device),
+            None => DeviceImages::new(&initial_chains(&state.parameters, chains.count, recipe.seed), device),
         };
         Self {
             model: Model::new(&state.parameters, device),
             mean_squares: Model::new(&state.mean_squares, device),
-            chains: Images::new(&state.chains, device),
             step: state.step,
-            method: Method::of(config, state.parameters.latent()),
-            forward_rule: rule(config.rmsprop.epsilon.forward, f32::INFINITY),
-            // A pixel that is dark in every image would drive its logit to minus infinity.
-            backward_rule: rule(config.rmsprop.epsilon.backward, logit_bound(config.probability_floor) as f32),
-            chain_steps: config.chain_steps,
-            seed: Seed(config.seed),
+            steps: recipe.steps,
+            work: match recipe.update {
+                Update::Em { pseudo_count } => Work::Em { pseudo_count },
+                Update::Gradient { kind, ascent } => Work::Gradient {
+                    ascent,
+                    slope: match kind {
+                        GradientKind::TwoStep { chains, stale } => Slope::TwoStep {
+                            chains: images(chains),
+                            moves: chains.steps,
+                            stale,
+                        },
+                        GradientKind::Stratified {
+                            images,
+                            complete,
+                            entropy_weight,
+                        } => Slope::Stratified {
+                            each: images / state.parameters.latent(),
+                            objective: Objective { complete, entropy_weight },
+                        },
+                        GradientKind::Exact => Slope::Exact,
+                        GradientKind::Pcd { chains } => Slope::Pcd {
+                            chains: images(chains),
+                            moves: chains.steps,
+                        },
+                    },
+                },
+            },
+            seed: recipe.seed,
+            probability_floor: recipe.probability_floor,
         }
     }
-}
 
-impl<B: ChainBackend> Training<B> {
+    /// The persistent chains, where there are any.
+    fn chains(&self) -> Option<&DeviceImages<B>> {
+        match &self.work {
+            Work::Gradient {
+                slope: Slope::TwoStep { chains, .. } | Slope::Pcd { chains, .. },
+                ..
+            } => Some(chains),
+            _ => None,
+        }
+    }
+
     /// Goes uphill.
-    fn follow(&mut self, gradient: Gradient<B>, rate: f32) {
-        let forward = Rule { rate, ..self.forward_rule };
-        let backward = Rule {
-            rate,
-            ..self.backward_rule
-        };
+    fn climb(&mut self, gradient: Gradient<B>, [forward, backward]: [RmsProp; 2]) {
         let (model, moments) = (&mut self.model, &mut self.mean_squares);
         B::both(
             || {
@@ -117,12 +180,7 @@ impl<B: ChainBackend> Training<B> {
     }
 
     /// Goes uphill with b and A; W is tied to A.
-    fn follow_tied(&mut self, gradient: TiedGradient<B>, rate: f32) {
-        let forward = Rule { rate, ..self.forward_rule };
-        let backward = Rule {
-            rate,
-            ..self.backward_rule
-        };
+    fn climb_tied(&mut self, gradient: TiedGradient<B>, [forward, backward]: [RmsProp; 2]) {
         let (model, moments) = (&mut self.model, &mut self.mean_squares);
         ascend(forward, &mut model.forward_bias, gradient.bias, &mut moments.forward_bias);
         ascend(backward, &mut model.backward, gradient.backward, &mut moments.backward);
@@ -135,24 +193,37 @@ impl<B: ChainBackend> Trainer for Training<B> {
     /// The order is part of the method: the chains move with the parameters that the last update left, and the gradient is taken at
     /// the images they arrive at, with those same parameters. Taking it at images drawn before the update, `stale`, would save a
     /// product and end, at learning rates of 5e-3 and more, in a machine that mostly stays where it is instead of cycling.
-    fn step(&mut self, images: &PackedImages, learning_rate: f64) {
-        let rate = learning_rate as f32;
-        let images = Images::new(images, &self.chains.words.device());
-        let moved = walk(&self.model, self.chains.clone(), self.chain_steps, self.seed, self.step);
-        let before = std::mem::replace(&mut self.chains, moved);
-        match self.method {
-            Method::TwoStep { stale } => {
-                let chains = if stale { &before } else { &self.chains };
-                self.follow(two_step(&self.model, &images, chains), rate);
+    fn step(&mut self, images: &PackedImages) {
+        let images = DeviceImages::new(images, &self.model.forward.device());
+        let (model, seed, time) = (&self.model, self.seed, self.step);
+        match &mut self.work {
+            Work::Gradient { slope, ascent } => {
+                let rules = rules(ascent, learning_rate(ascent, time, self.steps), self.probability_floor);
+                match slope {
+                    Slope::TwoStep { chains, moves, stale } => {
+                        let moved = walk(model, chains.clone(), *moves, seed, time);
+                        let before = std::mem::replace(chains, moved);
+                        let gradient = two_step(model, &images, if *stale { &before } else { chains });
+                        self.climb(gradient, rules);
+                    }
+                    Slope::Stratified { each, objective } => {
+                        let drawn = draw(model, *each, seed.draws(Stream::Strata, time, 0));
+                        let gradient = stratified(model, &images, &drawn, *objective);
+                        self.climb(gradient, rules);
+                    }
+                    Slope::Exact => {
+                        let gradient = exact(model, &images);
+                        self.climb_tied(gradient, rules);
+                    }
+                    Slope::Pcd { chains, moves } => {
+                        *chains = walk(model, chains.clone(), *moves, seed, time);
+                        let gradient = persistent(model, &images, chains);
+                        self.climb_tied(gradient, rules);
+                    }
+                }
             }
-            Method::Stratified { each, objective } => {
-                let drawn = draw(&self.model, each, self.seed.draws(Stream::Strata, self.step, 0));
-                self.follow(stratified(&self.model, &images, &drawn, objective), rate);
-            }
-            Method::Exact => self.follow_tied(exact(&self.model, &images), rate),
-            Method::Persistent => self.follow_tied(persistent(&self.model, &images, &self.chains), rate),
-            Method::Em { pseudo_count } => {
-                self.model = em::step(self.model.clone(), &images, pseudo_count, self.backward_rule.bound.into());
+            Work::Em { pseudo_count } => {
+                self.model = em::step(model.clone(), &images, *pseudo_count, logit_bound(self.probability_floor));
             }
         }
         self.step += 1;
@@ -160,7 +231,7 @@ impl<B: ChainBackend> Trainer for Training<B> {
 
     fn wait(&self) {
         // A fault on the device shows where its results are read.
-        let _ = B::sync(&self.chains.words.device());
+        let _ = B::sync(&self.model.forward.device());
     }
 
     fn parameters(&self) -> Parameters {
@@ -171,25 +242,33 @@ impl<B: ChainBackend> Trainer for Training<B> {
         TrainingState {
             parameters: self.parameters(),
             mean_squares: self.mean_squares.parameters(),
-            chains: self.chains.to_host(),
+            chains: self.chains().map(DeviceImages::to_host),
             step: self.step,
         }
     }
 }
 
+/// How the forward matrix and its bias move, and how the backward matrix does.
+fn rules(ascent: &Ascent, rate: f64, probability_floor: f64) -> [RmsProp; 2] {
+    let rule = |epsilon, bound| RmsProp {
+        decay: ascent.decay as f32,
+        epsilon: epsilon as f32,
+        rate: rate as f32,
+        bound,
+    };
+    // A pixel that is dark in every image would drive its logit to minus infinity.
+    let bound = logit_bound(probability_floor) as f32;
+    [rule(ascent.epsilon.forward, f32::INFINITY), rule(ascent.epsilon.backward, bound)]
+}
+
 /// Moves a parameter and its mean square.
 fn ascend<B: ChainBackend, const R: usize>(
-    rule: Rule,
+    rule: RmsProp,
     parameter: &mut Param<Tensor<B, R>>,
     gradient: Tensor<B, R>,
     mean_square: &mut Param<Tensor<B, R>>,
 ) {
-    let (theta, square) = B::ascend(rule, parameter.val(), gradient, mean_square.val());
+    let (theta, square) = B::rmsprop(rule, parameter.val(), gradient, mean_square.val());
     *parameter = Param::initialized(parameter.id, theta);
     *mean_square = Param::initialized(mean_square.id, square);
-}
-
-/// The logit whose probability is `1 - floor`.
-pub fn logit_bound(floor: f64) -> f64 {
-    ((1.0 - floor) / floor).ln()
 }

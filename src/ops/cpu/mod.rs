@@ -11,10 +11,10 @@ use burn::tensor::{Int, Tensor, TensorPrimitive};
 use burn_ndarray::NdArray;
 use ndarray::{CowArray, Ix2};
 
-use super::{ChainBackend, Images, Rule};
+use super::{ChainBackend, DeviceImages, RmsProp};
 use crate::kernels::bits::Bits;
 use crate::kernels::visible::Thresholds;
-use crate::kernels::{latent, lit, logspace, pixels};
+use crate::kernels::{latent, logspace, pixels, products};
 use crate::random::Draws;
 
 /// The ndarray backend with integers of 32 bits, as the other backends have them.
@@ -52,7 +52,7 @@ fn floats<B: HostBackend, const R: usize>(numbers: Vec<f32>, shape: [usize; R]) 
 }
 
 /// Calls `read` with the bits of images.
-fn with_bits<B: HostBackend, T>(images: &Images<B>, read: impl FnOnce(Bits) -> T) -> T {
+fn with_bits<B: HostBackend, T>(images: &DeviceImages<B>, read: impl FnOnce(Bits) -> T) -> T {
     let words = images.words.clone().into_primitive();
     let words = B::integers(&words);
     read(Bits {
@@ -62,7 +62,7 @@ fn with_bits<B: HostBackend, T>(images: &Images<B>, read: impl FnOnce(Bits) -> T
 }
 
 /// Calls `read` with the bits of images, transposed: a row for each pixel.
-fn with_transposed_bits<B: HostBackend, T>(images: &Images<B>, read: impl FnOnce(Bits) -> T) -> T {
+fn with_transposed_bits<B: HostBackend, T>(images: &DeviceImages<B>, read: impl FnOnce(Bits) -> T) -> T {
     with_bits(images, |bits| {
         let words = bits.transposed();
         read(Bits {
@@ -77,37 +77,37 @@ impl<B: HostBackend> ChainBackend for B {
         rayon::join(first, second)
     }
 
-    fn lit_sums(images: &Images<B>, table: Tensor<B, 2>, start: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn affine(images: &DeviceImages<B>, table: Tensor<B, 2>, start: Tensor<B, 2>) -> Tensor<B, 2> {
         let [_, latent] = table.dims();
         let table = Rows::of(table);
-        let sums = Rows::of(start).with(|start| with_bits(images, |bits| lit::lit_sums(bits, B::matrix(&table.0).view(), Some(start))));
+        let sums = Rows::of(start).with(|start| with_bits(images, |bits| products::affine(bits, B::matrix(&table.0).view(), Some(start))));
         floats(sums, [images.len(), latent])
     }
 
-    fn lit_totals(images: &Images<B>, weights: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn transposed_product(images: &DeviceImages<B>, weights: Tensor<B, 2>) -> Tensor<B, 2> {
         let [_, latent] = weights.dims();
         let weights = Rows::of(weights);
-        let totals = with_transposed_bits(images, |bits| lit::lit_sums(bits, B::matrix(&weights.0).view(), None));
+        let totals = with_transposed_bits(images, |bits| products::affine(bits, B::matrix(&weights.0).view(), None));
         floats(totals, [images.pixels, latent])
     }
 
-    fn residuals(images: &Images<B>, r: Tensor<B, 2>, rho: Tensor<B, 2>, means: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn residuals(images: &DeviceImages<B>, r: Tensor<B, 2>, rho: Tensor<B, 2>, means: Tensor<B, 2>) -> Tensor<B, 2> {
         let shape = means.dims();
         let (r, rho, means) = (Rows::of(r), Rows::of(rho), Rows::of(means));
         let residuals = with_transposed_bits(images, |bits| {
-            rho.with(|rho| means.with(|means| lit::residuals(bits, B::matrix(&r.0).view(), rho, means)))
+            rho.with(|rho| means.with(|means| products::residuals(bits, B::matrix(&r.0).view(), rho, means)))
         });
         floats(residuals, shape)
     }
 
-    fn normalized(a: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn log_softmax_rows(a: Tensor<B, 2>) -> Tensor<B, 2> {
         let shape = a.dims();
         floats(Rows::of(a).with(|a| logspace::log_softmax(a, shape[1])), shape)
     }
 
-    fn excess(log_p: Tensor<B, 2>, log_u: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    fn softmax_gradient(log_p: Tensor<B, 2>, log_u: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
         let shape = log_p.dims();
-        let (excess, sums) = Rows::of(log_p).with(|log_p| Rows::of(log_u).with(|log_u| logspace::excess(log_p, log_u)));
+        let (excess, sums) = Rows::of(log_p).with(|log_p| Rows::of(log_u).with(|log_u| logspace::softmax_gradient(log_p, log_u)));
         (floats(excess, shape), floats(sums, [1, shape[1]]))
     }
 
@@ -117,22 +117,22 @@ impl<B: HostBackend> ChainBackend for B {
         (floats(means, [latent, visible]), floats(log_dark, [1, latent]))
     }
 
-    fn log_normalizer(a: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn logsumexp(a: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
         let [count, _] = a.dims();
-        let normalizers = Rows::of(a).with(|a| Rows::of(columns).with(|columns| logspace::log_normalizer(a, columns)));
+        let normalizers = Rows::of(a).with(|a| Rows::of(columns).with(|columns| logspace::logsumexp(a, columns)));
         floats(normalizers, [count, 1])
     }
 
-    fn log_average(a: Tensor<B, 2>, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn log_mean_exp(a: Tensor<B, 2>, rows: Tensor<B, 2>) -> Tensor<B, 2> {
         let [_, latent] = a.dims();
-        let averages = Rows::of(a).with(|a| Rows::of(rows).with(|rows| logspace::log_average(a, rows)));
+        let averages = Rows::of(a).with(|a| Rows::of(rows).with(|rows| logspace::log_mean_exp(a, rows)));
         floats(averages, [1, latent])
     }
 
-    fn exp_sum(a: Tensor<B, 2>, rows: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn responsibilities(a: Tensor<B, 2>, rows: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
         let shape = a.dims();
         let (rows, columns) = (Rows::of(rows), Rows::of(columns));
-        let values = Rows::of(a).with(|a| rows.with(|rows| columns.with(|columns| logspace::exp_sum(a, rows, columns))));
+        let values = Rows::of(a).with(|a| rows.with(|rows| columns.with(|columns| logspace::responsibilities(a, rows, columns))));
         floats(values, shape)
     }
 
@@ -142,13 +142,13 @@ impl<B: HostBackend> ChainBackend for B {
         Tensor::from_primitive(B::from_integers(drawn, &[count]))
     }
 
-    fn draw_visible(logits: Tensor<B, 2>, latent: Tensor<B, 1, Int>, draws: Draws) -> Images<B> {
+    fn draw_visible(logits: Tensor<B, 2>, latent: Tensor<B, 1, Int>, draws: Draws) -> DeviceImages<B> {
         let [_, pixels] = logits.dims();
         let [count] = latent.dims();
         let thresholds = Rows::of(logits).with(|logits| Thresholds::of_logits(logits, pixels));
         let words = thresholds.draw(&B::integers(&latent.into_primitive()), draws);
         let stride = words.len() / count;
-        Images {
+        DeviceImages {
             words: Tensor::from_primitive(B::from_integers(
                 words.into_iter().map(u32::cast_signed).collect(),
                 &[count, stride],
@@ -157,8 +157,8 @@ impl<B: HostBackend> ChainBackend for B {
         }
     }
 
-    fn ascend<const R: usize>(
-        rule: Rule,
+    fn rmsprop<const R: usize>(
+        rule: RmsProp,
         theta: Tensor<B, R>,
         gradient: Tensor<B, R>,
         mean_square: Tensor<B, R>,
@@ -166,7 +166,7 @@ impl<B: HostBackend> ChainBackend for B {
         let shape = theta.dims();
         let [theta, gradient, mean_square] = [theta, gradient, mean_square].map(Rows::of);
         let (theta, mean_square) =
-            theta.with(|theta| gradient.with(|gradient| mean_square.with(|mean_square| rule.ascend(theta, gradient, mean_square))));
+            theta.with(|theta| gradient.with(|gradient| mean_square.with(|mean_square| rule.step(theta, gradient, mean_square))));
         (floats(theta, shape), floats(mean_square, shape))
     }
 }

@@ -18,7 +18,7 @@ const PHILOX_ROUNDS: u32 = ROUNDS as u32;
 /// `s_k + sum_i x_ni M_ik` over some words of each image, one thread for each n and k; after the first words, s is what is there.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
-pub(super) fn lit_sums_kernel(
+pub(super) fn affine_kernel(
     words: &Array<u32>,
     table: &Array<f32>,
     start: &Array<f32>,
@@ -51,7 +51,7 @@ pub(super) fn lit_sums_kernel(
 
 /// `sum_n x_ni r_nk` over some images, one thread for each i and k; after the first images, added to what is there.
 #[cube(launch_unchecked)]
-pub(super) fn lit_totals_kernel(
+pub(super) fn transposed_product_kernel(
     words: &Array<u32>,
     weights: &Array<f32>,
     totals: &mut Array<f32>,

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 /// `v <- a v + (1 - a) g^2`, `theta <- theta + rate g / (sqrt(v) + epsilon)`, and theta kept within `[-bound, bound]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub struct RmsProp {
     /// a, the memory of the mean square.
     pub decay: f32,
     /// Added to the root of the mean square.
@@ -15,9 +15,9 @@ pub struct Rule {
     pub bound: f32,
 }
 
-impl Rule {
+impl RmsProp {
     /// The parameters moved along g, and v.
-    pub fn ascend(self, theta: &[f32], gradient: &[f32], mean_square: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    pub fn step(self, theta: &[f32], gradient: &[f32], mean_square: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let mut moved = vec![0.0; theta.len()];
         let mut square = vec![0.0; theta.len()];
         let grain = super::grain(theta.len(), 4);
@@ -27,14 +27,14 @@ impl Rule {
             .for_each(|((moved, square), old)| {
                 super::vectorized(
                     #[inline(always)]
-                    || self.ascend_part(old, moved, square),
+                    || self.step_part(old, moved, square),
                 );
             });
         (moved, square)
     }
 
     #[inline(always)]
-    fn ascend_part(self, (theta, gradient, mean_square): (&[f32], &[f32], &[f32]), moved: &mut [f32], square: &mut [f32]) {
+    fn step_part(self, (theta, gradient, mean_square): (&[f32], &[f32], &[f32]), moved: &mut [f32], square: &mut [f32]) {
         for (new, (&v, &g)) in square.iter_mut().zip(mean_square.iter().zip(gradient)) {
             *new = self.decay * v + (1.0 - self.decay) * (g * g);
         }

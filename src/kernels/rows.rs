@@ -1,44 +1,16 @@
-//! Products of a binary matrix: sums of the rows of a table that a row's 1s choose.
-//!
-//! ```text
-//! y_nk = s_k + sum_i x_ni M_ik,      x in {0, 1}
-//! ```
-//!
-//! A dense product multiplies by every pixel; four fifths of a digit are dark, and a lit pixel needs no multiplication. Where M is wide,
-//! the rows of lit pixels are added. Where it is narrow, finding the lit pixels would take longer than adding: the 16 sums that four
-//! pixels can have are tabulated, and four bits at a time look theirs up. Both serve both products of a step: `x W` with the images'
-//! bits, and `x^T r` with their transpose.
-
-use std::ops::AddAssign;
+//! The product of a binary matrix and a wide table, by the rows of the table that the 1s choose.
 
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::bits::{Bits, WORD, lit_columns};
-use super::quads;
+use super::lanes::{LANES, Lanes, Number, add};
 
-/// Numbers added at a time: a vector register of f32.
-pub(super) const LANES: usize = 8;
 /// Words and rows of x taken at a time, so many that what they need of a wide table stays in the nearest cache from row to row.
 const BLOCK: (usize, usize) = (4, 64);
-/// What can be summed: f32 in training, f64 in evaluation.
-pub trait Number: Copy + Default + AddAssign + Send + Sync {}
-impl Number for f32 {}
-impl Number for f64 {}
 
-pub(super) type Lanes<F> = [F; LANES];
-
-/// `s + x M`, `[R, L]` in rows, for x `[R, C]`, M `[C, L]` and s `[L]` (nothing: zero).
-pub fn lit_sums<F: Number>(x: Bits, table: ArrayView2<F>, start: Option<&[F]>) -> Vec<F> {
-    match table.ncols().div_ceil(LANES) {
-        1 => quads::sums::<F, 1>(x, table, start),
-        2 => quads::sums::<F, 2>(x, table, start),
-        _ => sums_of_rows(x, table, start),
-    }
-}
-
-/// As [`lit_sums`], for a wide table.
-fn sums_of_rows<F: Number>(x: Bits, table: ArrayView2<F>, start: Option<&[F]>) -> Vec<F> {
+/// `s + x M`, as [`super::products::affine`].
+pub(super) fn sums<F: Number>(x: Bits, table: ArrayView2<F>, start: Option<&[F]>) -> Vec<F> {
     let width = table.ncols();
     let mut sums = vec![F::default(); x.rows() * width];
     let table = Table::new(table);
@@ -53,34 +25,6 @@ fn sums_of_rows<F: Number>(x: Bits, table: ArrayView2<F>, start: Option<&[F]>) -
             );
         });
     sums
-}
-
-/// `mean_n r_nk ( x_ni - s_ki )`, `[L, D]` in rows, for x transposed `[D, N]`, r `[N, L]`, rho `[L]` its mean over n and s `[L, D]`.
-pub fn residuals(transposed: Bits, r: ArrayView2<f32>, rho: &[f32], means: &[f32]) -> Vec<f32> {
-    let (visible, latent) = (transposed.rows(), rho.len());
-    let totals = lit_sums(transposed, r, None);
-    let unit = 1.0 / transposed.columns as f32;
-    let mut residuals = vec![0.0; means.len()];
-    let states = super::grain(latent, visible).next_multiple_of(LANES);
-    residuals
-        .par_chunks_mut(states * visible)
-        .zip(means.par_chunks(states * visible))
-        .enumerate()
-        .for_each(|(chunk, (residuals, means))| {
-            let first = chunk * states;
-            // Pixels in short runs, so that the totals of one run stay in the cache from state to state.
-            for run in (0..visible).step_by(64) {
-                let pixels = run..visible.min(run + 64);
-                let rows = residuals.chunks_exact_mut(visible).zip(means.chunks_exact(visible));
-                for (state, (residuals, means)) in rows.enumerate() {
-                    let rho = rho[first + state];
-                    for pixel in pixels.clone() {
-                        residuals[pixel] = unit * totals[pixel * latent + first + state] - rho * means[pixel];
-                    }
-                }
-            }
-        });
-    residuals
 }
 
 /// A matrix with its rows padded to whole registers.
@@ -189,15 +133,6 @@ fn add_strip<'a, F: Number, const WIDTH: usize, const PARTS: usize>(
         let sum: &mut [Lanes<F>; WIDTH] = (&mut sum[first..first + WIDTH]).try_into().expect("WIDTH registers");
         for part in parts {
             add(sum, &part);
-        }
-    }
-}
-
-#[inline(always)]
-pub(super) fn add<F: Number, const WIDTH: usize>(sum: &mut [Lanes<F>; WIDTH], terms: &[Lanes<F>; WIDTH]) {
-    for strip in 0..WIDTH {
-        for lane in 0..LANES {
-            sum[strip][lane] += terms[strip][lane];
         }
     }
 }

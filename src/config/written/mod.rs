@@ -1,0 +1,250 @@
+//! The configuration as it is written: every key of every machine.
+
+mod resolve;
+mod unused;
+mod write;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+pub(crate) use self::unused::Unused;
+use super::load::{ConfigError, plain};
+use super::{
+    CheckpointConfig, Classes, DataConfig, EmConfig, Epsilon, EvaluationConfig, ModelConfig, ModelKind, PseudoCount, Schedule,
+    TrainingConfig,
+};
+
+/// A configuration as it is written. A key that may be left out because a machine does without it is an `Option`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WrittenConfig {
+    data: Data,
+    model: Model,
+    training: Training,
+    evaluation: EvaluationConfig,
+    checkpoint: CheckpointConfig,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Data {
+    source: SourceWord,
+    images: Option<PathBuf>,
+    labels: Option<PathBuf>,
+    test_images: Option<PathBuf>,
+    test_labels: Option<PathBuf>,
+    classes: Classes,
+    max_images: Option<usize>,
+    max_test_images: Option<usize>,
+    binarize: BinarizeWord,
+    threshold: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Model {
+    kind: ModelKind,
+    latent: usize,
+    init: InitWord,
+    scale: Option<f64>,
+    record: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Training {
+    steps: u64,
+    batch_size: Option<usize>,
+    chains: Option<usize>,
+    chain_steps: Option<usize>,
+    learning_rate: Option<f64>,
+    schedule: Option<Schedule>,
+    seed: u64,
+    gradient: Option<GradientWord>,
+    sampling: Option<SamplingWord>,
+    entropy_weight: Option<f64>,
+    probability_floor: f64,
+    #[serde(skip_serializing_if = "RmsProp::is_empty")]
+    rmsprop: RmsProp,
+    #[serde(skip_serializing_if = "Em::is_empty")]
+    em: Em,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RmsProp {
+    decay: Option<f64>,
+    epsilon: Option<Epsilon>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Em {
+    pseudo_count: Option<PseudoCount>,
+    restarts: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SourceWord {
+    #[default]
+    Bundled,
+    Mnist,
+    Idx,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum BinarizeWord {
+    #[default]
+    Threshold,
+    Stochastic,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum InitWord {
+    #[default]
+    Random,
+    Reversible,
+    Cyclic,
+    Images,
+    Record,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum GradientWord {
+    TwoStep,
+    Complete,
+    Exact,
+    Pcd,
+    Em,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SamplingWord {
+    Persistent,
+    Stale,
+    Stratified,
+}
+
+impl RmsProp {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Em {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            threshold: None,
+            ..(&DataConfig::default()).into()
+        }
+    }
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self {
+            scale: None,
+            ..Self::new(&ModelConfig::default(), ModelKind::Nonequilibrium)
+        }
+    }
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        let TrainingConfig {
+            steps,
+            seed,
+            probability_floor,
+            ..
+        } = TrainingConfig::default();
+        Self {
+            steps,
+            seed,
+            probability_floor,
+            batch_size: None,
+            chains: None,
+            chain_steps: None,
+            learning_rate: None,
+            schedule: None,
+            gradient: None,
+            sampling: None,
+            entropy_weight: None,
+            rmsprop: RmsProp::default(),
+            em: Em::default(),
+        }
+    }
+}
+
+impl WrittenConfig {
+    /// Reads a table; an error names the place and not the line.
+    pub fn from_table(table: &Table, place: &str) -> Result<Self, ConfigError> {
+        table.clone().try_into().map_err(|error: toml::de::Error| ConfigError::Syntax {
+            place: place.to_owned(),
+            problem: plain(error.message()),
+        })
+    }
+}
+
+/// The dotted paths of all keys, from a configuration in which every one is set.
+pub(crate) fn known_keys() -> Vec<String> {
+    let path = Some(PathBuf::new());
+    let complete = WrittenConfig {
+        data: Data {
+            images: path.clone(),
+            labels: path.clone(),
+            test_images: path.clone(),
+            test_labels: path.clone(),
+            max_images: Some(1),
+            max_test_images: Some(1),
+            classes: Classes::All,
+            ..(&DataConfig::default()).into()
+        },
+        model: Model {
+            record: path,
+            ..Model::new(&ModelConfig::default(), ModelKind::Nonequilibrium)
+        },
+        training: Training {
+            em: Em {
+                pseudo_count: Some(EmConfig::default().pseudo_count),
+                restarts: Some(1),
+            },
+            ..(&TrainingConfig::default()).into()
+        },
+        ..WrittenConfig::default()
+    };
+    let mut keys = Vec::new();
+    if let Ok(value) = Value::try_from(complete) {
+        collect_keys(&value, "", &mut keys);
+    }
+    keys
+}
+
+fn collect_keys(value: &Value, path: &str, keys: &mut Vec<String>) {
+    if let Value::Table(table) = value {
+        for (key, value) in table {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            collect_keys(value, &path, keys);
+        }
+    } else {
+        keys.push(path.to_owned());
+    }
+}
+
+/// A choice as it is written.
+fn word(choice: &impl Serialize) -> String {
+    let value = Value::try_from(choice).ok();
+    value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

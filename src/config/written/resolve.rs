@@ -1,0 +1,246 @@
+//! From what is written to what a run uses.
+
+use super::super::{
+    Ascent, Binarize, Chains, Config, ConfigError, DataConfig, EmConfig, Files, GradientKind, Init, Method, ModelConfig, ModelKind, Source,
+    TrainingConfig,
+};
+use super::unused::{Unused, UnusedKeys};
+use super::{BinarizeWord, Data, GradientWord, InitWord, Model, SamplingWord, SourceWord, Training, WrittenConfig, word};
+
+impl WrittenConfig {
+    /// What a run uses, checked, and the keys that it does not.
+    ///
+    /// # Errors
+    /// Names the first key that cannot be, its value, and what it can be.
+    pub fn resolve(&self) -> Result<(Config, Vec<Unused>), ConfigError> {
+        let mut unused = UnusedKeys::default();
+        let mut config = Config {
+            data: self.data.resolve(&mut unused)?,
+            training: TrainingConfig {
+                steps: self.training.steps,
+                seed: self.training.seed,
+                probability_floor: self.training.probability_floor,
+                method: self.training.method(self.model.kind, &mut unused)?,
+            },
+            model: self.model.resolve(&mut unused)?,
+            evaluation: self.evaluation.clone(),
+            checkpoint: self.checkpoint.clone(),
+        };
+        if let (Method::Em(em), Init::Record(_)) = (&mut config.training.method, &config.model.init) {
+            let reason = "model.init is \"record\", which is one start";
+            let default = EmConfig::default().restarts;
+            unused.add("training.em.restarts", &self.training.em.restarts, default, reason);
+            em.restarts = 1;
+        }
+        config.check()?;
+        Ok((config, unused.0))
+    }
+}
+
+impl Data {
+    fn resolve(&self, unused: &mut UnusedKeys) -> Result<DataConfig, ConfigError> {
+        let files = [
+            ("data.images", &self.images),
+            ("data.labels", &self.labels),
+            ("data.test_images", &self.test_images),
+            ("data.test_labels", &self.test_labels),
+        ];
+        let source = match (self.source, &self.images) {
+            (SourceWord::Idx, None) => {
+                let allowed = "the path of an IDX file, as data.source is \"idx\"";
+                return Err(ConfigError::value("data.images", "nothing", allowed));
+            }
+            (SourceWord::Idx, Some(_)) if self.test_labels.is_some() && self.test_images.is_none() => {
+                let allowed = "the path of an IDX file, as data.test_labels is given";
+                return Err(ConfigError::value("data.test_images", "nothing", allowed));
+            }
+            (SourceWord::Idx, Some(images)) => Source::Idx(Files {
+                images: images.clone(),
+                labels: self.labels.clone(),
+                test_images: self.test_images.clone(),
+                test_labels: self.test_labels.clone(),
+            }),
+            (SourceWord::Bundled | SourceWord::Mnist, _) => {
+                if let Some((key, path)) = files.iter().find_map(|(key, path)| Some((key, path.as_ref()?))) {
+                    return Err(ConfigError::value(
+                        key,
+                        path.display().to_string(),
+                        "left out unless data.source is \"idx\"",
+                    ));
+                }
+                match self.source {
+                    SourceWord::Mnist => Source::Mnist,
+                    _ => Source::Bundled,
+                }
+            }
+        };
+        const THRESHOLD: f64 = 0.5;
+        Ok(DataConfig {
+            source,
+            classes: self.classes.clone(),
+            max_images: self.max_images,
+            max_test_images: self.max_test_images,
+            binarize: match self.binarize {
+                BinarizeWord::Threshold => Binarize::Threshold(self.threshold.unwrap_or(THRESHOLD)),
+                BinarizeWord::Stochastic => {
+                    unused.add("data.threshold", &self.threshold, THRESHOLD, "data.binarize is \"stochastic\"");
+                    Binarize::Stochastic
+                }
+            },
+        })
+    }
+}
+
+impl Model {
+    fn resolve(&self, unused: &mut UnusedKeys) -> Result<ModelConfig, ConfigError> {
+        let scale = self.scale.unwrap_or(Init::SCALE);
+        let equilibrium = self.kind != ModelKind::Nonequilibrium;
+        if self.init != InitWord::Record
+            && let Some(path) = &self.record
+        {
+            return Err(ConfigError::value(
+                "model.record",
+                path.display().to_string(),
+                "left out unless model.init is \"record\"",
+            ));
+        }
+        let init = match self.init {
+            InitWord::Reversible | InitWord::Cyclic if equilibrium => {
+                return Err(ConfigError::value(
+                    "model.init",
+                    word(&self.init),
+                    "\"random\", \"images\" or \"record\", as the machine is in equilibrium",
+                ));
+            }
+            InitWord::Random => Init::Random { scale },
+            InitWord::Reversible => Init::Reversible { scale },
+            InitWord::Cyclic => Init::Cyclic { scale },
+            InitWord::Images => {
+                if equilibrium {
+                    let reason = "a machine in equilibrium that starts at images has nothing random";
+                    unused.add("model.scale", &self.scale, Init::SCALE, reason);
+                }
+                Init::Images {
+                    scale: if equilibrium { Init::SCALE } else { scale },
+                }
+            }
+            InitWord::Record => {
+                unused.add("model.scale", &self.scale, Init::SCALE, "model.init is \"record\"");
+                let Some(path) = &self.record else {
+                    let allowed = "the path of a record, as model.init is \"record\"";
+                    return Err(ConfigError::value("model.record", "nothing", allowed));
+                };
+                Init::Record(path.clone())
+            }
+        };
+        Ok(ModelConfig { latent: self.latent, init })
+    }
+}
+
+impl Training {
+    /// A kind of machine has a gradient of its own by default, and what needs the latent kernel needs images from every state.
+    fn method(&self, kind: ModelKind, unused: &mut UnusedKeys) -> Result<Method, ConfigError> {
+        let of_kind = format!("model.kind is \"{}\"", word(&kind));
+        let gradient = |kind| Method::Gradient {
+            kind,
+            ascent: self.ascent(),
+        };
+        let method = match (kind, self.gradient) {
+            (ModelKind::Nonequilibrium, None | Some(GradientWord::TwoStep | GradientWord::Complete)) => gradient(self.nonequilibrium()?),
+            (ModelKind::Rbm, None | Some(GradientWord::Exact)) => gradient(GradientKind::Exact),
+            (ModelKind::Rbm, Some(GradientWord::Pcd)) => gradient(GradientKind::Pcd { chains: self.chains() }),
+            (ModelKind::Mixture, None | Some(GradientWord::Em)) => Method::Em(EmConfig {
+                pseudo_count: self.em.pseudo_count.unwrap_or(EmConfig::default().pseudo_count),
+                restarts: self.em.restarts.unwrap_or(EmConfig::default().restarts),
+            }),
+            (kind, Some(gradient)) => {
+                let allowed = match kind {
+                    ModelKind::Nonequilibrium => "\"two-step\" or \"complete\"",
+                    ModelKind::Rbm => "\"exact\" or \"pcd\"",
+                    ModelKind::Mixture => "\"em\"",
+                };
+                return Err(ConfigError::value(
+                    "training.gradient",
+                    word(&gradient),
+                    format!("{allowed}, as {of_kind}"),
+                ));
+            }
+        };
+        self.find_unused(&method, &of_kind, unused);
+        Ok(method)
+    }
+
+    fn nonequilibrium(&self) -> Result<GradientKind, ConfigError> {
+        let complete = self.gradient == Some(GradientWord::Complete);
+        let entropy_weight = self.entropy_weight.unwrap_or(0.0);
+        let needs_kernel = complete || entropy_weight != 0.0;
+        match self.sampling {
+            None | Some(SamplingWord::Persistent | SamplingWord::Stale) if !needs_kernel => Ok(GradientKind::TwoStep {
+                chains: self.chains(),
+                stale: self.sampling == Some(SamplingWord::Stale),
+            }),
+            None | Some(SamplingWord::Stratified) => Ok(GradientKind::Stratified {
+                images: self.chains().count,
+                complete,
+                entropy_weight,
+            }),
+            Some(sampling) => {
+                let allowed = "\"stratified\", as the complete gradient and the entropy production need the latent kernel";
+                Err(ConfigError::value("training.sampling", word(&sampling), allowed))
+            }
+        }
+    }
+
+    /// The keys of other methods than this one.
+    fn find_unused(&self, method: &Method, of_kind: &str, unused: &mut UnusedKeys) {
+        let (chains, ascent) = (Chains::default(), Ascent::default());
+        if method.machine() != ModelKind::Nonequilibrium {
+            unused.add("training.sampling", &self.sampling, SamplingWord::Persistent, of_kind);
+            unused.add("training.entropy_weight", &self.entropy_weight, 0.0, of_kind);
+        }
+        if method.chains().is_none() {
+            let stratified = method.machine() == ModelKind::Nonequilibrium;
+            let reason = match method.machine() {
+                ModelKind::Nonequilibrium => "training.sampling is \"stratified\", which draws new images at each step",
+                ModelKind::Rbm => "training.gradient is \"exact\", which needs no chains",
+                ModelKind::Mixture => of_kind,
+            };
+            unused.add("training.chain_steps", &self.chain_steps, chains.steps, reason);
+            if !stratified {
+                unused.add("training.chains", &self.chains, chains.count, reason);
+            }
+        }
+        if method.ascent().is_none() {
+            let reason = format!("{of_kind}, which takes all images and no learning rate");
+            unused.add("training.batch_size", &self.batch_size, ascent.batch_size, &reason);
+            unused.add("training.learning_rate", &self.learning_rate, ascent.learning_rate, &reason);
+            unused.add("training.schedule", &self.schedule, ascent.schedule, &reason);
+            unused.add("training.rmsprop.decay", &self.rmsprop.decay, ascent.decay, &reason);
+            unused.add("training.rmsprop.epsilon", &self.rmsprop.epsilon, ascent.epsilon, &reason);
+        }
+        if !matches!(method, Method::Em(_)) {
+            let em = EmConfig::default();
+            unused.add("training.em.pseudo_count", &self.em.pseudo_count, em.pseudo_count, of_kind);
+            unused.add("training.em.restarts", &self.em.restarts, em.restarts, of_kind);
+        }
+    }
+
+    fn chains(&self) -> Chains {
+        let default = Chains::default();
+        Chains {
+            count: self.chains.unwrap_or(default.count),
+            steps: self.chain_steps.unwrap_or(default.steps),
+        }
+    }
+
+    fn ascent(&self) -> Ascent {
+        let default = Ascent::default();
+        Ascent {
+            batch_size: self.batch_size.unwrap_or(default.batch_size),
+            learning_rate: self.learning_rate.unwrap_or(default.learning_rate),
+            schedule: self.schedule.unwrap_or(default.schedule),
+            decay: self.rmsprop.decay.unwrap_or(default.decay),
+            epsilon: self.rmsprop.epsilon.unwrap_or(default.epsilon),
+        }
+    }
+}

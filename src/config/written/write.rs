@@ -1,0 +1,138 @@
+//! From what a run uses to what is written: config.toml holds the keys that the machine uses.
+
+use super::super::{Binarize, Config, DataConfig, Files, GradientKind, Init, Method, ModelConfig, ModelKind, Source, TrainingConfig};
+use super::{BinarizeWord, Data, Em, GradientWord, InitWord, Model, RmsProp, SamplingWord, SourceWord, Training, WrittenConfig};
+
+impl From<&Config> for WrittenConfig {
+    fn from(config: &Config) -> Self {
+        let Config {
+            data,
+            model,
+            training,
+            evaluation,
+            checkpoint,
+        } = config;
+        let mut written = Training::from(training);
+        if matches!(model.init, Init::Record(_)) {
+            // One start, whatever is written.
+            written.em.restarts = None;
+        }
+        Self {
+            data: data.into(),
+            model: Model::new(model, training.method.machine()),
+            training: written,
+            evaluation: evaluation.clone(),
+            checkpoint: checkpoint.clone(),
+        }
+    }
+}
+
+impl From<&DataConfig> for Data {
+    fn from(data: &DataConfig) -> Self {
+        let files = match &data.source {
+            Source::Idx(files) => Some(files.clone()),
+            Source::Bundled | Source::Mnist => None,
+        };
+        let Files {
+            labels,
+            test_images,
+            test_labels,
+            ..
+        } = files.clone().unwrap_or_default();
+        Self {
+            source: match data.source {
+                Source::Bundled => SourceWord::Bundled,
+                Source::Mnist => SourceWord::Mnist,
+                Source::Idx(_) => SourceWord::Idx,
+            },
+            images: files.map(|files| files.images),
+            labels,
+            test_images,
+            test_labels,
+            classes: data.classes.clone(),
+            max_images: data.max_images,
+            max_test_images: data.max_test_images,
+            binarize: match data.binarize {
+                Binarize::Threshold(_) => BinarizeWord::Threshold,
+                Binarize::Stochastic => BinarizeWord::Stochastic,
+            },
+            threshold: match data.binarize {
+                Binarize::Threshold(threshold) => Some(threshold),
+                Binarize::Stochastic => None,
+            },
+        }
+    }
+}
+
+impl Model {
+    pub(super) fn new(model: &ModelConfig, kind: ModelKind) -> Self {
+        let equilibrium = kind != ModelKind::Nonequilibrium;
+        let (init, scale, record) = match &model.init {
+            Init::Random { scale } => (InitWord::Random, Some(*scale), None),
+            Init::Reversible { scale } => (InitWord::Reversible, Some(*scale), None),
+            Init::Cyclic { scale } => (InitWord::Cyclic, Some(*scale), None),
+            Init::Images { scale } => (InitWord::Images, (!equilibrium).then_some(*scale), None),
+            Init::Record(path) => (InitWord::Record, None, Some(path.clone())),
+        };
+        Self {
+            kind,
+            latent: model.latent,
+            init,
+            scale,
+            record,
+        }
+    }
+}
+
+impl From<&TrainingConfig> for Training {
+    fn from(training: &TrainingConfig) -> Self {
+        let method = &training.method;
+        let (gradient, sampling, weight) = match method {
+            Method::Gradient { kind, .. } => match kind {
+                GradientKind::TwoStep { stale: false, .. } => (GradientWord::TwoStep, Some(SamplingWord::Persistent), Some(0.0)),
+                GradientKind::TwoStep { stale: true, .. } => (GradientWord::TwoStep, Some(SamplingWord::Stale), Some(0.0)),
+                GradientKind::Stratified {
+                    complete, entropy_weight, ..
+                } => {
+                    let gradient = if *complete { GradientWord::Complete } else { GradientWord::TwoStep };
+                    (gradient, Some(SamplingWord::Stratified), Some(*entropy_weight))
+                }
+                GradientKind::Exact => (GradientWord::Exact, None, None),
+                GradientKind::Pcd { .. } => (GradientWord::Pcd, None, None),
+            },
+            Method::Em(_) => (GradientWord::Em, None, None),
+        };
+        let (chains, ascent) = (method.chains(), method.ascent());
+        let em = match method {
+            Method::Em(em) => Some(em),
+            _ => None,
+        };
+        Self {
+            steps: training.steps,
+            batch_size: ascent.map(|ascent| ascent.batch_size),
+            chains: match method {
+                Method::Gradient {
+                    kind: GradientKind::Stratified { images, .. },
+                    ..
+                } => Some(*images),
+                _ => chains.map(|chains| chains.count),
+            },
+            chain_steps: chains.map(|chains| chains.steps),
+            learning_rate: ascent.map(|ascent| ascent.learning_rate),
+            schedule: ascent.map(|ascent| ascent.schedule),
+            seed: training.seed,
+            gradient: Some(gradient),
+            sampling,
+            entropy_weight: weight,
+            probability_floor: training.probability_floor,
+            rmsprop: RmsProp {
+                decay: ascent.map(|ascent| ascent.decay),
+                epsilon: ascent.map(|ascent| ascent.epsilon),
+            },
+            em: Em {
+                pseudo_count: em.map(|em| em.pseudo_count),
+                restarts: em.map(|em| em.restarts),
+            },
+        }
+    }
+}

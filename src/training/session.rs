@@ -1,0 +1,344 @@
+//! A run from its configuration to its end, or from where it was left: what `train` does, for any program.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::ValueEnum;
+
+use super::folder::{FolderError, Left, RunFolder, read_config, read_manifest};
+use super::manifest::{Manifest, Status};
+use super::restarts::Restarts;
+use super::start::initial_state;
+use super::step::{Recipe, Update};
+use super::{Observer, Outcome, Run, TrainingError};
+use crate::backend::{BackendError, BackendName};
+use crate::config::{Config, ConfigError, Method};
+use crate::data::{DataError, Dataset};
+use crate::evaluation::Evaluator;
+use crate::files::FileError;
+use crate::numerics::{DeviceInfo, Numerics};
+use crate::random::Seed;
+use crate::record::{self, RecordError, TrainingState};
+
+/// Why a run cannot begin, go on, or end.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// There are no data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// There is no device.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The configuration does not fit the data or the device.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The record to start from cannot be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Training stopped.
+    #[error(transparent)]
+    Training(#[from] TrainingError),
+    /// Another configuration was asked for.
+    #[error("{0} was started with another configuration and can only go on with its own; leave out --config and --set")]
+    OtherConfiguration(PathBuf),
+    /// A backend that this program does not know.
+    #[error("the run was made with backend {0}, which this build lacks; name another with --backend")]
+    UnknownBackend(String),
+    /// A checkpoint of another run.
+    #[error("{path}: its last checkpoint, of step {step}, is not one of this configuration; restore it")]
+    ForeignCheckpoint {
+        /// The run's folder.
+        path: PathBuf,
+        /// The checkpoint's step.
+        step: u64,
+    },
+}
+
+impl SessionError {
+    /// Would other arguments or another configuration do?
+    pub fn is_of_usage(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Data(DataError::Config(_)) | Self::OtherConfiguration(_) | Self::UnknownBackend(_) => true,
+            Self::Folder(error) => error.is_of_usage(),
+            _ => false,
+        }
+    }
+}
+
+/// Where a run goes: a folder by name, or one of `base`, `base-2`, ... in [`super::folder::RUNS`].
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The folder, if it was named.
+    pub folder: Option<&'a Path>,
+    /// The name for one that was not.
+    pub base: &'a str,
+}
+
+/// A run that is ready to go.
+pub struct Session {
+    config: Config,
+    data: Dataset,
+    numerics: Box<dyn Numerics>,
+    state: TrainingState,
+    folder: RunFolder,
+    earlier: Option<Manifest>,
+    commit: Option<&'static str>,
+    passed_over: Vec<RecordError>,
+}
+
+/// A run that was found again.
+pub enum Resumed {
+    /// It has nothing left to do.
+    Finished {
+        /// Its folder.
+        folder: PathBuf,
+        /// The steps that it took.
+        steps: u64,
+    },
+    /// It goes on.
+    Session(Box<Session>),
+}
+
+impl Session {
+    /// A new run. Its folder is claimed last, so that a run that cannot begin leaves none.
+    ///
+    /// # Errors
+    /// When the folder is taken, or data, device, configuration or start cannot be used.
+    pub fn begin(config: Config, backend: BackendName, place: Place) -> Result<Self, SessionError> {
+        if let Some(folder) = place.folder {
+            RunFolder::refuse_taken(folder)?;
+        }
+        let (data, numerics) = prepare(&config, backend)?;
+        let state = initial_state(&config, &data.train, data.visible())?;
+        let folder = RunFolder::create(place.folder, place.base)?;
+        folder.write_config(&config)?;
+        Ok(Self {
+            config,
+            data,
+            numerics,
+            state,
+            folder,
+            earlier: None,
+            commit: None,
+            passed_over: Vec::new(),
+        })
+    }
+
+    /// An old run, with its own configuration and from its last checkpoint; `given` is a configuration that was asked for besides, `backend`
+    /// what is to compute if not what did before.
+    ///
+    /// # Errors
+    /// When the folder holds no run that can go on, or data or device cannot be used.
+    pub fn resume(place: Place, given: Option<&Config>, backend: Option<BackendName>) -> Result<Resumed, SessionError> {
+        let folder = RunFolder::reopen(place.folder, place.base)?;
+        let config = read_config(folder.path())?;
+        if given.is_some_and(|given| *given != config) {
+            return Err(SessionError::OtherConfiguration(folder.path().to_owned()));
+        }
+        let earlier = read_manifest(folder.path())?;
+        let (left, passed_over) = match folder.left(earlier.as_ref())? {
+            Left::Finished => {
+                return Ok(Resumed::Finished {
+                    folder: folder.path().to_owned(),
+                    steps: config.training.steps,
+                });
+            }
+            Left::At(state, passed_over) => (Some(*state), passed_over),
+            Left::Nothing => (None, Vec::new()),
+        };
+        let backend = match (backend, &earlier) {
+            (Some(backend), _) => backend,
+            (None, Some(manifest)) => {
+                let name = &manifest.backend;
+                BackendName::from_str(name, true).map_err(|_| SessionError::UnknownBackend(name.clone()))?
+            }
+            (None, None) => BackendName::Ndarray,
+        };
+        let (data, numerics) = prepare(&config, backend)?;
+        if let Some(manifest) = &earlier {
+            manifest.expect_data(folder.path(), &data)?;
+        }
+        let state = match left {
+            Some(state) => {
+                let name = folder.file(&format!("checkpoints (step {})", state.step));
+                record::expect_shape(&name, &state.parameters, data.visible(), config.model.latent)?;
+                let chains = config.training.method.chains().map(|chains| chains.count);
+                let chains_fit = chains.is_none_or(|count| state.chains.as_ref().is_some_and(|chains| chains.len() == count));
+                if !chains_fit || state.step > config.training.steps {
+                    return Err(SessionError::ForeignCheckpoint {
+                        path: folder.path().to_owned(),
+                        step: state.step,
+                    });
+                }
+                state
+            }
+            None => initial_state(&config, &data.train, data.visible())?,
+        };
+        Ok(Resumed::Session(Box::new(Self {
+            config,
+            data,
+            numerics,
+            state,
+            folder,
+            earlier,
+            commit: None,
+            passed_over,
+        })))
+    }
+
+    /// Names in the manifest the git commit that the program was built from.
+    pub fn built_from(mut self, commit: Option<&'static str>) -> Self {
+        self.commit = commit;
+        self
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The data.
+    pub fn data(&self) -> &Dataset {
+        &self.data
+    }
+
+    /// What computes.
+    pub fn device(&self) -> &DeviceInfo {
+        self.numerics.device()
+    }
+
+    /// Steps done so far.
+    pub fn step(&self) -> u64 {
+        self.state.step
+    }
+
+    /// What is wrong with later checkpoints, which the run does not go on from.
+    pub fn passed_over(&self) -> &[RecordError] {
+        &self.passed_over
+    }
+
+    /// Trains to the end, or until `stop` is set. An interruption at step 0 leaves no checkpoint, a later one does.
+    ///
+    /// # Errors
+    /// When the parameters diverge or a file cannot be written; the manifest then says that the run failed.
+    pub fn train(self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, SessionError> {
+        let evaluator = Evaluator::new(&self.data, self.config.evaluation.samples, Seed(self.config.training.seed));
+        let mut manifest = Manifest::new(
+            &self.config,
+            self.folder.config_checksum()?,
+            &self.data,
+            self.numerics.device(),
+            self.commit,
+        );
+        manifest.classifier_accuracy = evaluator.reference.judge.as_ref().map(|judge| judge.accuracy());
+        manifest.step = self.state.step;
+        if let Some(earlier) = &self.earlier {
+            manifest.start.clone_from(&earlier.start);
+            manifest.pseudo_count = earlier.pseudo_count;
+        }
+        self.folder.write_manifest(&manifest)?;
+
+        let Some((update, state)) = self.start(&mut manifest, observer, stop)? else {
+            manifest.ended(Status::Interrupted, 0);
+            self.folder.write_manifest(&manifest)?;
+            return Ok(Outcome::Interrupted(0));
+        };
+        let mut watched = Watched {
+            observer,
+            last: state.step,
+        };
+        let run = Run {
+            config: &self.config,
+            data: &self.data,
+            evaluator: &evaluator,
+            numerics: &*self.numerics,
+            recipe: Recipe::new(&self.config.training, update),
+            folder: &self.folder,
+        };
+        let result = run.train(state, &mut watched, stop);
+        match result {
+            Ok(Outcome::Finished) => manifest.ended(Status::Finished, self.config.training.steps),
+            Ok(Outcome::Interrupted(step)) => manifest.ended(Status::Interrupted, step),
+            Err(_) => manifest.ended(Status::Failed, watched.last),
+        }
+        // Training's own error is the one to tell of, not that its manifest could not be written either.
+        let written = self.folder.write_manifest(&manifest);
+        let outcome = result?;
+        written?;
+        Ok(outcome)
+    }
+
+    /// What moves the parameters, and the state to go on from: of a mixture, the best of several starts. `None` if stopped.
+    fn start(
+        &self,
+        manifest: &mut Manifest,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<Option<(Update, TrainingState)>, SessionError> {
+        let state = self.state.clone();
+        let em = match &self.config.training.method {
+            Method::Em(em) => *em,
+            Method::Gradient { kind, ascent } => {
+                let update = Update::Gradient {
+                    kind: *kind,
+                    ascent: ascent.clone(),
+                };
+                return Ok(Some((update, state)));
+            }
+        };
+        let restarts = Restarts {
+            config: &self.config,
+            em,
+            data: &self.data,
+            numerics: &*self.numerics,
+            tick: &|| !stop.load(Ordering::Relaxed),
+        };
+        let Some((pseudo_count, state)) = restarts.begin(manifest.pseudo_count, state) else {
+            return Ok(None);
+        };
+        observer.pseudo_count(pseudo_count);
+        manifest.pseudo_count = Some(pseudo_count);
+        self.folder.write_manifest(manifest)?;
+        Ok(Some((Update::Em { pseudo_count }, state)))
+    }
+}
+
+/// The data and the device of a configuration, checked against each other.
+fn prepare(config: &Config, backend: BackendName) -> Result<(Dataset, Box<dyn Numerics>), SessionError> {
+    let data = Dataset::load(&config.data)?;
+    let numerics = backend.open()?;
+    config.check_against(data.train.len(), data.visible(), numerics.device().largest_array)?;
+    Ok((data, numerics))
+}
+
+/// An observer, and the last step that it was told of.
+struct Watched<'a> {
+    observer: &'a mut dyn Observer,
+    last: u64,
+}
+
+impl Observer for Watched<'_> {
+    fn pseudo_count(&mut self, pseudo_count: f64) {
+        self.observer.pseudo_count(pseudo_count);
+    }
+
+    fn stepped(&mut self, step: u64) {
+        self.last = step;
+        self.observer.stepped(step);
+    }
+
+    fn evaluated(&mut self, metrics: &super::metrics::Metrics) {
+        self.observer.evaluated(metrics);
+    }
+}
