@@ -1,4 +1,4 @@
-//! The persistent chains: N images that walk `x -> z -> x` with the present parameters, and are never restarted.
+//! The persistent chains: N images that move by `x -> z -> x` with the present parameters and are never restarted.
 
 use crate::model::Model;
 use crate::ops::{ChainBackend, DeviceImages};

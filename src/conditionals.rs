@@ -29,7 +29,7 @@ pub struct Conditionals {
 }
 
 impl Conditionals {
-    /// Takes over a model's parameters.
+    /// The conditionals of the model with these parameters.
     pub fn new(parameters: &Parameters) -> Self {
         let backward = parameters.backward.mapv(f64::from);
         let means = backward.mapv(sigmoid);
@@ -82,7 +82,7 @@ impl Conditionals {
     pub fn log_forward(&self, images: &PackedImages) -> Array2<f64> {
         let mut logits = self.forward_logits(images);
         for mut row in logits.rows_mut() {
-            // In two steps, which keep the digits of probabilities when logits are huge.
+            // In two steps, so that huge logits do not cost the probabilities their digits.
             row -= row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             row -= log_sum_exp(row.view());
         }

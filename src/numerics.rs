@@ -1,7 +1,7 @@
-//! The numerics on some backend, seen without its type: host arrays in, host arrays out.
+//! The model on a device, behind traits that do not name the backend: host arrays in, host arrays out.
 //!
 //! The model, the chain, the gradient and the step are generic over burn's backends, and every backend compiles them anew. The rest
-//! of the program needs none of those types: behind these two traits it is compiled once, and a backend is a value.
+//! of the program uses these two traits: it is compiled once, and a backend is a value.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
@@ -18,7 +18,7 @@ use crate::random::{Draws, Seed};
 use crate::record::TrainingState;
 use crate::training::step::{Recipe, Trainer, Training};
 
-/// What is known of a device.
+/// A device, as manifests and messages describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceInfo {
     /// The backend's name, as in `--backend`.
@@ -29,19 +29,19 @@ pub struct DeviceInfo {
     pub largest_array: u64,
     /// Do its arrays lie in this process's memory?
     pub host: bool,
-    /// Does the CPU do a graphics driver's work?
+    /// Is it a software renderer, which runs on the CPU?
     pub software: bool,
 }
 
 /// The model's operations on one device.
 pub trait Numerics {
-    /// What the operations run on.
+    /// The device that the operations run on.
     fn device(&self) -> &DeviceInfo;
 
     /// Moves chains `[N, D]` by `steps` full steps; see [`crate::chain`].
     fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages;
 
-    /// The parts of the least time that a step takes with these chains and images; see [`crate::bench`].
+    /// The parts of the lower bound on a step's time with these chains and images; see [`crate::bench`].
     fn floor(&self, parameters: &Parameters, chains: &PackedImages, images: &PackedImages) -> Box<dyn Floor>;
 
     /// Puts a training state on the device, to be trained there.

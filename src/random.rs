@@ -1,4 +1,4 @@
-//! Randomness and its only home: every draw is a pure function of (seed, stream, two indices, position).
+//! Random numbers, all of them: every draw is a pure function of (seed, stream, two indices, position).
 //!
 //! The generator is Philox4x32 with 10 rounds (J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a keyed
 //! bijection of a 128-bit counter, whose four words are four draws. The key is the seed; the counter holds the stream, its two indices
@@ -11,8 +11,8 @@
 //! word 3   stream (8 bits), first index, bits 32 to 39 (8), block, bits 32 to 47 (16)
 //! ```
 //!
-//! So no generator has a state that a checkpoint would have to hold, no draw depends on the number of threads, their order or the
-//! backend, and two streams never meet.
+//! A checkpoint therefore holds no generator state; no draw depends on the backend, or on the number and order of threads; and two
+//! streams never overlap.
 
 use std::convert::Infallible;
 
@@ -51,11 +51,11 @@ pub enum Stream {
     Restart = 14,
     /// Which training images are held out while the pseudo-count is chosen (0, 0).
     HeldOut = 15,
-    /// How an analysis deals the transitions of its null model anew (chain, 0).
+    /// How an analysis shuffles the transitions of its null model (chain, 0).
     Shuffled = 16,
     /// The order in which the classifier of generated images sees its data (epoch, 0).
     Classifier = 9,
-    /// Seeds drawn again for the intervals of a sweep's correlations (replicate, 0).
+    /// Seeds resampled for the bootstrap intervals of a sweep's correlations (replicate, 0).
     Bootstrap = 20,
 }
 
@@ -141,7 +141,7 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 #[derive(Clone, Debug)]
 pub struct Generator {
     draws: Draws,
-    /// Words given so far.
+    /// Draws returned so far.
     position: u64,
     /// The present block.
     words: [u32; 4],

@@ -1,4 +1,4 @@
-//! What no step can do without, however it is written: five products, N images drawn, every array read and written once.
+//! A lower bound on the time of a step: five products, N images drawn, every array read and written once.
 
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ pub(crate) struct FloorOn<B: ChainBackend> {
     images: DeviceImages<B>,
     /// As 0.0 and 1.0, `[N, D]` and `[B, D]`.
     dense: [Tensor<B, 2>; 2],
-    /// Something of the shape `[N, L]` and `[B, L]`.
+    /// Arrays of the shapes `[N, L]` and `[B, L]`.
     weights: [Tensor<B, 2>; 2],
     draws: u64,
 }

@@ -1,4 +1,4 @@
-//! How long a training step takes, and how long it has to take at least, measured side by side.
+//! The time of a training step beside a lower bound on it, measured in turns.
 
 pub mod floor;
 pub mod plot;
@@ -175,7 +175,7 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: Sizes, seconds: f64) -> Re
     Ok(rows.collect())
 }
 
-/// What was measured in turns, in milliseconds.
+/// Measurements taken in turns, in milliseconds.
 #[derive(Clone, Default)]
 struct Samples {
     steps: Vec<f64>,
@@ -195,7 +195,7 @@ fn calibrate(run: &mut impl FnMut(u64) -> f64) -> u64 {
     (20.0 / run(20)).clamp(1.0, 1e3) as u64
 }
 
-/// The middle of some figures.
+/// The median.
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);

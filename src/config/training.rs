@@ -13,18 +13,18 @@ pub struct TrainingConfig {
     pub seed: u64,
     /// Every pixel keeps at least this probability to be lit, and to be dark, in every state.
     pub probability_floor: f64,
-    /// What an update follows, with the settings that it needs.
+    /// How the parameters are updated, with the settings that this takes.
     pub method: Method,
 }
 
 /// How a machine is trained, with the settings that this takes and no other.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Method {
-    /// Uphill along a gradient.
+    /// Gradient ascent.
     Gradient {
         /// Which one.
         kind: GradientKind,
-        /// How far, and from which images.
+        /// The optimizer and its minibatches.
         ascent: Ascent,
     },
     /// Mixture: expectation and maximization.
@@ -96,9 +96,9 @@ pub struct EmConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
-    /// Always the same.
+    /// Constant.
     Constant,
-    /// Down to zero along a line.
+    /// Linearly down to zero.
     Linear,
     /// Down to zero along half a cosine.
     Cosine,

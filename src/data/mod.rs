@@ -33,7 +33,7 @@ pub enum DataError {
          data.source = \"bundled\""
     )]
     MnistNotBuilt,
-    /// No home for burn-dataset's cache.
+    /// The system names no folder for burn-dataset's cache.
     #[error("data.source = \"mnist\" needs a cache folder and the system names none; set XDG_CACHE_HOME to one")]
     NoCacheFolder,
     /// Offline, and nothing in the cache.
@@ -71,7 +71,7 @@ pub struct Raw {
     labels: Option<Vec<u8>>,
 }
 
-/// What a model is trained on and judged by.
+/// What a model is trained and evaluated on.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// What the data are, in words.
@@ -84,7 +84,7 @@ pub struct Dataset {
     pub classes: Vec<u8>,
     /// Images to train on.
     pub train: GreyImages,
-    /// Images to judge by.
+    /// Images to evaluate on.
     pub test: Option<GreyImages>,
 }
 
@@ -95,7 +95,7 @@ pub struct GreyImages {
     grey: Array2<u8>,
     labels: Option<Vec<usize>>,
     binarization: Binarization,
-    /// The binary images, where a threshold makes them once and for all.
+    /// The binary images, where a threshold fixes them.
     binary: Option<PackedImages>,
 }
 
@@ -270,13 +270,13 @@ fn read_pair(images: &Path, labels: Option<&Path>, field: &str) -> Result<Raw, D
     Ok(pair(image_file, label_file))
 }
 
-/// Height and width at which images are shown of which only the number of pixels is known: a square, or one row.
+/// Height and width for showing images when only their number of pixels is known: a square if possible, otherwise one row.
 pub fn likely_size(pixels: usize) -> (usize, usize) {
     let side = pixels.isqrt();
     if side * side == pixels { (side, side) } else { (1, pixels) }
 }
 
-/// Images of two sizes are vectors.
+/// A file with two sizes holds vectors.
 fn pair(images: Idx, labels: Option<Idx>) -> Raw {
     let (rows, columns) = match images.sizes[1..] {
         [rows, columns] => (rows, columns),

@@ -34,12 +34,12 @@ pub struct StratifiedSample {
     steady: SteadyState,
 }
 
-/// What follows the steady state's part of the log-likelihood, and how much entropy production is worth.
+/// Which gradient of the log-likelihood is taken, and the weight of the entropy production beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Objective {
-    /// All steps of the chain, or the last two.
+    /// The complete gradient instead of the two-step one.
     pub complete: bool,
-    /// Nats of log-likelihood for a nat per step of entropy production.
+    /// Weight of the latent entropy production: nats of log-likelihood for a nat per step.
     pub entropy_weight: f64,
 }
 

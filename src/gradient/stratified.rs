@@ -1,7 +1,7 @@
 //! Gradients that need the latent kernel: from images drawn anew in every state, with no persistent chain.
 //!
 //! M images of each state give T as means of p(k|x), and pi as its steady state. Every state is seen, however rarely the chain visits
-//! it, and weighted by its pi: this is what keeps the variance of the [complete gradient](super::functional) in hand.
+//! it, and weighted by its pi: which keeps the variance of the [complete gradient](super::functional) low.
 
 use burn::tensor::{Int, Tensor, TensorData};
 use ndarray::{Array1, Array2, Axis};
@@ -37,7 +37,7 @@ pub fn stratified<B: ChainBackend>(
     let count = log_p.nrows();
     let each = count / latent;
     let Ok(strata) = StratifiedSample::new(log_p, Array1::from_elem(count, -(each as f64).ln())) else {
-        // The parameters are no numbers any more, and must not look as if they were.
+        // The parameters are not finite, and so neither is their gradient.
         return Gradient {
             forward: Tensor::full([visible, latent], f32::NAN, &device),
             forward_bias: Tensor::full([latent], f32::NAN, &device),

@@ -88,7 +88,7 @@ fn exchange_quadrants<const SIZE: usize>(squares: &mut [[u32; SQUARES]; WORD], l
     }
 }
 
-/// The places of the 1s of every byte, in ascending order.
+/// The positions of the 1s in every byte, in ascending order.
 static PLACES: [[u16; 8]; 256] = {
     let mut places = [[0; 8]; 256];
     let mut byte = 0;
@@ -108,8 +108,8 @@ static PLACES: [[u16; 8]; 256] = {
 
 /// Writes the columns of a row's 1s in ascending order, and says how many there are; `columns` has room for 8 more than there are columns.
 ///
-/// Bytes are looked up, and all eight places are written whether they count or not: a loop over the 1s would end at a place that no
-/// processor can foresee.
+/// Bytes are looked up, and all eight places are written whether they count or not: the end of a loop over
+/// the 1s would be mispredicted at almost every byte.
 #[inline(always)]
 pub fn lit_columns(words: &[u32], columns: &mut [u16]) -> usize {
     let mut count = 0;

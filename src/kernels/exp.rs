@@ -1,6 +1,6 @@
 //! The exponential in f32 and sums of many numbers, in a form that the compiler can vectorize.
 
-/// `e^x` with a relative error below 1.2e-7; 0 below x = -87.3, where f32 loses its digits, and infinite above 88.3, just before it
+/// `e^x` with a relative error below 1.2e-7; 0 below x = -87.3, where the result becomes subnormal, and infinite above 88.3, just before it
 /// overflows.
 ///
 /// `x = n ln 2 + r` with |r| <= ln 2 / 2, and `e^r` by the polynomial of Cephes (S. L. Moshier, `expf`). No multiply-add is fused, so

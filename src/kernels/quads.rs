@@ -1,4 +1,4 @@
-//! The product of a binary matrix and a narrow table, by the sums that four columns can have.
+//! The product of a binary matrix and a narrow table, by tabulated sums of four rows of the table.
 
 use ndarray::ArrayView2;
 use rayon::prelude::*;

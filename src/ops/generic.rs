@@ -91,8 +91,8 @@ pub fn log_mean_exp<B: Backend>(a: Tensor<B, 2>, rows: Tensor<B, 2>) -> Tensor<B
 
 /// Reduces the rows of a matrix to one, `[1, L]`, by way of 256 at a time.
 ///
-/// A sum of many terms one by one loses digits in f32; and on software Vulkan no loop of a kernel runs more than 65,535 times: what is left
-/// is passed over in silence.
+/// A sum of many terms one by one loses digits in f32; and on software Vulkan no loop of a kernel runs more than 65,535 times, and the rest
+/// is silently skipped.
 fn over_rows<B: Backend>(a: Tensor<B, 2>, reduce: fn(Tensor<B, 3>) -> Tensor<B, 3>) -> Tensor<B, 2> {
     const BLOCK: usize = 256;
     let [rows, columns] = a.dims();

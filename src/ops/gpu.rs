@@ -21,7 +21,7 @@ use crate::random::Draws;
 /// Vulkan only: 2.4 times as fast at L = 10, a third as fast at L = 100.
 const NARROW: usize = 32;
 /// Images, and words of an image, that one launch takes: on software Vulkan no kernel's loops run more than 65,535 times in all, and what is
-/// left is passed over in silence.
+/// left is silently skipped.
 const IMAGES_A_LAUNCH: usize = 1 << 14;
 const WORDS_A_LAUNCH: usize = 1 << 10;
 
@@ -44,7 +44,7 @@ fn upload<R: CubeRuntime>(draws: Draws, beside: &CubeTensor<R>) -> CubeTensor<R>
     )
 }
 
-/// Threads for so many numbers: cubes and their size.
+/// The number and the size of the cubes of threads that compute `count` numbers.
 macro_rules! threads {
     ($tensor:expr, $count:expr) => {{
         let dimension = CubeDim::new(&$tensor.client, $count);

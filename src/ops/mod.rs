@@ -1,7 +1,7 @@
-//! What the model asks of a backend beyond burn's own operations.
+//! The operations of the model that burn's backends lack.
 //!
 //! This is burn's pattern for custom operations: a trait on top of its `Backend`. Every operation has an implementation with burn's tensors
-//! ([`generic`]) that runs anywhere and says what is meant; the CPU backends replace them by loops that pass over memory once
+//! ([`generic`]) that runs anywhere and defines the result; the CPU backends replace them by loops that pass over memory once
 //! ([`crate::kernels`]), and GPUs replace draws and products by kernels of their own (`gpu`). The model, the gradient and the training
 //! step are generic and do not know which one runs.
 
@@ -56,7 +56,7 @@ impl<B: Backend> DeviceImages<B> {
 
 /// A backend with the model's operations. N images of D pixels, L latent states.
 pub trait ChainBackend: Backend {
-    /// Two computations that do not need each other: one after the other, or at the same time where that is faster.
+    /// Two independent computations: one after the other, or in parallel where that is faster.
     fn both<T: Send, U: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> U + Send) -> (T, U) {
         (first(), second())
     }
