@@ -18,6 +18,7 @@ mod gradient;
 mod inputs;
 mod kernels;
 mod latent;
+mod lines;
 mod model;
 mod paper;
 mod random;
