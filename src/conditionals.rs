@@ -31,10 +31,11 @@ pub struct Conditionals {
 impl Conditionals {
     /// The conditionals of the model with these parameters.
     pub fn new(parameters: &Parameters) -> Self {
-        let backward = parameters.backward.mapv(f64::from);
+        // In rows, whatever the order that they came in: what sums over rows reads them as slices.
+        let [forward, backward] = [&parameters.forward, &parameters.backward].map(|matrix| matrix.as_standard_layout().mapv(f64::from));
         let means = backward.mapv(sigmoid);
         Self {
-            forward: parameters.forward.mapv(f64::from),
+            forward,
             forward_bias: parameters.forward_bias.mapv(f64::from),
             log_dark: backward.map_axis(Axis(1), |row| -row.iter().copied().map(softplus).sum::<f64>()),
             thresholds: Thresholds::of_probabilities(&means.iter().copied().collect::<Vec<f64>>(), means.ncols()),

@@ -1,6 +1,6 @@
 //! safetensors files: a model for programs in other languages, and back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2};
@@ -60,22 +60,39 @@ pub fn write(path: &Path, parameters: &Parameters, config: &Config, (rows, colum
         tensors.push((name, TensorView::new(Dtype::F32, shape, content).map_err(foreign)?));
     }
     let content = safetensors::serialize(tensors, Some(metadata)).map_err(foreign)?;
-    Ok(files::write(path, &content)?)
+    Ok(files::write(path, &in_alphabetical_order(content))?)
+}
+
+/// A safetensors file with the entries of its header in one order: safetensors writes its metadata in a random one.
+fn in_alphabetical_order(mut content: Vec<u8>) -> Vec<u8> {
+    let (length, rest) = content
+        .split_first_chunk_mut()
+        .expect("safetensors begins with its header's length");
+    let header = &mut rest[..u64::from_le_bytes(*length) as usize];
+    let entries: BTreeMap<String, BTreeMap<String, serde_json::Value>> = serde_json::from_slice(header).expect("its header is JSON");
+    let mut ordered = serde_json::to_vec(&entries).expect("JSON has been read");
+    // The same entries take as much space in any order; the header ends in spaces.
+    ordered.resize(header.len(), b' ');
+    header.copy_from_slice(&ordered);
+    content
 }
 
 /// Reads a model and, where the file has one, its configuration.
 pub fn read(path: &Path) -> Result<(Parameters, Option<Config>), ExchangeError> {
     let content = files::read_at_most(path, LARGEST)?;
-    let refuse = |problem: String| foreign(path, problem);
-    let file = SafeTensors::deserialize(&content).map_err(|error| refuse(format!("is not a safetensors file ({error})")))?;
+    from_bytes(&content).map_err(|problem| foreign(path, problem))
+}
+
+/// The model and the configuration in the bytes of a safetensors file.
+///
+/// # Errors
+/// In words: what is not safetensors, or has not the three tensors of a model, finite and of shapes that fit together.
+pub fn from_bytes(content: &[u8]) -> Result<(Parameters, Option<Config>), String> {
+    let file = SafeTensors::deserialize(content).map_err(|error| format!("is not a safetensors file ({error})"))?;
     let tensor = |name: &str, rank: usize| {
-        let view = file.tensor(name).map_err(|_| refuse(format!("has no tensor `{name}`")))?;
+        let view = file.tensor(name).map_err(|_| format!("has no tensor `{name}`"))?;
         if view.dtype() != Dtype::F32 || view.shape().len() != rank {
-            return Err(refuse(format!(
-                "its tensor `{name}` is {:?} of shape {:?}",
-                view.dtype(),
-                view.shape()
-            )));
+            return Err(format!("its tensor `{name}` is {:?} of shape {:?}", view.dtype(), view.shape()));
         }
         let values: Vec<f32> = view
             .data()
@@ -86,7 +103,7 @@ pub fn read(path: &Path) -> Result<(Parameters, Option<Config>), ExchangeError> 
     };
     let matrix = |name: &str| {
         let (shape, values) = tensor(name, 2)?;
-        Array2::from_shape_vec((shape[0], shape[1]), values).map_err(|error| refuse(format!("its tensor `{name}`: {error}")))
+        Array2::from_shape_vec((shape[0], shape[1]), values).map_err(|error| format!("its tensor `{name}`: {error}"))
     };
     let parameters = Parameters {
         forward: matrix("forward")?,
@@ -94,22 +111,22 @@ pub fn read(path: &Path) -> Result<(Parameters, Option<Config>), ExchangeError> 
         backward: matrix("backward")?,
     };
     if !parameters.is_consistent() || parameters.visible() == 0 || parameters.latent() == 0 {
-        return Err(refuse(format!(
+        return Err(format!(
             "its tensors have the shapes {:?}, [{}] and {:?}, which do not fit together",
             parameters.forward.shape(),
             parameters.forward_bias.len(),
             parameters.backward.shape()
-        )));
+        ));
     }
     if !parameters.is_finite() {
-        return Err(refuse("its numbers are not all finite".into()));
+        return Err("its numbers are not all finite".to_owned());
     }
-    let config = SafeTensors::read_metadata(&content)
+    let config = SafeTensors::read_metadata(content)
         .ok()
         .and_then(|(_, header)| header.metadata().as_ref()?.get("config").cloned())
-        .map(|text| Config::from_toml(&text, &format!("{}, its metadata `config`", path.display())))
+        .map(|text| Config::from_toml(&text, "its metadata `config`"))
         .transpose()
-        .map_err(|error| refuse(error.to_string()))?;
+        .map_err(|error| error.to_string())?;
     Ok((parameters, config))
 }
 

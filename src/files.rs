@@ -14,6 +14,9 @@ const SEAL: &[u8; 16] = b"\nlatent-cycles\n\0";
 /// Length of what a seal adds to a file.
 const SEAL_LENGTH: usize = 64 + SEAL.len();
 
+/// The longest file of lines that is read, in bytes.
+pub const LONGEST_LINES: u64 = 1 << 32;
+
 /// Why a file could not be written or used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -136,11 +139,54 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     Ok(content)
 }
 
-/// The lines of a file of JSON, one value a line, that hold a `T`; others are passed over, such as one that a kill left half written.
-pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
-    let content = read_at_most(path, 1 << 32)?;
-    let text = String::from_utf8_lossy(&content);
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+/// The values of a file of JSON, one a line, and the lines that hold none.
+#[derive(Clone, Debug)]
+pub struct JsonLines<T> {
+    /// What could be read, in the order of the file.
+    pub values: Vec<T>,
+    /// What could not.
+    pub unread: Vec<UnreadLine>,
+}
+
+impl<T> Default for JsonLines<T> {
+    fn default() -> Self {
+        Self {
+            values: Vec::new(),
+            unread: Vec::new(),
+        }
+    }
+}
+
+/// A line that is none of its file's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}, line {line}: cannot be read and is left out")]
+pub struct UnreadLine {
+    /// The file.
+    pub path: PathBuf,
+    /// The line's number, from 1.
+    pub line: usize,
+}
+
+/// Reads a file of JSON with one value a line.
+pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<JsonLines<T>, FileError> {
+    Ok(json_lines(path, &read_at_most(path, LONGEST_LINES)?))
+}
+
+/// As [`read_json_lines`], from the content of the file. Empty lines count for nothing, and neither does a last one that has no end: a kill
+/// left it half written.
+pub fn json_lines<T: DeserializeOwned>(path: &Path, content: &[u8]) -> JsonLines<T> {
+    let mut lines = JsonLines::default();
+    for (number, line) in String::from_utf8_lossy(content).split_inclusive('\n').enumerate() {
+        match serde_json::from_str(line) {
+            Ok(value) => lines.values.push(value),
+            Err(_) if line.trim().is_empty() || !line.ends_with('\n') => (),
+            Err(_) => lines.unread.push(UnreadLine {
+                path: path.to_owned(),
+                line: number + 1,
+            }),
+        }
+    }
+    lines
 }
 
 /// Opens a regular file: a pipe would wait for a writer, a device need not end.

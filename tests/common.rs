@@ -65,6 +65,20 @@ pub fn random_model(seed: u64, visible: usize, latent: usize, scale: f64) -> Par
     }
 }
 
+/// Numbers that the mean squares of gradients can be.
+pub fn random_mean_squares(seed: u64, visible: usize, latent: usize, scale: f64) -> Parameters {
+    let Parameters {
+        forward,
+        forward_bias,
+        backward,
+    } = random_model(seed, visible, latent, scale);
+    Parameters {
+        forward: forward.abs(),
+        forward_bias: forward_bias.abs(),
+        backward: backward.abs(),
+    }
+}
+
 /// Images of independent fair pixels.
 pub fn random_images(seed: u64, count: usize, visible: usize) -> BinaryImages {
     let mut generator = Seed(seed).generator(Stream::ChainStart, 77, 0);

@@ -9,6 +9,8 @@ use latent_cycles::data::Dataset;
 use latent_cycles::data::batches::Batches;
 use latent_cycles::data::idx::{self, Idx};
 use latent_cycles::data::packed::PackedImages;
+use latent_cycles::ops::DeviceImages;
+use latent_cycles::ops::cpu::NdArrayBackend;
 use latent_cycles::random::Seed;
 
 /// An IDX file of unsigned bytes.
@@ -63,8 +65,8 @@ fn idx_is_read_plain_and_gzipped_with_two_or_three_sizes() {
             sizes: sizes.iter().map(|&size| size as usize).collect(),
             bytes: content.clone(),
         };
-        assert_eq!(idx::parse(&bytes[..], &[2, 3]), Ok(expected.clone()));
-        assert_eq!(idx::parse(&gzip(&bytes)[..], &[2, 3]), Ok(expected));
+        assert_eq!(idx::parse(&bytes[..], &[2, 3], usize::MAX), Ok(expected.clone()));
+        assert_eq!(idx::parse(&gzip(&bytes)[..], &[2, 3], usize::MAX), Ok(expected));
     }
 }
 
@@ -92,13 +94,58 @@ fn idx_that_lies_is_refused_in_words() {
         (gzip(&[idx_bytes(&[5, 3, 2], &[]), vec![0; 1 << 26]].concat()), "goes on after"),
     ];
     for (bytes, expected) in cases {
-        let problem = idx::parse(&bytes[..], &[3]).unwrap_err();
+        let problem = idx::parse(&bytes[..], &[3], usize::MAX).unwrap_err();
         assert!(problem.contains(expected), "{problem:?} should contain {expected:?}");
         let mut flipped = gzip(&good);
         let last = flipped.len() - 6;
         flipped[last] ^= 1;
-        assert!(idx::parse(&flipped[..], &[3]).is_err(), "gzip's own checksum");
+        assert!(idx::parse(&flipped[..], &[3], usize::MAX).is_err(), "gzip's own checksum");
     }
+}
+
+#[test]
+fn of_an_idx_file_the_first_items_are_kept_and_all_are_checked() {
+    let content: Vec<u8> = (0..30).collect();
+    let bytes = idx_bytes(&[5, 3, 2], &content);
+    for most in 0..7 {
+        let kept = idx::parse(&gzip(&bytes)[..], &[3], most).unwrap();
+        assert_eq!((kept.sizes, &kept.bytes[..]), (vec![5, 3, 2], &content[..6 * most.min(5)]));
+    }
+    let problem = |bytes: &[u8]| idx::parse(bytes, &[3], 2).unwrap_err();
+    assert!(problem(&bytes[..40]).contains("need 30 bytes and 24 are there"));
+    assert!(problem(&[&bytes[..], &[1]].concat()).contains("goes on after"));
+    assert!(problem(&gzip(&bytes)[..25]).contains("corrupt"));
+    // No memory is taken beyond what is there, neither for a large file nor for a claim.
+    let large = idx_bytes(&[3, 1 << 10, 1234], &vec![7; 3 * 1234 << 10]);
+    let large = idx::parse(&large[..], &[3], usize::MAX).unwrap();
+    assert!(large.bytes.capacity() < large.bytes.len() + (1 << 16), "{}", large.bytes.capacity());
+    // Without a choice of classes, and with a limit, the rest of a file takes no memory; it is the same data.
+    let folder = tempfile::tempdir().unwrap();
+    let all = write_small(folder.path());
+    for (max_images, classes) in [(3, Classes::All), (4, Classes::Some(vec![3, 7, 9]))] {
+        let limited = DataConfig {
+            max_images: Some(max_images),
+            classes,
+            ..all.clone()
+        };
+        let data = Dataset::load(&limited).unwrap();
+        assert_eq!(data.train.labels(), Some(&[1, 0, 1, 2, 0][..max_images]));
+        let images = Dataset::load(&all).unwrap().train.evaluation_images(Seed(1), 0);
+        let first: Vec<usize> = (0..max_images).collect();
+        assert_eq!(data.train.evaluation_images(Seed(1), 0), images.select(&first));
+    }
+}
+
+#[test]
+fn no_images_are_no_images() {
+    for pixels in [0, 5, 32, 33] {
+        let none = PackedImages::pack(&ndarray::Array2::zeros((0, pixels)));
+        assert_eq!((none.len(), none.is_empty(), none.pixels()), (0, true, pixels));
+        assert_eq!(none.unpack().dim(), (0, pixels));
+    }
+    let none = PackedImages::pack(&ndarray::Array2::zeros((0, 5)));
+    let device = DeviceImages::<NdArrayBackend>::new(&none, &Default::default());
+    assert_eq!((device.len(), device.is_empty(), device.to_host()), (0, true, none));
 }
 
 #[test]

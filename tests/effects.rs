@@ -30,6 +30,7 @@ fn records<'a>(plan: &'a Plan, likelihood: impl Fn(&PlannedRun) -> Option<f64>) 
             seconds: None,
             figures,
             error: None,
+            unread: Vec::new(),
         }
     };
     plan.runs.iter().map(record).collect()

@@ -20,6 +20,35 @@ fn a_model_survives_export_and_import() {
     assert_eq!(exchange::read(&path).unwrap(), (parameters, Some(config)));
 }
 
+#[test]
+fn two_exports_of_one_model_are_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let parameters = random_model(93, 13, 5, 1.0);
+    let export = |name: &str| {
+        let path = folder.path().join(name);
+        exchange::write(&path, &parameters, &Config::default(), (1, 13)).unwrap();
+        std::fs::read(path).unwrap()
+    };
+    let first = export("0");
+    for number in 1..20 {
+        assert_eq!(export(&number.to_string()), first);
+    }
+    // Its names are in the order of the alphabet.
+    let header = String::from_utf8_lossy(&first[8..]).into_owned();
+    let names = [
+        "__metadata__",
+        "\"columns\"",
+        "\"config\"",
+        "\"format\"",
+        "\"version\"",
+        "\"visible\"",
+        "\"backward\"",
+        "\"forward\"",
+    ];
+    let places: Vec<usize> = names.iter().map(|name| header.find(name).unwrap()).collect();
+    assert!(places.is_sorted(), "{places:?}");
+}
+
 /// Leaves a model with some p(z|x) of its own for CI's Python, which reads the one with the safetensors package and computes the other
 /// again with numpy.
 #[test]

@@ -3,6 +3,9 @@
 use latent_cycles::conditionals::Conditionals;
 use latent_cycles::data::BinaryImages;
 use latent_cycles::data::packed::PackedImages;
+use latent_cycles::estimate::tilt::{Untilted, best_tilt};
+use latent_cycles::model::Parameters;
+use latent_cycles::random::{Seed, Stream};
 
 use crate::common::{Plain, all_images, flat, on_every_backend, random_images, random_model, relative_distance};
 
@@ -104,4 +107,39 @@ fn sums_over_the_widest_images_are_right_on_every_backend() {
             assert!(error < visible as f64 * 2.0_f64.powi(-24), "{}: {error}", numerics.device().backend);
         }
     });
+}
+
+/// What sums over rows of W once passed over a matrix that lies in columns.
+#[test]
+fn figures_do_not_depend_on_the_order_of_a_matrix_in_memory() {
+    let in_rows = random_model(6, 11, 5, 3.0);
+    let mut in_columns = in_rows.clone();
+    for matrix in [&mut in_columns.forward, &mut in_columns.backward] {
+        let transposed = matrix.t().as_standard_layout().into_owned();
+        *matrix = transposed.reversed_axes();
+        assert!(!matrix.is_standard_layout());
+    }
+    assert_eq!(in_rows, in_columns);
+    let tilts = |parameters: &Parameters| {
+        let model = Conditionals::new(parameters);
+        let untilted: Vec<Untilted> = (0..5).map(|source| Untilted::new(&model, source)).collect();
+        let tilt = |(source, target): (usize, usize)| {
+            let tilt = best_tilt(&model, source, target, &untilted[source]);
+            (tilt.log_bound, tilt.competitors)
+        };
+        (0..25).map(|pair| tilt((pair / 5, pair % 5))).collect::<Vec<_>>()
+    };
+    let (expected, found) = (tilts(&in_rows), tilts(&in_columns));
+    assert!(expected.iter().any(|(_, competitors)| !competitors.is_empty()));
+    assert_eq!(found, expected);
+    let images = PackedImages::pack(&random_images(6, 13, 11));
+    let [expected, found] = [&in_rows, &in_columns].map(|parameters| {
+        let model = Conditionals::new(parameters);
+        (
+            model.log_forward(&images),
+            model.log_backward(&images),
+            model.draw(&[0, 1, 2, 3, 4], Seed(6).draws(Stream::ChainStart, 0, 0)),
+        )
+    });
+    assert_eq!(found, expected);
 }

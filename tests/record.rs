@@ -8,12 +8,12 @@ use latent_cycles::files;
 use latent_cycles::model::{Model, Parameters};
 use latent_cycles::record::{self, TrainingState};
 
-use crate::common::{random_images, random_model};
+use crate::common::{random_images, random_mean_squares, random_model};
 
 fn state() -> TrainingState {
     TrainingState {
         parameters: random_model(81, 13, 5, 1.0),
-        mean_squares: random_model(82, 13, 5, 1e-20),
+        mean_squares: random_mean_squares(82, 13, 5, 1e-20),
         chains: Some(PackedImages::pack(&random_images(81, 7, 13))),
         step: 1234,
     }

@@ -14,7 +14,7 @@ use crate::backend::BackendName;
 use crate::data::Dataset;
 use crate::estimate::sampling::{GROUPS, Sampling};
 use crate::evaluation::Reference;
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, JsonLines};
 use crate::numerics::Numerics;
 use crate::random::Seed;
 use crate::record;
@@ -250,11 +250,12 @@ impl Analyze {
             // Those of an earlier --all-checkpoints, if there was one.
             let earlier = task.folder.join("checkpoints.jsonl");
             if earlier.is_file() {
-                *headlines = files::read_json_lines(&earlier)?;
+                *headlines = all_but_unread(files::read_json_lines(&earlier)?);
             }
         }
         let metrics = run.map(|run| run.folder.join("metrics.jsonl")).filter(|path| path.exists());
-        let evaluations = metrics.map_or(Ok(Vec::new()), |path| files::read_json_lines(&path))?;
+        let evaluations = metrics.map(|path| files::read_json_lines(&path)).transpose()?;
+        let evaluations = evaluations.map(all_but_unread).unwrap_or_default();
         let name = run.map_or(&self.record, |run| &run.folder).file_name().unwrap_or_default();
         let page = page::Page {
             name: &name.to_string_lossy(),
@@ -272,6 +273,12 @@ impl Analyze {
 
 /// The name of a file and what it will hold.
 type Content = (&'static str, Vec<u8>);
+
+/// The values of a file of lines, with a warning of each line that holds none.
+fn all_but_unread<T>(lines: JsonLines<T>) -> Vec<T> {
+    lines.unread.iter().for_each(super::warn);
+    lines.values
+}
 
 /// Analyzes one record.
 fn one(

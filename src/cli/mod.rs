@@ -127,6 +127,11 @@ fn stop_on_ctrl_c(line: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
+/// A warning on stderr, which `--quiet` does not silence.
+fn warn(warning: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "warning: {warning}");
+}
+
 /// A line on stdout; a reader that has gone away is no error.
 fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");

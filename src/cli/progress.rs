@@ -4,7 +4,8 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use super::say;
+use super::{say, warn};
+use crate::files::UnreadLine;
 use crate::training::Observer;
 use crate::training::metrics::Metrics;
 
@@ -64,6 +65,13 @@ impl Observer for Progress {
             Display::Bar(bar) => bar.suspend(|| say(line)),
             Display::Lines => say(line),
             Display::Nothing => (),
+        }
+    }
+
+    fn passed_over(&mut self, line: &UnreadLine) {
+        match &self.display {
+            Display::Bar(bar) => bar.suspend(|| warn(line)),
+            Display::Lines | Display::Nothing => warn(line),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::sweep_progress::SweepProgress;
-use super::{program, say, shell, stop_on_ctrl_c};
+use super::{program, say, shell, stop_on_ctrl_c, warn};
 use crate::backend::BackendName;
 use crate::files;
 use crate::report::sweep_page::SweepPage;
@@ -145,6 +145,7 @@ impl Sweep {
     }
 
     fn conclude(&self, folder: &SweepFolder, records: &[Record], stopped: bool) -> anyhow::Result<()> {
+        records.iter().flat_map(|record| &record.unread).for_each(warn);
         let path = shell(folder.path());
         let with = |status: RunStatus| records.iter().filter(|record| record.status == status).collect::<Vec<_>>();
         let (failed, missing) = (with(RunStatus::Failed), with(RunStatus::Missing));

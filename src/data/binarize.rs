@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::GreyImages;
 use super::packed::{PackedImages, pack_row};
 use crate::config::Binarize;
+use crate::kernels::bits::WORD;
 use crate::random::uniform;
 
 /// How a grey value 0..=255 becomes a binary pixel.
@@ -58,7 +59,7 @@ impl GreyImages {
 
 /// All images above a threshold.
 pub fn above(threshold: u8, grey: &Array2<u8>) -> PackedImages {
-    let mut words = Vec::new();
+    let mut words = Vec::with_capacity(grey.nrows() * grey.ncols().div_ceil(WORD));
     for image in grey.rows() {
         pack_row(image.iter().map(|&grey| grey > threshold), &mut words);
     }

@@ -36,41 +36,42 @@ pub enum IdxError {
 /// The content of an IDX file of unsigned bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idx {
-    /// Sizes, the number of items first.
+    /// Sizes, the number of items in the file first.
     pub sizes: Vec<usize>,
-    /// The items one after another.
+    /// The items one after another, or the first of them.
     pub bytes: Vec<u8>,
 }
 
-/// Reads an IDX file of unsigned bytes with `dimensions` many sizes (one of those given).
+/// Reads an IDX file of unsigned bytes with `dimensions` many sizes (one of those given). All of it is checked, and at most `most` items
+/// are kept.
 ///
 /// # Errors
 /// When the file cannot be read, or is truncated, longer than it says, of another type, empty or too large.
-pub fn read(path: &Path, dimensions: &[usize]) -> Result<Idx, IdxError> {
+pub fn read(path: &Path, dimensions: &[usize], most: usize) -> Result<Idx, IdxError> {
     let read_error = |source| IdxError::Read {
         path: path.to_owned(),
         source,
     };
     let file = open_regular(path).map_err(read_error)?;
-    parse(BufReader::new(file), dimensions).map_err(|problem| IdxError::Malformed {
+    parse(BufReader::new(file), dimensions, most).map_err(|problem| IdxError::Malformed {
         path: path.to_owned(),
         problem,
     })
 }
 
-/// Parses IDX content, gzipped or not; the error says in words what is wrong.
-pub fn parse(mut source: impl Read, dimensions: &[usize]) -> Result<Idx, String> {
+/// Parses IDX content, gzipped or not, as [`read`] does; the error says in words what is wrong.
+pub fn parse(mut source: impl Read, dimensions: &[usize], most: usize) -> Result<Idx, String> {
     let mut start = [0; 2];
     read_exact(&mut source, &mut start, "its first bytes")?;
     let source = start.as_slice().chain(source);
     if start == [0x1f, 0x8b] {
-        parse_plain(MultiGzDecoder::new(source), dimensions)
+        parse_plain(MultiGzDecoder::new(source), dimensions, most)
     } else {
-        parse_plain(source, dimensions)
+        parse_plain(source, dimensions, most)
     }
 }
 
-fn parse_plain(mut source: impl Read, dimensions: &[usize]) -> Result<Idx, String> {
+fn parse_plain(mut source: impl Read, dimensions: &[usize], most: usize) -> Result<Idx, String> {
     let mut magic = [0; 4];
     read_exact(&mut source, &mut magic, "the magic number")?;
     let [0, 0, kind, count] = magic else {
@@ -98,20 +99,41 @@ fn parse_plain(mut source: impl Read, dimensions: &[usize]) -> Result<Idx, Strin
         Some(total) if total <= LARGEST => total,
         _ => return Err(format!("declares the sizes {sizes:?}, more than the {LARGEST} bytes that are read")),
     };
-    // Memory grows with what is there, not with what the header claims, and one byte more shows a file that goes on.
-    let mut bytes = Vec::new();
-    source
-        .take(total + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("breaks off or is corrupt after {} bytes of content: {error}", bytes.len()))?;
-    match (bytes.len() as u64).cmp(&total) {
+    let item = total / sizes[0] as u64;
+    let bytes = read_growing(&mut source, total.min(item.saturating_mul(most as u64)))?;
+    // What is not kept is read as well, and one byte more shows a file that goes on.
+    let kept = bytes.len() as u64;
+    let rest = std::io::copy(&mut source.take(total - kept + 1), &mut std::io::sink());
+    let there = kept + rest.map_err(|error| corrupt(kept, &error))?;
+    match there.cmp(&total) {
         std::cmp::Ordering::Less => Err(format!(
-            "is truncated: the sizes {sizes:?} need {total} bytes and {} are there",
-            bytes.len()
+            "is truncated: the sizes {sizes:?} need {total} bytes and {there} are there"
         )),
         std::cmp::Ordering::Greater => Err(format!("goes on after the {total} bytes that its sizes {sizes:?} need")),
         std::cmp::Ordering::Equal => Ok(Idx { sizes, bytes }),
     }
+}
+
+/// The next `wanted` bytes, or as many as there are. Memory grows with what is there, not with what the header claims, and not beyond it.
+fn read_growing(source: &mut impl Read, wanted: u64) -> Result<Vec<u8>, String> {
+    const FIRST: u64 = 1 << 20;
+    let mut bytes = Vec::new();
+    loop {
+        let here = bytes.len() as u64;
+        let more = here.max(FIRST).min(wanted - here);
+        bytes
+            .try_reserve_exact(more as usize)
+            .map_err(|_| format!("needs {wanted} bytes of memory, which are not to be had"))?;
+        let read = source.take(more).read_to_end(&mut bytes);
+        let read = read.map_err(|error| corrupt(bytes.len() as u64, &error))?;
+        if more == 0 || (read as u64) < more {
+            return Ok(bytes);
+        }
+    }
+}
+
+fn corrupt(there: u64, error: &std::io::Error) -> String {
+    format!("breaks off or is corrupt after {there} bytes of content: {error}")
 }
 
 fn read_exact(source: &mut impl Read, buffer: &mut [u8], what: &str) -> Result<(), String> {

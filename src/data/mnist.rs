@@ -59,7 +59,7 @@ fn check(path: &Path, dimensions: usize) -> Result<Option<Idx>, DataError> {
         path: PathBuf::from(path),
         problem,
     };
-    let idx = idx::read(path, &[dimensions]).map_err(|error| damaged(error.to_string()))?;
+    let idx = idx::read(path, &[dimensions], 0).map_err(|error| damaged(error.to_string()))?;
     if dimensions == 3 && idx.sizes[1..] != [28, 28] {
         return Err(damaged(format!("its images are {} x {}, not 28 x 28", idx.sizes[1], idx.sizes[2])));
     }

@@ -122,9 +122,17 @@ impl Dataset {
             #[cfg(not(feature = "mnist"))]
             Source::Mnist => return Err(DataError::MnistNotBuilt),
             Source::Idx(files) => {
-                let train = read_pair(&files.images, files.labels.as_deref(), "data.labels")?;
+                // Where no class is left out, the first images are those in use.
+                let most = |limit: Option<usize>| match config.classes {
+                    Classes::All => limit.unwrap_or(usize::MAX),
+                    Classes::Some(_) => usize::MAX,
+                };
+                let train = read_pair(&files.images, files.labels.as_deref(), "data.labels", most(config.max_images))?;
                 let test = match &files.test_images {
-                    Some(images) => Some(read_pair(images, files.test_labels.as_deref(), "data.test_labels")?),
+                    Some(images) => {
+                        let most = most(config.max_test_images);
+                        Some(read_pair(images, files.test_labels.as_deref(), "data.test_labels", most)?)
+                    }
                     None => None,
                 };
                 (files.images.display().to_string(), train, test)
@@ -248,14 +256,14 @@ fn bundled() -> Result<[Raw; 2], DataError> {
 }
 
 fn parse_bundled(bytes: &[u8], dimensions: usize) -> Result<Idx, DataError> {
-    idx::parse(bytes, &[dimensions])
+    idx::parse(bytes, &[dimensions], usize::MAX)
         .map_err(|problem| DataError::Inconsistent(format!("the bundled images are damaged ({problem}); build the program again")))
 }
 
-/// Reads images and, where there are any, their labels.
-fn read_pair(images: &Path, labels: Option<&Path>, field: &str) -> Result<Raw, DataError> {
-    let image_file = idx::read(images, &[2, 3])?;
-    let label_file = labels.map(|labels| idx::read(labels, &[1])).transpose()?;
+/// Reads images, at most so many, and, where there are any, their labels.
+fn read_pair(images: &Path, labels: Option<&Path>, field: &str, most: usize) -> Result<Raw, DataError> {
+    let image_file = idx::read(images, &[2, 3], most)?;
+    let label_file = labels.map(|labels| idx::read(labels, &[1], usize::MAX)).transpose()?;
     if let (Some(labels), Some(path)) = (&label_file, labels)
         && labels.sizes[0] != image_file.sizes[0]
     {
@@ -322,29 +330,32 @@ fn choose_classes(classes: &Classes, train: &Raw, test: Option<&Raw>) -> Result<
     }
 }
 
-/// Keeps the images of the chosen classes, at most `limit` of them.
-fn select(raw: Raw, classes: &[u8], limit: Option<usize>, binarization: Binarization, what: &str) -> Result<GreyImages, DataError> {
+/// Keeps the images of the chosen classes, at most `limit` of them, in the memory that holds all of them.
+fn select(mut raw: Raw, classes: &[u8], limit: Option<usize>, binarization: Binarization, what: &str) -> Result<GreyImages, DataError> {
     let visible = raw.rows * raw.columns;
     let count = raw.pixels.len() / visible;
     let class_of = |image: usize| match &raw.labels {
         Some(labels) if !classes.is_empty() => classes.iter().position(|&class| class == labels[image]).map(Some),
         _ => Some(None),
     };
-    let mut pixels = Vec::new();
+    let mut pixels = std::mem::take(&mut raw.pixels);
+    let mut kept = 0;
     let mut labels = Vec::new();
     for (image, class) in (0..count)
         .filter_map(|image| Some((image, class_of(image)?)))
         .take(limit.unwrap_or(usize::MAX))
     {
-        pixels.extend_from_slice(&raw.pixels[image * visible..(image + 1) * visible]);
+        pixels.copy_within(image * visible..(image + 1) * visible, kept * visible);
+        kept += 1;
         labels.extend(class);
     }
-    if pixels.is_empty() {
+    if kept == 0 {
         return Err(DataError::Inconsistent(format!(
             "no {what} image is of the classes in data.classes"
         )));
     }
-    let kept = pixels.len() / visible;
+    pixels.truncate(kept * visible);
+    pixels.shrink_to_fit();
     let grey = Array2::from_shape_vec((kept, visible), pixels)
         .map_err(|error| DataError::Inconsistent(format!("the {what} images do not form a table: {error}")))?;
     Ok(GreyImages::new(grey, (labels.len() == kept).then_some(labels), binarization))

@@ -58,7 +58,7 @@ impl PackedImages {
 
     /// N.
     pub fn len(&self) -> usize {
-        self.words.len() / self.pixels.div_ceil(WORD)
+        self.bits().rows()
     }
 
     /// Are there none?

@@ -22,7 +22,7 @@ impl<'a> Bits<'a> {
 
     /// The number of rows.
     pub fn rows(self) -> usize {
-        self.words.len() / self.stride()
+        self.words.len().checked_div(self.stride()).unwrap_or(0)
     }
 
     /// One row.

@@ -30,7 +30,7 @@ impl<B: Backend> DeviceImages<B> {
     /// Puts images on a device.
     pub fn new(images: &PackedImages, device: &B::Device) -> Self {
         let words: Vec<i32> = images.words().iter().map(|&word| word.cast_signed()).collect();
-        let shape = [images.len(), words.len() / images.len()];
+        let shape = [images.len(), images.bits().stride()];
         Self {
             words: Tensor::from_data(TensorData::new(words, shape), device),
             pixels: images.pixels(),

@@ -7,7 +7,7 @@ use super::plan::{Plan, PlannedRun};
 use super::pool::Failure;
 use crate::analysis::Headline;
 use crate::estimate::jackknife::Figure;
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, JsonLines, UnreadLine};
 use crate::training::metrics::Metrics;
 
 /// A figure that a sweep compares.
@@ -114,14 +114,16 @@ pub struct Record<'a> {
     pub figures: Option<Headline>,
     /// Why it failed.
     pub error: Option<String>,
+    /// Lines of its metrics.jsonl that could not be read.
+    pub unread: Vec<UnreadLine>,
 }
 
 impl<'a> Record<'a> {
     /// What has come of a run: from its folder, and how its commands ended where they were run.
     pub fn read(folder: &SweepFolder, run: &'a PlannedRun, analyze: bool, ended: Result<(), Failure>) -> Self {
         let path = folder.run(&run.name);
-        let lines: Vec<Metrics> = files::read_json_lines(&path.join("metrics.jsonl")).unwrap_or_default();
-        let last = lines.last();
+        let lines: JsonLines<Metrics> = files::read_json_lines(&path.join("metrics.jsonl")).unwrap_or_default();
+        let last = lines.values.last();
         let mut record = Self {
             run,
             status: RunStatus::Missing,
@@ -129,6 +131,7 @@ impl<'a> Record<'a> {
             seconds: last.map(|line| line.seconds),
             figures: None,
             error: None,
+            unread: lines.unread,
         };
         let needed = if analyze { Progress::Analyzed } else { Progress::Trained };
         let found = match (ended, folder.progress(run)) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::evaluation::Figures;
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, UnreadLine};
 
 /// One line of metrics.jsonl.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,25 +27,50 @@ pub struct MetricsFile {
     file: File,
 }
 
-impl MetricsFile {
-    /// Opens the file for a run that goes on from `step`: later lines, which it will write again, are dropped, and so is a line that
-    /// a kill left half written. Also gives the last line that stays.
-    pub fn open(path: &Path, step: Option<u64>) -> Result<(Self, Option<Metrics>), FileError> {
-        let mut kept = String::new();
-        let mut last = None;
-        if let (Some(step), true) = (step, path.exists()) {
-            let content = files::read_at_most(path, 1 << 32)?;
-            for line in String::from_utf8_lossy(&content).split_inclusive('\n') {
-                match serde_json::from_str::<Metrics>(line) {
-                    Ok(metrics) if metrics.step <= step && line.ends_with('\n') => {
-                        kept.push_str(line);
-                        last = Some(metrics);
-                    }
-                    _ => (),
+/// What a run that goes on finds in its metrics.jsonl.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Earlier {
+    /// The lines that stay.
+    text: String,
+    /// The last of them.
+    pub last: Option<Metrics>,
+    /// Lines that are dropped because they cannot be read.
+    pub unread: Vec<UnreadLine>,
+}
+
+impl Earlier {
+    /// From the content of the file, for a run that goes on from `step`. Later lines, which it will write again, are dropped, and so is a
+    /// last one without an end, which a kill left half written.
+    pub fn from_bytes(path: &Path, content: &[u8], step: u64) -> Self {
+        let mut earlier = Self::default();
+        let content = String::from_utf8_lossy(content);
+        let whole = content.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        for (number, line) in whole.enumerate() {
+            match serde_json::from_str::<Metrics>(line) {
+                Ok(metrics) if metrics.step > step => (),
+                Ok(metrics) => {
+                    earlier.text.push_str(line);
+                    earlier.last = Some(metrics);
                 }
+                Err(_) if line.trim().is_empty() => (),
+                Err(_) => earlier.unread.push(UnreadLine {
+                    path: path.to_owned(),
+                    line: number + 1,
+                }),
             }
         }
-        files::write(path, kept.as_bytes())?;
+        earlier
+    }
+}
+
+impl MetricsFile {
+    /// Opens the file for a run that goes on from `step`, or begins, with what stays of an earlier file.
+    pub fn open(path: &Path, step: Option<u64>) -> Result<(Self, Earlier), FileError> {
+        let earlier = match step {
+            Some(step) if path.exists() => Earlier::from_bytes(path, &files::read_at_most(path, files::LONGEST_LINES)?, step),
+            _ => Earlier::default(),
+        };
+        files::write(path, earlier.text.as_bytes())?;
         let file = OpenOptions::new().append(true).open(path);
         let file = file.map_err(|source| FileError::Write {
             path: path.to_owned(),
@@ -56,7 +81,7 @@ impl MetricsFile {
                 path: path.to_owned(),
                 file,
             },
-            last,
+            earlier,
         ))
     }
 

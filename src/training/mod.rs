@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::data::batches::Batches;
 use crate::evaluation::Evaluator;
-use crate::files::{self, FileError};
+use crate::files::{self, FileError, UnreadLine};
 use crate::generation::steady_images;
 use crate::numerics::Numerics;
 use crate::random::Seed;
@@ -60,6 +60,8 @@ pub enum Outcome {
 pub trait Observer {
     /// Of a mixture: the pseudo-count, as configured or chosen.
     fn pseudo_count(&mut self, pseudo_count: f64);
+    /// A line of metrics.jsonl could not be read and was dropped.
+    fn passed_over(&mut self, line: &UnreadLine);
     /// An update was done.
     fn stepped(&mut self, step: u64);
     /// An evaluation was done.
@@ -99,12 +101,13 @@ impl Run<'_> {
         );
         self.folder.make_checkpoints()?;
         let resumed = (state.step > 0).then_some(state.step);
-        let (metrics_file, last) = MetricsFile::open(&self.folder.file("metrics.jsonl"), resumed)?;
+        let (metrics_file, earlier) = MetricsFile::open(&self.folder.file("metrics.jsonl"), resumed)?;
+        earlier.unread.iter().for_each(|line| observer.passed_over(line));
         let mut journal = Journal {
             run: self,
             metrics_file,
             start: Instant::now(),
-            seconds_before: last.map_or(0.0, |metrics| metrics.seconds),
+            seconds_before: earlier.last.map_or(0.0, |metrics| metrics.seconds),
             last_saved: Instant::now(),
         };
 

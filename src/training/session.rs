@@ -15,7 +15,7 @@ use crate::backend::{BackendError, BackendName};
 use crate::config::{Config, ConfigError, Method};
 use crate::data::{DataError, Dataset};
 use crate::evaluation::Evaluator;
-use crate::files::FileError;
+use crate::files::{FileError, UnreadLine};
 use crate::numerics::{DeviceInfo, Numerics};
 use crate::random::Seed;
 use crate::record::{self, RecordError, TrainingState};
@@ -331,6 +331,10 @@ struct Watched<'a> {
 impl Observer for Watched<'_> {
     fn pseudo_count(&mut self, pseudo_count: f64) {
         self.observer.pseudo_count(pseudo_count);
+    }
+
+    fn passed_over(&mut self, line: &UnreadLine) {
+        self.observer.passed_over(line);
     }
 
     fn stepped(&mut self, step: u64) {

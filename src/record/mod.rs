@@ -1,24 +1,30 @@
-//! Burn records of a model and of a whole training state, sealed with a checksum and checked for shape.
+//! Burn records of a model and of a whole training state, sealed with a checksum, and checked when they are read.
+
+mod messagepack;
+mod written;
 
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, Record, Recorder};
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor};
 
 use crate::data::packed::PackedImages;
 use crate::files::{self, FileError};
-use crate::model::{Model, ModelRecord, Parameters, matrix, to_matrix, to_vector, vector};
+use crate::model::{Model, ModelRecord, Parameters, matrix, vector};
+use crate::ops::DeviceImages;
 use crate::ops::cpu::NdArrayBackend;
 
-/// Records are made and read on the host: their content does not depend on the backend, so any backend loads any record.
+/// Records are made on the host: their content does not depend on the backend, so any backend loads any record.
 type Host = NdArrayBackend;
 type Recording = NamedMpkBytesRecorder<FullPrecisionSettings>;
 
 /// What training's configuration allows at most; the kernels count columns in 16 bits.
 const MOST_PIXELS: usize = 1 << 16;
 const MOST_STATES: usize = 10_000;
+const MOST_CHAINS: usize = 1 << 16;
+const MOST_STEPS: u64 = 1_000_000_000;
 
 /// Why a record could not be saved or used.
 #[derive(Debug, thiserror::Error)]
@@ -26,17 +32,25 @@ pub enum RecordError {
     /// The file itself.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Not a record of this kind.
-    #[error("{path}: holds no {what}: {problem}")]
+    /// Not a record of this kind, or one whose parts do not fit together.
+    #[error("{path}: holds no {what}: {problem}; restore the file or use another")]
     Foreign {
         /// The file.
         path: PathBuf,
         /// The kind of record that was looked for.
         what: &'static str,
+        /// In words, with the field.
+        problem: String,
+    },
+    /// A record that cannot be put into bytes.
+    #[error("{path}: the record cannot be made: {problem}")]
+    Encode {
+        /// The file.
+        path: PathBuf,
         /// burn's words.
         problem: String,
     },
-    /// Shapes that do not fit together, or not what was configured.
+    /// A model of another shape than was asked for.
     #[error("{path}: {problem}")]
     Shape {
         /// The file.
@@ -59,6 +73,15 @@ pub struct TrainingState {
     pub step: u64,
 }
 
+/// What a record holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recorded {
+    /// A model alone.
+    Model(Parameters),
+    /// A checkpoint.
+    Checkpoint(TrainingState),
+}
+
 /// The burn record of a [`TrainingState`].
 #[derive(Record)]
 struct CheckpointRecord<B: Backend> {
@@ -66,14 +89,15 @@ struct CheckpointRecord<B: Backend> {
     forward_mean_square: Tensor<B, 2>,
     forward_bias_mean_square: Tensor<B, 1>,
     backward_mean_square: Tensor<B, 2>,
-    chains: Option<Tensor<B, 2>>,
+    /// `[N, ceil(D / 32)]`, pixel i in bit i mod 32 of word i / 32. Earlier versions wrote `chains` instead, `[N, D]` of 0.0 and 1.0.
+    chain_words: Option<Tensor<B, 2, Int>>,
     step: u64,
 }
 
 /// Saves a model as a burn record of [`Model`].
 pub fn save_model(path: &Path, parameters: &Parameters) -> Result<(), RecordError> {
     let record = Model::<Host>::new(parameters, &Default::default()).into_record();
-    save(path, record, "model")
+    save(path, record)
 }
 
 /// Loads a model from its record, or from a checkpoint's.
@@ -83,16 +107,10 @@ pub fn load_model(path: &Path) -> Result<Parameters, RecordError> {
 
 /// As [`load_model`], with the steps behind the model, which a checkpoint knows.
 pub fn load_trained(path: &Path) -> Result<(Parameters, Option<u64>), RecordError> {
-    let content = files::read_sealed(path)?;
-    let (parameters, step) = match decode::<ModelRecord<Host>>(&content) {
-        Ok(record) => (parameters(record), None),
-        Err(problem) => match decode::<CheckpointRecord<Host>>(&content) {
-            Ok(record) => (parameters(record.model), Some(record.step)),
-            Err(_) => return Err(foreign(path, "model", problem)),
-        },
-    };
-    check_model(path, &parameters)?;
-    Ok((parameters, step))
+    match load(path)? {
+        Recorded::Model(parameters) => Ok((parameters, None)),
+        Recorded::Checkpoint(state) => Ok((state.parameters, Some(state.step))),
+    }
 }
 
 /// Saves a checkpoint.
@@ -103,40 +121,34 @@ pub fn save_checkpoint(path: &Path, state: &TrainingState) -> Result<(), RecordE
         forward_mean_square: matrix(&state.mean_squares.forward, &device),
         forward_bias_mean_square: vector(&state.mean_squares.forward_bias, &device),
         backward_mean_square: matrix(&state.mean_squares.backward, &device),
-        chains: state
-            .chains
-            .as_ref()
-            .map(|chains| matrix(&chains.unpack().mapv(f32::from), &device)),
+        chain_words: state.chains.as_ref().map(|chains| DeviceImages::new(chains, &device).words),
         step: state.step,
     };
-    save(path, record, "checkpoint")
+    save(path, record)
 }
 
 /// Loads a checkpoint; its arrays fit together and its numbers are possible.
 pub fn load_checkpoint(path: &Path) -> Result<TrainingState, RecordError> {
-    let content = files::read_sealed(path)?;
-    let record = decode::<CheckpointRecord<Host>>(&content).map_err(|problem| foreign(path, "checkpoint", problem))?;
-    let state = TrainingState {
-        parameters: parameters(record.model),
-        mean_squares: Parameters {
-            forward: to_matrix(record.forward_mean_square),
-            forward_bias: to_vector(record.forward_bias_mean_square),
-            backward: to_matrix(record.backward_mean_square),
-        },
-        chains: record
-            .chains
-            .map(|chains| PackedImages::pack(&to_matrix(chains).mapv(|pixel| u8::from(pixel != 0.0)))),
-        step: record.step,
-    };
-    check_model(path, &state.parameters)?;
-    let [here, moments] = [&state.parameters, &state.mean_squares].map(|p| (p.visible(), p.latent()));
-    if !state.mean_squares.is_consistent() || here != moments || state.chains.as_ref().is_some_and(|chains| chains.pixels() != here.0) {
-        return Err(RecordError::Shape {
-            path: path.to_owned(),
-            problem: "its model, optimizer state and chains have different shapes".into(),
-        });
+    match load(path)? {
+        Recorded::Checkpoint(state) => Ok(state),
+        Recorded::Model(_) => Err(foreign(path, "checkpoint", "it is the record of a model alone".to_owned())),
     }
-    Ok(state)
+}
+
+impl Recorded {
+    /// The record in some bytes, those of a file before its seal. They are read without burn, which believes what they say of the sizes of
+    /// tensors.
+    ///
+    /// # Errors
+    /// In words, with the field that is wrong: what is not a record of a model or a checkpoint, or has parts that are missing, unknown, of
+    /// another type, of shapes that do not fit together or their data, larger than any model, not finite, or not possible.
+    pub fn from_bytes(content: &[u8]) -> Result<Self, String> {
+        written::read(content)
+    }
+}
+
+fn load(path: &Path) -> Result<Recorded, RecordError> {
+    Recorded::from_bytes(&files::read_sealed(path)?).map_err(|problem| foreign(path, "model or checkpoint", problem))
 }
 
 /// Refuses a model that is not of `visible` pixels and `latent` states. burn itself loads a record of another shape in silence.
@@ -154,46 +166,19 @@ pub fn expect_shape(path: &Path, parameters: &Parameters, visible: usize, latent
     })
 }
 
-fn check_model(path: &Path, parameters: &Parameters) -> Result<(), RecordError> {
-    let problem = if !parameters.is_consistent() {
-        "its two matrices and the bias have shapes that do not fit together"
-    } else if parameters.visible() == 0 || parameters.latent() == 0 {
-        "its matrices are empty"
-    } else if parameters.visible() > MOST_PIXELS || parameters.latent() > MOST_STATES {
-        "its matrices are larger than any model of this program, 65,536 pixels and 10,000 latent states"
-    } else if !parameters.is_finite() {
-        "its parameters are not all finite"
-    } else {
-        return Ok(());
-    };
-    Err(RecordError::Shape {
-        path: path.to_owned(),
-        problem: problem.into(),
-    })
-}
-
-fn parameters(record: ModelRecord<Host>) -> Parameters {
-    Parameters {
-        forward: to_matrix(record.forward.val()),
-        forward_bias: to_vector(record.forward_bias.val()),
-        backward: to_matrix(record.backward.val()),
-    }
-}
-
 /// burn's file recorders delete the old file first, never flush, and cut names at their last dot: only its encoding is used.
-fn save(path: &Path, record: impl Record<Host>, what: &'static str) -> Result<(), RecordError> {
-    let content = Recorder::<Host>::record(&Recording::default(), record, ()).map_err(|error| foreign(path, what, error.to_string()))?;
+fn save(path: &Path, record: impl Record<Host>) -> Result<(), RecordError> {
+    let content = Recorder::<Host>::record(&Recording::default(), record, ()).map_err(|error| RecordError::Encode {
+        path: path.to_owned(),
+        problem: error.to_string(),
+    })?;
     Ok(files::write_sealed(path, &content)?)
-}
-
-fn decode<R: Record<Host>>(content: &[u8]) -> Result<R, String> {
-    Recorder::<Host>::load(&Recording::default(), content.to_vec(), &Default::default()).map_err(|error| error.to_string())
 }
 
 fn foreign(path: &Path, what: &'static str, problem: String) -> RecordError {
     RecordError::Foreign {
         path: path.to_owned(),
         what,
-        problem: problem.replace('\n', " "),
+        problem,
     }
 }

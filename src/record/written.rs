@@ -1,0 +1,323 @@
+//! What a file says that it holds, checked part against part before an array is made of it.
+
+use burn::module::ParamId;
+use ndarray::{Array1, Array2};
+
+use super::messagepack::{Value, quoted};
+use super::{MOST_CHAINS, MOST_PIXELS, MOST_STATES, MOST_STEPS, Recorded, TrainingState};
+use crate::data::packed::PackedImages;
+use crate::kernels::bits::WORD;
+use crate::model::Parameters;
+
+/// The fields that a map has and should have.
+struct Fields<'a> {
+    path: String,
+    fields: Vec<(&'a str, Value<'a>)>,
+}
+
+/// A tensor of R dimensions whose data are as many as its shape takes, 4 bytes each.
+struct Written<'a, const R: usize> {
+    path: String,
+    shape: [usize; R],
+    data: &'a [[u8; 4]],
+}
+
+/// Reads a whole record; the error says in words what is wrong, and in which field.
+pub fn read(content: &[u8]) -> Result<Recorded, String> {
+    let mut record = Fields::of(Value::parse(content)?, "")?;
+    check_metadata(record.take("metadata")?)?;
+    // A phantom of the backend's type.
+    match record.take("_b")? {
+        Value::List(nothing) if nothing.is_empty() => (),
+        other => return Err(format!("the field `_b` is {}, not []", other.describe())),
+    }
+    let item = Fields::of(record.take("item")?, "item")?;
+    record.end()?;
+    if item.has("model") {
+        checkpoint(item).map(Recorded::Checkpoint)
+    } else {
+        model(item).map(Recorded::Model)
+    }
+}
+
+/// The names of the types are burn's and rustc's, and say nothing that the tensors do not say themselves, but for the precision.
+fn check_metadata(value: Value) -> Result<(), String> {
+    let mut metadata = Fields::of(value, "metadata")?;
+    for (name, expected) in [
+        ("float", Some("f32")),
+        ("int", Some("i32")),
+        ("format", None),
+        ("version", None),
+        ("settings", None),
+    ] {
+        let text = metadata.take_text(name)?;
+        if expected.is_some_and(|expected| expected != text) {
+            let expected = expected.unwrap_or_default();
+            return Err(format!("the field `metadata.{name}` is {}, not {expected:?}", quoted(text)));
+        }
+    }
+    metadata.end()
+}
+
+fn model(mut item: Fields) -> Result<Parameters, String> {
+    let forward = parameter(item.take_map("forward")?)?;
+    let forward_bias = parameter(item.take_map("forward_bias")?)?;
+    let backward = parameter(item.take_map("backward")?)?;
+    item.end()?;
+    parameters(&forward, &forward_bias, &backward)
+}
+
+fn checkpoint(mut item: Fields) -> Result<TrainingState, String> {
+    let model = model(item.take_map("model")?)?;
+    let (visible, latent) = (model.visible(), model.latent());
+    let mean_squares = parameters(
+        &tensor(item.take_map("forward_mean_square")?, "F32")?,
+        &tensor(item.take_map("forward_bias_mean_square")?, "F32")?,
+        &tensor(item.take_map("backward_mean_square")?, "F32")?,
+    )?;
+    if (mean_squares.visible(), mean_squares.latent()) != (visible, latent) {
+        return Err(format!(
+            "its mean squares are those of {} pixels and {} latent states, and its model has {visible} and {latent}",
+            mean_squares.visible(),
+            mean_squares.latent()
+        ));
+    }
+    let mut all = mean_squares
+        .forward
+        .iter()
+        .chain(&mean_squares.forward_bias)
+        .chain(&mean_squares.backward);
+    if let Some(negative) = all.find(|&&square| square < 0.0) {
+        return Err(format!("its mean squares are not all 0 or more: one is {negative}"));
+    }
+    let chains = if item.has("chains") {
+        let chains = item.take_optional_map("chains")?;
+        chains.map(|chains| chains_of_pixels(tensor(chains, "F32")?, visible)).transpose()?
+    } else {
+        let words = item.take_optional_map("chain_words")?;
+        words.map(|words| chains_of_words(tensor(words, "I32")?, visible)).transpose()?
+    };
+    let step = match item.take("step")? {
+        Value::Whole(step) if step <= MOST_STEPS => step,
+        other => {
+            return Err(format!(
+                "the field `item.step` is {}, not a number of steps up to {MOST_STEPS}",
+                other.describe()
+            ));
+        }
+    };
+    item.end()?;
+    Ok(TrainingState {
+        parameters: model,
+        mean_squares,
+        chains,
+        step,
+    })
+}
+
+/// A burn `Param`: a tensor with an identity, which has no use here.
+fn parameter<const R: usize>(mut fields: Fields) -> Result<Written<R>, String> {
+    let id = fields.take_text("id")?;
+    // burn panics over some longer ones that it takes for its own.
+    if id.len() != 13 || ParamId::try_deserialize(id).is_none() {
+        return Err(format!(
+            "the field `{}.id` is {}, not a parameter's identity",
+            fields.path,
+            quoted(id)
+        ));
+    }
+    let tensor = tensor(fields.take_map("param")?, "F32")?;
+    fields.end()?;
+    Ok(tensor)
+}
+
+/// A burn `Tensor`.
+fn tensor<'a, const R: usize>(mut fields: Fields<'a>, dtype: &str) -> Result<Written<'a, R>, String> {
+    let path = fields.path.clone();
+    let (data, shape, found) = (fields.take("bytes")?, fields.take("shape")?, fields.take("dtype")?);
+    fields.end()?;
+    if !matches!(found, Value::Text(found) if found == dtype) {
+        return Err(format!("the field `{path}.dtype` is {}, not {dtype:?}", found.describe()));
+    }
+    let sizes = match &shape {
+        Value::List(values) => values.iter().map(size).collect(),
+        _ => None,
+    };
+    let Some(shape) = sizes.and_then(|sizes: Vec<usize>| <[usize; R]>::try_from(sizes).ok()) else {
+        return Err(format!(
+            "the field `{path}.shape` is {}, not {} of a tensor of rank {R}",
+            shape.describe(),
+            if R == 1 { "the size" } else { "the sizes" }
+        ));
+    };
+    let Value::Bytes(bytes) = data else {
+        return Err(format!("the field `{path}.bytes` is {}, not data", data.describe()));
+    };
+    let needed = shape.iter().try_fold(4_usize, |product, &size| product.checked_mul(size));
+    if needed != Some(bytes.len()) {
+        let needed = needed.map_or("more than any file has".to_owned(), |needed| needed.to_string());
+        return Err(format!(
+            "the field `{path}.bytes` has {} bytes, and the shape {shape:?} of {dtype} numbers needs {needed}",
+            bytes.len()
+        ));
+    }
+    Ok(Written {
+        path,
+        shape,
+        data: bytes.as_chunks().0,
+    })
+}
+
+fn size(value: &Value) -> Option<usize> {
+    match value {
+        Value::Whole(size) => usize::try_from(*size).ok(),
+        _ => None,
+    }
+}
+
+/// W, b and A, or what lies beside each.
+fn parameters(forward: &Written<2>, forward_bias: &Written<1>, backward: &Written<2>) -> Result<Parameters, String> {
+    let [visible, latent] = forward.shape;
+    if forward_bias.shape != [latent] || backward.shape != [latent, visible] {
+        return Err(format!(
+            "the shapes {:?}, {:?} and {:?} of `{}`, `{}` and `{}` do not fit together",
+            forward.shape, forward_bias.shape, backward.shape, forward.path, forward_bias.path, backward.path
+        ));
+    }
+    if visible == 0 || latent == 0 {
+        return Err(format!("the matrix `{}` is empty", forward.path));
+    }
+    if visible > MOST_PIXELS || latent > MOST_STATES {
+        return Err(format!(
+            "the matrix `{}` is of {visible} pixels and {latent} latent states, and models have at most {MOST_PIXELS} and {MOST_STATES}",
+            forward.path
+        ));
+    }
+    Ok(Parameters {
+        forward: forward.matrix()?,
+        forward_bias: Array1::from_vec(forward_bias.floats()?),
+        backward: backward.matrix()?,
+    })
+}
+
+impl<const R: usize> Written<'_, R> {
+    /// The numbers, which must be finite.
+    fn floats(&self) -> Result<Vec<f32>, String> {
+        let numbers: Vec<f32> = self.data.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        match numbers.iter().position(|number| !number.is_finite()) {
+            None => Ok(numbers),
+            Some(place) => Err(format!(
+                "the numbers of `{}` are not all finite: number {place} is {}",
+                self.path, numbers[place]
+            )),
+        }
+    }
+}
+
+impl Written<'_, 2> {
+    fn matrix(&self) -> Result<Array2<f32>, String> {
+        Array2::from_shape_vec(self.shape, self.floats()?).map_err(|error| format!("the matrix `{}`: {error}", self.path))
+    }
+
+    /// Chains must be some, and of the model's pixels.
+    fn check_chains(&self, columns: usize, visible: usize) -> Result<(), String> {
+        let [count, found] = self.shape;
+        if count == 0 || count > MOST_CHAINS || found != columns {
+            return Err(format!(
+                "the field `{}.shape` is {:?}, not a number of chains up to {MOST_CHAINS} and {columns}, as for {visible} pixels",
+                self.path, self.shape
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Chains as they are written, 32 pixels to a word.
+fn chains_of_words(written: Written<2>, visible: usize) -> Result<PackedImages, String> {
+    let columns = visible.div_ceil(WORD);
+    written.check_chains(columns, visible)?;
+    let words: Vec<u32> = written.data.iter().map(|&bytes| u32::from_le_bytes(bytes)).collect();
+    let unused = columns * WORD - visible;
+    let beyond = u32::MAX.checked_shl((WORD - unused) as u32).unwrap_or(0);
+    let last_words = words.iter().skip(columns - 1).step_by(columns);
+    if let Some(chain) = last_words.clone().position(|word| word & beyond != 0) {
+        return Err(format!(
+            "chain {chain} of `{}` has lit pixels beyond the {visible} of an image",
+            written.path
+        ));
+    }
+    Ok(PackedImages::from_words(words, visible))
+}
+
+/// Chains as earlier versions wrote them, one number to a pixel.
+fn chains_of_pixels(written: Written<2>, visible: usize) -> Result<PackedImages, String> {
+    written.check_chains(visible, visible)?;
+    let pixels = written.matrix()?;
+    if let Some(other) = pixels
+        .iter()
+        .find(|pixel| ![0.0_f32, 1.0].map(f32::to_bits).contains(&pixel.to_bits()))
+    {
+        return Err(format!("the pixels of `{}` are not all 0 or 1: one is {other}", written.path));
+    }
+    Ok(PackedImages::pack(&pixels.mapv(|pixel| u8::from(pixel != 0.0))))
+}
+
+impl<'a> Fields<'a> {
+    fn of(value: Value<'a>, path: impl Into<String>) -> Result<Self, String> {
+        let path = path.into();
+        match value {
+            Value::Map(fields) => Ok(Self { path, fields }),
+            other if path.is_empty() => Err(format!("it is {}, not a map of fields", other.describe())),
+            other => Err(format!("the field `{path}` is {}, not a map of fields", other.describe())),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(found, _)| *found == name)
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Result<Value<'a>, String> {
+        let place = self.fields.iter().position(|(found, _)| *found == name);
+        let place = place.ok_or_else(|| format!("it has no field `{}`", self.path_of(name)))?;
+        Ok(self.fields.swap_remove(place).1)
+    }
+
+    fn take_text(&mut self, name: &str) -> Result<&'a str, String> {
+        match self.take(name)? {
+            Value::Text(text) => Ok(text),
+            other => Err(format!("the field `{}` is {}, not a text", self.path_of(name), other.describe())),
+        }
+    }
+
+    fn take_map(&mut self, name: &str) -> Result<Self, String> {
+        Self::of(self.take(name)?, self.path_of(name))
+    }
+
+    fn take_optional_map(&mut self, name: &str) -> Result<Option<Self>, String> {
+        match self.take(name)? {
+            Value::Nothing => Ok(None),
+            value => Self::of(value, self.path_of(name)).map(Some),
+        }
+    }
+
+    /// Nothing may be left: what is not known here, or is there twice, would be passed over.
+    fn end(self) -> Result<(), String> {
+        match self.fields.first() {
+            None => Ok(()),
+            Some((name, _)) if self.path.is_empty() => Err(format!("it has a field {} that no record has, or has it twice", quoted(name))),
+            Some((name, _)) => Err(format!(
+                "the field `{}` has a part {} that no record has, or has it twice",
+                self.path,
+                quoted(name)
+            )),
+        }
+    }
+}
