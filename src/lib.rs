@@ -134,4 +134,5 @@ pub mod random;
 pub mod record;
 pub mod report;
 pub mod sweep;
+mod text;
 pub mod training;

@@ -20,6 +20,7 @@ mod kernels;
 mod latent;
 mod model;
 mod paper;
+mod plan;
 mod random;
 mod record;
 mod resume;

@@ -23,8 +23,8 @@ use clap::{Parser, Subcommand};
 
 use crate::config::ConfigError;
 use crate::data::DataError;
+use crate::sweep::error::PlanError;
 use crate::sweep::folder::SweepFolderError;
-use crate::sweep::plan::PlanError;
 use crate::training::folder::FolderError;
 use crate::training::session::SessionError;
 

@@ -15,8 +15,9 @@ use crate::files;
 use crate::report::sweep_page::SweepPage;
 use crate::sweep::effects::Effects;
 use crate::sweep::folder::{Progress, SWEEPS, SweepFolder, SweepFolderError};
-use crate::sweep::plan::{Plan, PlannedRun};
+use crate::sweep::plan::Plan;
 use crate::sweep::pool::{Event, Failure, run_program, spread};
+use crate::sweep::run::PlannedRun;
 use crate::sweep::summary::{Record, RunStatus, write_csv};
 
 /// Seconds between summaries while runs end.

@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::plan::PlannedRun;
+use super::run::PlannedRun;
 use crate::files::{self, FileError};
 use crate::training::folder::{FolderError, read_config, read_manifest};
 use crate::training::manifest::Status;

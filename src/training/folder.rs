@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::manifest::{Manifest, Status};
+use super::manifest::{Manifest, OtherData, Status};
 use crate::config::{Config, ConfigError};
 use crate::files::{self, FileError};
 use crate::record::{self, RecordError, TrainingState};
@@ -69,15 +69,8 @@ pub enum FolderError {
     #[error("{0}: the checkpoints are gone, and the run cannot go on; bring them back or start a new run")]
     NoCheckpoint(PathBuf),
     /// Data that are not what they were.
-    #[error("{path}: the run was started on other images (checksum {then} in its manifest, now {now}); bring those back")]
-    OtherData {
-        /// The folder.
-        path: PathBuf,
-        /// In the manifest.
-        then: String,
-        /// Now.
-        now: String,
-    },
+    #[error(transparent)]
+    OtherData(#[from] OtherData),
 }
 
 impl FolderError {

@@ -162,7 +162,7 @@ impl Session {
         };
         let (data, numerics) = prepare(&config, backend)?;
         if let Some(manifest) = &earlier {
-            manifest.expect_data(folder.path(), &data)?;
+            manifest.expect_data(folder.path(), &data).map_err(FolderError::from)?;
         }
         let state = match left {
             Some(state) => {
