@@ -124,6 +124,7 @@ pub mod generation;
 pub mod gradient;
 pub mod kernels;
 pub mod latent;
+mod lock;
 pub mod logs;
 pub mod model;
 pub mod numerics;

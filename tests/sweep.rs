@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use crate::command::run;
-use crate::common::{interrupt, program};
+#[cfg(target_os = "linux")]
+use crate::common::children;
+use crate::common::{interrupt, program, wait_until};
 use crate::plan::plan;
 
 /// Settings of a run of a fraction of a second.
@@ -41,6 +43,39 @@ fn model(folder: &Path, name: &str) -> PathBuf {
 
 fn changed(path: &Path) -> SystemTime {
     path.metadata().unwrap().modified().unwrap()
+}
+
+/// A run that was killed before it wrote its manifest goes on with the sweep's backend; that of a manifest is never exchanged for another.
+#[test]
+fn a_resumed_sweep_keeps_its_backend() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let text = format!("analyze = false\n{SMALL}");
+    write(path, &text);
+    let begun = path.join("out/runs/run");
+    std::fs::create_dir_all(&begun).unwrap();
+    std::fs::write(path.join("out/sweep.toml"), &text).unwrap();
+    std::fs::write(begun.join("config.toml"), plan(&text).runs[0].config.to_toml()).unwrap();
+    // So that it fails, and its log stays.
+    std::fs::write(begun.join("model.mpk"), "").unwrap();
+    let (status, _, stderr) = sweep(path, &["--resume", "--backend", "ndarray"]);
+    assert!(status == 1 && stderr.contains("1 of 1 runs failed"), "{stderr}");
+    let log = std::fs::read_to_string(path.join("out/runs/run.log")).unwrap();
+    assert!(
+        log.contains("$ latent-cycles train --quiet --resume --run out/runs/run --backend ndarray"),
+        "{log}"
+    );
+
+    std::fs::remove_dir_all(path.join("out")).unwrap();
+    assert_eq!(sweep(path, &["--quiet"]).0, 0);
+    let manifest = begun.join("manifest.json");
+    let other = std::fs::read_to_string(&manifest).unwrap().replace("\"ndarray\"", "\"abacus\"");
+    std::fs::write(&manifest, other).unwrap();
+    let (status, _, stderr) = sweep(path, &["--resume"]);
+    assert!(
+        status == 2 && stderr.contains("was made with backend abacus, and ndarray is asked for"),
+        "{stderr}"
+    );
 }
 
 /// One of six runs cannot train: the others do, as `train` alone would; a second sweep does only what is new.
@@ -217,16 +252,8 @@ fn a_sweep_without_analyses_uses_the_figures_of_training() {
     assert!(!summary(path)["latent-3"]["entropy_production_low"].is_empty());
 }
 
-/// Waits for a condition.
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// SIGKILL leaves a child behind; the sweep goes on around it, repeats no finished run, and ends as if nothing had happened.
+/// After SIGKILL the sweep goes on, waits for a run that another process is at work on, repeats no finished run, and ends as if nothing had
+/// happened.
 #[test]
 fn a_killed_sweep_goes_on_without_repeating_a_run() {
     let text = format!("samples = 32\n{SMALL}model.latent = 3\n[grid]\ntraining.seed = \"1..4\"\n");
@@ -243,7 +270,7 @@ fn a_killed_sweep_goes_on_without_repeating_a_run() {
     child.wait().unwrap();
     let times = |names: &[&str]| names.iter().map(|name| changed(&model(path, name))).collect::<Vec<_>>();
     let before = times(&["seed-1", "seed-2"]);
-    // Someone who still trains a run holds its folder: that run fails, the others do not.
+    // Someone who still trains a run holds its folder: the sweep says so and waits, until it is stopped or the folder is free.
     let third = path.join("out/runs/seed-3");
     std::fs::create_dir_all(&third).unwrap();
     let lock = std::fs::File::create(third.join(".lock")).unwrap();
@@ -251,15 +278,31 @@ fn a_killed_sweep_goes_on_without_repeating_a_run() {
     if !third.join("config.toml").is_file() {
         std::fs::write(third.join("config.toml"), plan(&text).runs[2].config.to_toml()).unwrap();
     }
-    if !third.join("model.mpk").is_file() {
-        let (status, _, stderr) = sweep(path, &["--resume", "--quiet"]);
-        assert_eq!(status, 1);
-        assert!(stderr.contains("1 of 4 runs failed: seed-3"), "{stderr}");
-        assert!(summary(path)["seed-3"]["error"].contains("is being trained by another process"));
-    }
+    // However far it came: to be waited for it must be unfinished.
+    let _ = std::fs::remove_file(third.join("model.mpk"));
+    command.arg("--resume");
+    let mut resume = || {
+        let said = std::fs::File::create(path.join("stdout")).unwrap();
+        let child = command.stdout(said).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until("the sweep waits", || {
+            let said = std::fs::read_to_string(path.join("stdout")).unwrap();
+            said.contains("another process is at work on seed-3; waiting for it to end")
+        });
+        child
+    };
+    let child = resume();
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.code() == Some(1) && stderr.contains("stopped with 2 of 4 runs left"),
+        "{stderr}"
+    );
+    let child = resume();
     drop(lock);
-    let (status, stdout, stderr) = sweep(path, &["--resume"]);
-    assert_eq!((status, stderr.as_str()), (0, ""), "{stdout}");
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""));
     assert_eq!(times(&["seed-1", "seed-2"]), before);
     assert!(summary(path).values().all(|row| row["status"] == "finished"));
     let bytes = |name: &str| std::fs::read(model(path, name)).unwrap();
@@ -293,15 +336,8 @@ fn ctrl_c_stops_the_runs_of_a_sweep() {
     wait_until("two runs", || trains(1) && trains(2));
     let cores = std::thread::available_parallelism().unwrap().get();
     let share = format!("RAYON_NUM_THREADS={}", (cores / 2).max(1));
-    let environments: Vec<String> = std::fs::read_dir("/proc")
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|process| {
-            let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
-            status.lines().any(|line| line == format!("PPid:\t{}", child.id()))
-        })
-        .map(|process| String::from_utf8_lossy(&std::fs::read(process.join("environ")).unwrap()).into_owned())
-        .collect();
+    let environment = |process: &u32| String::from_utf8_lossy(&std::fs::read(format!("/proc/{process}/environ")).unwrap()).into_owned();
+    let environments: Vec<String> = children(&child).iter().map(environment).collect();
     assert_eq!(environments.len(), 2);
     assert!(
         environments

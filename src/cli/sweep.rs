@@ -16,7 +16,7 @@ use crate::report::sweep_page::SweepPage;
 use crate::sweep::effects::Effects;
 use crate::sweep::folder::{Progress, SWEEPS, SweepFolder, SweepFolderError};
 use crate::sweep::plan::Plan;
-use crate::sweep::pool::{Event, Failure, run_program, spread};
+use crate::sweep::pool::{Event, Failure, PERIOD, run_program, spread};
 use crate::sweep::run::PlannedRun;
 use crate::sweep::summary::{Record, RunStatus, write_csv};
 
@@ -61,7 +61,7 @@ impl Sweep {
         let plan = Plan::read(&self.config)?;
         let folder = SweepFolder::open(&self.path(), self.resume)?;
         let (progress, backend) = self.survey(&plan, &folder)?;
-        files::write(&folder.file("sweep.toml"), plan.source.as_bytes())?;
+        folder.begin(&plan.source)?;
 
         let read = |run| Record::read(&folder, run, plan.analyze, Ok(()));
         let mut records: Vec<Record> = plan.runs.iter().map(read).collect();
@@ -70,6 +70,18 @@ impl Sweep {
         if !left.is_empty() {
             // Without its device every run would fail in turn.
             drop(backend.open()?);
+        }
+        let held: Vec<&str> = left
+            .iter()
+            .map(|&number| &plan.runs[number])
+            .filter(|run| folder.is_held(run))
+            .map(|run| run.name.as_str())
+            .collect();
+        if !held.is_empty() && !self.quiet {
+            say(format_args!(
+                "another process is at work on {}; waiting for it to end",
+                held.join(", ")
+            ));
         }
         let (jobs, threads) = self.shares(backend, left.len());
         let sweeping = Sweeping {
@@ -109,32 +121,30 @@ impl Sweep {
         words.join(" ")
     }
 
-    /// How far each run is, and the backend for all.
+    /// How far each run is, and the backend for all: that of the runs that are there, or what is asked for.
     fn survey(&self, plan: &Plan, folder: &SweepFolder) -> anyhow::Result<(Vec<Progress>, BackendName)> {
-        let mut backend = self.backend;
-        let mut progress = Vec::new();
-        for run in &plan.runs {
-            let (far, begun_with) = match folder.progress(run) {
-                // Files that were damaged: `train` says so itself, as the failure of this run.
-                Err(SweepFolderError::Run(_)) => (Progress::Begun, None),
-                found => found?,
-            };
-            progress.push(far);
-            let Some(then) = begun_with else { continue };
-            match backend {
-                None => backend = <BackendName as clap::ValueEnum>::from_str(&then, true).ok(),
-                Some(now) if now.name() == then => (),
-                Some(now) => {
-                    return Err(SweepFolderError::OtherBackend {
-                        path: folder.run(&run.name),
-                        then,
-                        now: now.name().to_owned(),
-                    }
-                    .into());
+        let found = plan.runs.iter().map(|run| match folder.progress(run) {
+            // Files that were damaged: `train` says so itself, as the failure of this run.
+            Err(SweepFolderError::Run(_)) => Ok((Progress::Begun, None)),
+            found => found,
+        });
+        let (progress, begun_with): (Vec<Progress>, Vec<Option<String>>) = found.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let known = |name: &String| <BackendName as clap::ValueEnum>::from_str(name, true).ok();
+        let backend = self
+            .backend
+            .or_else(|| begun_with.iter().flatten().find_map(known))
+            .unwrap_or(BackendName::Ndarray);
+        for (run, then) in plan.runs.iter().zip(begun_with) {
+            if let Some(then) = then.filter(|then| then != backend.name()) {
+                return Err(SweepFolderError::OtherBackend {
+                    path: folder.run(&run.name),
+                    then,
+                    now: backend.name().to_owned(),
                 }
+                .into());
             }
         }
-        Ok((progress, backend.unwrap_or(BackendName::Ndarray)))
+        Ok((progress, backend))
     }
 
     /// Runs at a time, and threads for each: together they use every core, and none twice unless more jobs are asked for.
@@ -214,6 +224,23 @@ impl<'a> Sweeping<'a> {
         Ok(unwritten?)
     }
 
+    /// Waits until no other process is at work on the run, and says how far it is then.
+    fn wait_for_others(&self, run: &PlannedRun, progress: Progress) -> Result<Progress, Failure> {
+        if !self.folder.is_held(run) {
+            return Ok(progress);
+        }
+        while self.folder.is_held(run) {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Failure::Stopped);
+            }
+            std::thread::sleep(PERIOD);
+        }
+        match self.folder.progress(run) {
+            Ok((progress, _)) => Ok(progress),
+            Err(error) => Err(Failure::Failed(error.to_string())),
+        }
+    }
+
     /// One run from where it is to its analysis, each command a child process.
     fn carry_out(&self, run: &PlannedRun, progress: Progress) -> Result<(), Failure> {
         let (path, log, config) = (
@@ -228,12 +255,12 @@ impl<'a> Sweeping<'a> {
         let backend = self.backend.name();
         // An earlier attempt's.
         let _ = std::fs::remove_file(&log);
-        match progress {
+        match self.wait_for_others(run, progress)? {
             Progress::New => {
                 files::write(&config, run.config.to_toml().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
                 child(&[&"train", &"--quiet", &"--config", &config, &"--run", &path, &"--backend", &backend])?;
             }
-            Progress::Begun => child(&[&"train", &"--quiet", &"--resume", &"--run", &path])?,
+            Progress::Begun => child(&[&"train", &"--quiet", &"--resume", &"--run", &path, &"--backend", &backend])?,
             Progress::Trained | Progress::Analyzed => (),
         }
         if self.plan.analyze {

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// How often a child is asked whether it has ended, and the sweep whether it shall.
-const PERIOD: Duration = Duration::from_millis(10);
+pub const PERIOD: Duration = Duration::from_millis(10);
 
 /// Why a run did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -126,6 +126,7 @@ impl Run<'_> {
                 if !saved {
                     self.folder.replace_latest(&self.checked_state(&*trainer)?)?;
                 }
+                journal.metrics_file.restore()?;
                 return Ok(Outcome::Interrupted(done));
             }
         }
@@ -138,6 +139,7 @@ impl Run<'_> {
         let picture = grid::samples(&images, (self.data.rows, self.data.columns));
         files::write(&self.folder.file("samples.png"), &picture)?;
         self.folder.remove_latest();
+        journal.metrics_file.restore()?;
         Ok(Outcome::Finished)
     }
 
