@@ -20,12 +20,16 @@ mod inputs;
 mod kernels;
 mod latent;
 mod model;
+mod panics;
 mod paper;
 mod plan;
 mod random;
 mod record;
 mod resume;
 mod session;
+#[cfg(unix)]
+mod signals;
 mod statistics;
 mod step;
 mod sweep;
+mod terminal;

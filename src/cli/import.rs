@@ -65,7 +65,7 @@ impl Import {
         let path = shell(folder.path());
         say(format_args!(
             "{path} holds model.mpk, config.toml and manifest.json; next: {} train --config {path}/config.toml --set model.init=record --set model.record={path}/model.mpk",
-            shell(std::path::Path::new(&program()))
+            program()
         ));
         Ok(())
     }

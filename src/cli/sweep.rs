@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use anyhow::Context;
 use clap::Args;
 
 use super::sweep_progress::SweepProgress;
@@ -113,7 +114,7 @@ impl Sweep {
 
     /// This command, to be given again.
     fn command(&self, resume: bool) -> String {
-        let mut words = vec![shell(Path::new(&program())), "sweep --config".to_owned(), shell(&self.config)];
+        let mut words = vec![program(), "sweep --config".to_owned(), shell(&self.config)];
         words.extend(self.jobs.map(|jobs| format!("--jobs {jobs}")));
         words.extend(self.out.as_ref().map(|out| format!("--out {}", shell(out))));
         words.extend(self.backend.map(|backend| format!("--backend {}", backend.name())));
@@ -208,7 +209,7 @@ impl<'a> Sweeping<'a> {
         let mut written: Option<Instant> = None;
         let mut unwritten = Ok(());
         let work = |number: usize| self.carry_out(&self.plan.runs[left[number]], progress[left[number]]);
-        spread(left.len(), jobs, self.stop, &work, &mut |event| match event {
+        let carried_out = spread(left.len(), jobs, self.stop, &work, &mut |event| match event {
             Event::Started(number) => display.borrow_mut().started(&self.plan.runs[left[number]].name),
             Event::Ended(number, ended) => {
                 let place = left[number];
@@ -221,6 +222,7 @@ impl<'a> Sweeping<'a> {
             }
         });
         display.into_inner().close();
+        carried_out.context("no thread can be started; allow more processes or memory")?;
         Ok(unwritten?)
     }
 

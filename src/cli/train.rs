@@ -1,13 +1,12 @@
 //! `train`: from images to a model that cycles.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
 use super::progress::Progress;
-use super::{program, say, shell, stop_on_ctrl_c};
+use super::{program, say, shell, stop_on_ctrl_c, warn};
 use crate::backend::BackendName;
 use crate::config::Config;
 use crate::training::Outcome;
@@ -67,7 +66,7 @@ impl Train {
             }
             Resumed::Session(session) => {
                 for error in session.passed_over() {
-                    let _ = writeln!(std::io::stderr(), "warning: passed over {error}");
+                    warn(format_args!("passed over {error}"));
                 }
                 self.train(session.built_from(commit), &stop)
             }
@@ -77,7 +76,7 @@ impl Train {
     fn train(&self, session: Session, stop: &AtomicBool) -> anyhow::Result<()> {
         let steps = session.config().training.steps;
         let path = shell(session.folder());
-        let program = shell(Path::new(&program()));
+        let program = program();
         if !self.quiet {
             say(first_line(&session, &path));
         }

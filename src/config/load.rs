@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use crate::files::{self, FileError};
-use crate::text::{shortened, shortened_to};
+use crate::text::{printable, shortened, shortened_to};
 
 use super::{Config, WrittenConfig, known_keys};
 
@@ -72,7 +72,7 @@ impl Config {
         }
         let mut written = WrittenConfig::from_table(&table, "the configuration")?;
         for setting in settings {
-            let place = format!("--set {}", shortened(setting));
+            let place = format!("--set {}", printable(&shortened(setting)));
             overlay(&mut table, setting, &place)?;
             written = WrittenConfig::from_table(&table, &place)?;
         }
