@@ -11,7 +11,7 @@ use crate::files::FileError;
 pub(crate) const LOCK: &str = ".lock";
 
 /// How often a lock is asked for. A process that another thread of its holder was just starting has it too, until it runs its own program.
-const TRIES: u32 = 50;
+const TRIES: u32 = 100;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// Why a folder cannot be held.

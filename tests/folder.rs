@@ -122,6 +122,52 @@ fn a_sweep_that_could_not_begin_goes_on() {
     );
 }
 
+/// An import that cannot write its model leaves no folder that `--resume` would train from the start.
+#[cfg(unix)]
+#[test]
+fn an_import_that_cannot_write_its_model_leaves_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(new(folder.path(), &["--run", "run"]).0, 0);
+    let export = ["export", "run", "--out", "model.safetensors"];
+    assert_eq!(run(program().args(export).current_dir(&folder)).0, 0);
+    // 4 or 8 KiB; the model takes 31.
+    let script = format!(
+        "ulimit -f 8; exec '{}' import model.safetensors --run new",
+        env!("CARGO_BIN_EXE_latent-cycles")
+    );
+    let (status, _, stderr) = run(Command::new("sh").arg("-c").arg(script).current_dir(&folder));
+    assert!(
+        status == 1 && stderr.contains("new/model.mpk: cannot be written: File too large"),
+        "{stderr}"
+    );
+    assert!(!folder.path().join("new").exists());
+}
+
+/// A lock may outlive its holder for a moment, in a process that was just being started: it is asked for again.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_lock_that_is_given_back_soon_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    assert_eq!(new(path, &["--run", "run"]).0, 0);
+    let lock = File::open(path.join("run/.lock")).unwrap();
+    lock.lock().unwrap();
+    let mut resume = command(path, &["--resume", "--run", "run"]);
+    let child = resume.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the program asks", || {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", child.id()))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut files = open.filter_map(|file| std::fs::read_link(file.path()).ok());
+        files.any(|file| file.ends_with("run/.lock"))
+    });
+    drop(lock);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("is finished"));
+}
+
 /// A kill between the making of a folder and its config.toml leaves the lock alone in it: the next run of that name takes it over, unless
 /// the lock is held.
 #[test]

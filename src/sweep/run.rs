@@ -11,7 +11,7 @@ pub struct PlannedRun {
     pub variant: Option<String>,
     /// Its choices in the grid but for the seed: with the variant, its setting.
     pub setting: Vec<Choice>,
-    /// The value of each of [`Plan::keys`] in words; empty where it is not set.
+    /// The value of each of [`super::plan::Plan::keys`] in words; empty where it is not set.
     pub values: Vec<String>,
     /// All of its configuration.
     pub config: Config,
