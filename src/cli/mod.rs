@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::stop::stop_on_ctrl_c;
+use self::stop::{stop_on_ctrl_c, stop_on_termination};
 use self::terminal::{program, say, shell, warn};
 use crate::config::ConfigError;
 use crate::data::DataError;

@@ -8,11 +8,20 @@ use anyhow::Context;
 use super::terminal::tell;
 use crate::sweep::pool::STOPS_WITH_INPUT;
 
-/// A flag that Ctrl-C sets, and so do SIGTERM and SIGHUP; then a line is printed on stderr, where one is given. A Ctrl-C after that ends the
-/// program at once. (A terminal that closes may send SIGHUP twice, and nobody is there who could mean anything by it.)
+/// A flag that Ctrl-C sets; then a line is printed on stderr, where one is given. A Ctrl-C after that ends the program at once.
 pub fn stop_on_ctrl_c(line: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
+    stop_on(line, false)
+}
+
+/// The same for a command that has something to save: SIGTERM and SIGHUP set the flag too. (A terminal that closes may send SIGHUP twice, and
+/// nobody is there who could mean anything by it.)
+pub fn stop_on_termination(line: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
+    stop_on(line, true)
+}
+
+fn stop_on(line: &'static str, termination: bool) -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    catch(&stop, line).context("signals such as Ctrl-C cannot be caught on this system")?;
+    catch(&stop, line, termination).context("signals such as Ctrl-C cannot be caught on this system")?;
     if std::env::var_os(STOPS_WITH_INPUT).is_some() {
         stop_with_input(Arc::clone(&stop)).context("no thread can be started to watch over the sweep; allow more processes or memory")?;
     }
@@ -29,13 +38,16 @@ fn stop_with_input(stop: Arc<AtomicBool>) -> std::io::Result<()> {
 }
 
 #[cfg(unix)]
-fn catch(stop: &Arc<AtomicBool>, line: &'static str) -> std::io::Result<()> {
+fn catch(stop: &Arc<AtomicBool>, line: &'static str, termination: bool) -> std::io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::flag;
 
-    let mut caught = vec![SIGINT, SIGTERM];
-    // `nohup` has it ignored.
-    caught.extend((!is_ignored(SIGHUP)).then_some(SIGHUP));
+    let mut caught = vec![SIGINT];
+    if termination {
+        caught.push(SIGTERM);
+        // `nohup` has it ignored.
+        caught.extend((!is_ignored(SIGHUP)).then_some(SIGHUP));
+    }
     // Asked in the order of registration: the flag is not yet set when this sees the first Ctrl-C.
     flag::register_conditional_shutdown(SIGINT, 1, Arc::clone(stop))?;
     for &signal in &caught {
@@ -63,8 +75,9 @@ fn is_ignored(signal: i32) -> bool {
     }
 }
 
+/// Elsewhere there are no such signals.
 #[cfg(not(unix))]
-fn catch(stop: &Arc<AtomicBool>, line: &'static str) -> Result<(), ctrlc::Error> {
+fn catch(stop: &Arc<AtomicBool>, line: &'static str, _: bool) -> Result<(), ctrlc::Error> {
     let stop = Arc::clone(stop);
     ctrlc::set_handler(move || {
         if stop.swap(true, Ordering::Relaxed) {

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::sweep_progress::SweepProgress;
-use super::{program, say, shell, stop_on_ctrl_c};
+use super::{program, say, shell, stop_on_termination};
 use crate::backend::BackendName;
 use crate::files;
 use crate::report::sweep_page::SweepPage;
@@ -58,7 +58,7 @@ pub struct Sweep {
 impl Sweep {
     pub fn run(self) -> anyhow::Result<()> {
         let line = "stopping the runs, each with a checkpoint; Ctrl-C again does not wait for them";
-        let stop = stop_on_ctrl_c(if self.quiet { "" } else { line })?;
+        let stop = stop_on_termination(if self.quiet { "" } else { line })?;
         let plan = Plan::read(&self.config)?;
         let folder = SweepFolder::open(&self.path(), self.resume)?;
         let (progress, backend) = self.survey(&plan, &folder)?;
