@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 /// How temporary names begin; a killed program may leave one behind.
-const PARTIAL: &str = ".partial-";
+pub(crate) const PARTIAL: &str = ".partial-";
 /// Ends a sealed file, after the 64 hexadecimal digits of its content's SHA-256.
 const SEAL: &[u8; 16] = b"\nlatent-cycles\n\0";
 /// Length of what a seal adds to a file.
@@ -36,6 +36,9 @@ pub enum FileError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A path of no characters.
+    #[error("the path of a file is empty; name the file")]
+    NoPath,
     /// No seal at the end.
     #[error("{path}: is not a complete record of latent-cycles: it is truncated or was made by another program")]
     NotSealed {
@@ -60,6 +63,7 @@ pub enum FileError {
 
 /// Writes a file so that a kill or a full disk at any moment leaves the old one or the new one, never a part.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    expect_path(path)?;
     write_atomically(path, content).map_err(|source| FileError::Write {
         path: path.to_owned(),
         source,
@@ -122,6 +126,7 @@ pub fn read_sealed(path: &Path) -> Result<Vec<u8>, FileError> {
 
 /// Reads a whole file of at most `most` bytes.
 pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
+    expect_path(path)?;
     let error = |source| FileError::Read {
         path: path.to_owned(),
         source,
@@ -187,6 +192,14 @@ pub fn json_lines<T: DeserializeOwned>(path: &Path, content: &[u8]) -> JsonLines
         }
     }
     lines
+}
+
+fn expect_path(path: &Path) -> Result<(), FileError> {
+    if path.as_os_str().is_empty() {
+        Err(FileError::NoPath)
+    } else {
+        Ok(())
+    }
 }
 
 /// Opens a regular file: a pipe would wait for a writer, a device need not end.

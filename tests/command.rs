@@ -279,6 +279,7 @@ fn the_readme_names_commands_and_files_that_exist() {
 }
 
 /// The full set, from the four files where burn-dataset keeps them.
+#[cfg(feature = "mnist")]
 #[test]
 fn the_full_mnist_set_comes_from_burn_datasets_cache() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use latent_cycles::backend::{BackendError, BackendName};
 use latent_cycles::config::{Config, ConfigError, Method};
@@ -257,11 +258,50 @@ pub fn program() -> Command {
 
 /// Ctrl-C for a program that runs.
 pub fn interrupt(child: &Child) {
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    signal(child, "INT");
+}
+
+/// A signal for a program that runs.
+pub fn signal(child: &Child, name: &str) {
+    let kill = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
     assert!(kill.unwrap().success());
+}
+
+/// Waits for a condition.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(120), "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// The repository's root.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The processes that a program started and that have not ended.
+#[cfg(target_os = "linux")]
+pub fn children(parent: &Child) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let parent = format!("PPid:\t{}", parent.id());
+    numbers
+        .filter(|&number| is_running(number) && status_lines(number).contains(&parent))
+        .collect()
+}
+
+/// Does a process still run? One that has ended and that nobody asked for its status does not.
+#[cfg(target_os = "linux")]
+pub fn is_running(process: u32) -> bool {
+    status_lines(process)
+        .iter()
+        .any(|line| line.starts_with("State:") && !line.starts_with("State:\tZ"))
+}
+
+#[cfg(target_os = "linux")]
+fn status_lines(process: u32) -> Vec<String> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    status.lines().map(str::to_owned).collect()
 }

@@ -3,7 +3,8 @@
 use latent_cycles::analysis::Headline;
 use latent_cycles::estimate::jackknife::Figure;
 use latent_cycles::sweep::effects::{Difference, Effects};
-use latent_cycles::sweep::plan::{Plan, PlannedRun};
+use latent_cycles::sweep::plan::Plan;
+use latent_cycles::sweep::run::PlannedRun;
 use latent_cycles::sweep::statistics::Sample;
 use latent_cycles::sweep::summary::{Record, RunStatus};
 

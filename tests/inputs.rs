@@ -273,7 +273,10 @@ fn bad_input_ends_in_one_sentence() {
         ("sample fake-run --count 5 --out x.png", 1, "model.mpk: is not a complete record"),
         ("sample real --count 5 --out missing/x.png", 1, "missing/x.png: cannot be written"),
         ("train --set data.source=idx", 2, "data.images is nothing"),
+        #[cfg(feature = "mnist")]
         ("train --set data.source=mnist", 1, "train-images-idx3-ubyte"),
+        #[cfg(not(feature = "mnist"))]
+        ("train --set data.source=mnist", 1, "data.source = \"mnist\" is not in this build"),
         ("train --set data.classes=[12]", 2, "data.classes is [12]"),
         ("train --set data.source=idx --set data.images=images", 2, "no labels to choose by"),
     ]
@@ -343,6 +346,7 @@ fn listing(folder: &Path) -> Vec<String> {
     paths
 }
 
+#[cfg(feature = "mnist")]
 #[test]
 fn a_damaged_file_in_the_mnist_cache_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,15 +1,15 @@
-//! Sweeps through the program: plans and refusals, failures that stay alone, kills, Ctrl-C, the page.
+//! Sweeps through the program: failures that stay alone, kills, Ctrl-C, the page.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant, SystemTime};
-
-use latent_cycles::config::Config;
-use latent_cycles::sweep::plan::Plan;
+use std::time::SystemTime;
 
 use crate::command::run;
-use crate::common::{configured, interrupt, program, root};
+#[cfg(target_os = "linux")]
+use crate::common::children;
+use crate::common::{interrupt, program, wait_until};
+use crate::plan::plan;
 
 /// Settings of a run of a fraction of a second.
 const SMALL: &str = "[set]
@@ -18,14 +18,6 @@ data.max_test_images = 53
 training = { steps = 40, batch_size = 101, chains = 103 }
 evaluation = { every = 20, samples = 53 }
 ";
-
-fn plan(text: &str) -> Plan {
-    Plan::from_toml(text, "F.toml").unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn names(plan: &Plan) -> Vec<&str> {
-    plan.runs.iter().map(|run| run.name.as_str()).collect()
-}
 
 fn sweep(folder: &Path, more: &[&str]) -> (i32, String, String) {
     run(program()
@@ -53,259 +45,37 @@ fn changed(path: &Path) -> SystemTime {
     path.metadata().unwrap().modified().unwrap()
 }
 
+/// A run that was killed before it wrote its manifest goes on with the sweep's backend; that of a manifest is never exchanged for another.
 #[test]
-fn a_grid_is_every_combination_with_the_seed_running_fastest() {
-    let plan =
-        plan("[grid]\ntraining.steps = [7]\ntraining.seed = \"3..5\"\nmodel.latent = [3, 20]\ndata.classes = [[0, 1, 2], \"all\"]\n");
-    assert_eq!(plan.keys, ["data.classes", "model.latent", "training.steps", "training.seed"]);
-    assert_eq!(plan.runs.len(), 12);
-    assert_eq!(
-        names(&plan)[..4],
-        [
-            "classes-0_1_2-latent-3-steps-7-seed-3",
-            "classes-0_1_2-latent-3-steps-7-seed-4",
-            "classes-0_1_2-latent-3-steps-7-seed-5",
-            "classes-0_1_2-latent-20-steps-7-seed-3"
-        ]
-    );
-    let last = plan.runs.last().unwrap();
-    assert_eq!(last.name, "classes-all-latent-20-steps-7-seed-5");
-    assert_eq!((last.config.model.latent, last.config.training.seed), (20, 5));
-    assert_eq!(last.values, ["all", "20", "7", "5"]);
-}
-
-#[test]
-fn variants_add_their_own_settings_and_grids() {
-    let plan = plan(
-        "baseline = \"slow\"
-         [set]
-         training.steps = 7
-         model.scale = 0.1
-         [grid]
-         training.seed = [1, 2]
-         training.chains = [10, 20]
-         [[variants]]
-         name = \"slow\"
-         set.training.steps = 9
-         [[variants]]
-         name = \"wide\"
-         set.model.latent = 30
-         grid.training.chains = [40]
-         grid.training.learning_rate = [1e-3, 0.01]",
-    );
-    assert_eq!(
-        names(&plan),
-        [
-            "slow-chains-10-seed-1",
-            "slow-chains-10-seed-2",
-            "slow-chains-20-seed-1",
-            "slow-chains-20-seed-2",
-            "wide-chains-40-learning_rate-0.001-seed-1",
-            "wide-chains-40-learning_rate-0.001-seed-2",
-            "wide-chains-40-learning_rate-0.01-seed-1",
-            "wide-chains-40-learning_rate-0.01-seed-2",
-        ]
-    );
-    let (slow, wide) = (&plan.runs[0].config, &plan.runs[4].config);
-    let chains = |config: &Config| config.training.method.chains().unwrap().count;
-    assert_eq!((slow.training.steps, chains(slow), slow.model.init.scale()), (9, 10, 0.1));
-    assert_eq!((wide.training.steps, chains(wide), wide.model.init.scale()), (7, 40, 0.1));
-    let rate = wide.training.method.ascent().unwrap().learning_rate;
-    assert_eq!((wide.model.latent, rate), (30, 1e-3));
-    assert_eq!(
-        plan.keys,
-        [
-            "model.latent",
-            "training.chains",
-            "training.learning_rate",
-            "training.steps",
-            "training.seed"
-        ]
-    );
-}
-
-/// Names are file names, each once, whatever the values are.
-#[test]
-fn names_are_safe_and_unique() {
-    let long = "x".repeat(300);
-    let text = format!(
-        "[set]\ndata.source = \"idx\"\ndata.classes = \"all\"\n[grid]\n\
-         data.images = [\"../a b/c?.gz\", \"../a b/c!.gz\", \"{long}\", \"ok\"]\n\
-         training.rmsprop.epsilon.forward = [1e-15, 0.5]\ntraining.rmsprop.epsilon.backward = [1e-9, 1]"
-    );
-    let plan = plan(&text);
-    let mut seen = std::collections::BTreeSet::new();
-    for name in names(&plan) {
-        assert!(
-            name.len() < 200 && name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c)),
-            "{name}"
-        );
-        assert!(name.starts_with("images-") && seen.insert(name.to_lowercase()), "{name}");
-    }
-    assert_eq!(seen.len(), 16);
-    assert!(seen.contains("images-ok-backward-1e-9-forward-0.5"), "{seen:?}");
-    // Where two keys end alike, all of their paths are in the name.
-    let keys = ["a.seconds", "b.seconds", "b.steps"].map(str::to_owned);
-    let short = latent_cycles::sweep::names::short_keys(&keys.into());
-    assert_eq!(short.into_values().collect::<Vec<_>>(), ["a.seconds", "b.seconds", "steps"]);
-    let plan = self::plan("[grid]\ndata.max_images = [2]\n[[variants]]\nname = \"a-max_images-2\"\n[[variants]]\nname = \"a\"");
-    assert_eq!(names(&plan), ["a-max_images-2-max_images-2", "a-max_images-2"]);
-    let plan = self::plan("[[variants]]\nname = \"a-seed-1\"\n[[variants]]\nname = \"a\"\ngrid.training.seed = [1]");
-    assert_eq!(names(&plan), ["a-seed-1", "a-seed-1-2"]);
-    assert_eq!(names(&self::plan("")), ["run"]);
-}
-
-#[test]
-fn the_sweeps_of_the_readme_are_sweeps() {
-    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
-    let readme = read("README.md");
-    let written = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    assert_eq!(plan(written).runs.len(), 40 + 80);
-    assert_eq!(plan(&read("configs/sweep-example.toml")).runs.len(), 4);
-}
-
-/// Every mistake is refused with its place in one line.
-#[test]
-fn impossible_sweeps_are_refused() {
-    let variant = |more: &str| format!("[[variants]]\nname = \"a\"\n{more}");
-    for (text, said) in [
-        ("[grid\n", "F.toml, line 1: "),
-        ("grids = 1", "unknown key `grids`; did you mean `grid`?"),
-        ("analyze = 1", "line 1: invalid type"),
-        (
-            "[set]\ntraining.stepz = 1",
-            "F.toml, [set]: unknown key `training.stepz`; did you mean `training.steps`?",
-        ),
-        (
-            "[grid]\nmodel.latnt = [1]",
-            "F.toml, [grid]: unknown key `model.latnt`; did you mean `model.latent`?",
-        ),
-        ("[grid]\nmodel.latent = []", "model.latent has 0 values"),
-        (
-            "[grid]\nmodel.latent = 3",
-            "model.latent is 3; it must be a list of values, or a range",
-        ),
-        (
-            "[grid]\ntraining.learning_rate = \"1..3\"",
-            "training.learning_rate is 1..3; it must be a list of values",
-        ),
-        ("[grid]\ntraining.seed = \"5..3\"", "training.seed has 0 values"),
-        ("[grid]\ntraining.seed = \"1..9999999999999\"", "training.seed has 10001 values"),
-        (
-            "[grid]\ntraining.seed = \"1..5000\"\nmodel.latent = [2, 3, 5]",
-            "asks for 15000 runs",
-        ),
-        ("[grid]\nmodel.latent = [3, 5, 3]", "model.latent has the value 3 twice"),
-        (
-            "[grid]\ntraining.learning_rate = [1, 1.0]",
-            "training.learning_rate has the value 1.0 twice",
-        ),
-        ("[grid]\nmodel.latent = [3, \"many\"]", "[grid], model.latent = many: invalid type"),
-        ("[set]\nmodel.latent = \"many\"", "[set], model.latent = many: invalid type"),
-        ("[grid]\nmodel.latent = [3, 0]", "run latent-0: model.latent is 0; it must be"),
-        (
-            "[set]\nmodel.latent = 4\n[grid]\nmodel.latent = [3]",
-            "model.latent has one value in set and several in grid",
-        ),
-        (
-            &variant("set.model.latent = 3\ngrid.model.latent = [3]"),
-            "variant a: model.latent has one value",
-        ),
-        (&variant("sets = 3"), "variant a: unknown key `sets`; did you mean `set`?"),
-        (&variant("[[variants]]\nname = \"A\""), "variant A: two variants have this name"),
-        ("[[variants]]\nname = \"../a\"", "the name becomes part of file names"),
-        ("[[variants]]\nset.model.latent = 3", "missing field `name`"),
-        (
-            &format!("baseline = \"b\"\n{}", variant("")),
-            "baseline is b; it must be the name of a variant, and these are a",
-        ),
-        ("baseline = \"b\"", "there are no [[variants]]"),
-        ("analyze = false\nsamples = 3", "samples has no effect"),
-        ("samples = 0", "samples must be a whole number"),
-        ("[set]\nmodel.latent = 2001", "an analysis takes at most 2000"),
-        (
-            "[set]\nmodel.kind = \"mixture\"\n[grid]\ntraining.learning_rate = [0.01, 0.1]",
-            "F.toml, run learning_rate-0.1: training.learning_rate is 0.1; it must be left out",
-        ),
-        (
-            "[grid]\ntraining.chains = [7, 11]\n[[variants]]\nname = \"a\"\n[[variants]]\nname = \"b\"\nset.model.kind = \"rbm\"",
-            "F.toml, run b-chains-7: training.chains is 7; it must be left out",
-        ),
-        (
-            &variant("set.model.kind = \"mixture\"\nset.training.batch_size = 7"),
-            "F.toml, run a: training.batch_size is 7; it must be left out",
-        ),
-        (
-            &variant("set.model.kind = \"mixture\"\ngrid.training.rmsprop.epsilon.forward = [1e-6]"),
-            "F.toml, run a-forward-1e-6: training.rmsprop.epsilon is ",
-        ),
-        (
-            &format!(
-                "{}set.training.chain_steps = 2",
-                variant("[[variants]]\nname = \"b\"\nset.training.sampling = \"stratified\"\n")
-            ),
-            "F.toml, run b: training.chain_steps is 2; it must be left out",
-        ),
-        (
-            "[set]\ntraining.em.restarts = 3",
-            "F.toml: training.em.restarts is 3; it must be left out",
-        ),
-        (
-            "[set]\ntraining.chains = 7\n[[variants]]\nname = \"a\"\nset.model.kind = \"rbm\"\n[[variants]]\nname = \"b\"\nset.model.kind = \"mixture\"",
-            "F.toml: training.chains is 7; it must be left out",
-        ),
-        (
-            "[grid]\ntraining.rmsprop.epsilon = [1e-3, 1e-6]\n[[variants]]\nname = \"a\"\ngrid.training.rmsprop.epsilon = { forward = [1e-3], backward = [1e-4] }",
-            "has the same configuration as run",
-        ),
-    ] {
-        match Plan::from_toml(text, "F.toml") {
-            Ok(plan) => panic!("{text} became {:?}", names(&plan)),
-            Err(error) => {
-                let error = error.to_string();
-                assert!(error.contains("F.toml") && error.contains(said), "{text}: {error}");
-                assert!(error.lines().count() == 1, "{error}");
-            }
-        }
-    }
+fn a_resumed_sweep_keeps_its_backend() {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), "[grid]\nmodel.latent = [3, 0]");
-    let (status, stdout, stderr) = sweep(folder.path(), &[]);
-    assert_eq!((status, stdout.as_str(), stderr.lines().count()), (2, "", 1), "{stderr}");
-    assert!(!folder.path().join("out").exists());
-}
+    let path = folder.path();
+    let text = format!("analyze = false\n{SMALL}");
+    write(path, &text);
+    let begun = path.join("out/runs/run");
+    std::fs::create_dir_all(&begun).unwrap();
+    std::fs::write(path.join("out/sweep.toml"), &text).unwrap();
+    std::fs::write(begun.join("config.toml"), plan(&text).runs[0].config.to_toml()).unwrap();
+    // So that it fails, and its log stays.
+    std::fs::write(begun.join("model.mpk"), "").unwrap();
+    let (status, _, stderr) = sweep(path, &["--resume", "--backend", "ndarray"]);
+    assert!(status == 1 && stderr.contains("1 of 1 runs failed"), "{stderr}");
+    let log = std::fs::read_to_string(path.join("out/runs/run.log")).unwrap();
+    assert!(
+        log.contains("$ latent-cycles train --quiet --resume --run out/runs/run --backend ndarray"),
+        "{log}"
+    );
 
-/// What the sweep's own `[set]` says may be for some of the variants, whichever come first, and a default value is no setting; every run has
-/// the configuration that it would have alone.
-#[test]
-fn settings_of_the_sweep_may_be_for_some_of_its_variants() {
-    let gradient = "[[variants]]\nname = \"two-step\"\ngrid.training.chain_steps = [2, 3]\n";
-    let em = "[[variants]]\nname = \"mixture\"\nset.model.kind = \"mixture\"\nset.training.batch_size = 500\n";
-    let images = "[[variants]]\nname = \"images\"\nset.model = { kind = \"mixture\", init = \"images\" }\n";
-    let record = "[[variants]]\nname = \"record\"\nset.model = { kind = \"mixture\", init = \"record\", record = \"x.mpk\" }\n";
-    let set = "[set]\nmodel.scale = 0.1\ntraining.chains = 7\ntraining.em.restarts = 3\n";
-    for variants in [[gradient, em, images, record], [record, images, em, gradient]] {
-        let plan = plan(&[set, &variants.concat()].concat());
-        assert_eq!(plan.keys[2..], ["model.record", "training.batch_size", "training.chain_steps"]);
-        for run in &plan.runs {
-            let (settings, values): (&[&str], _) = match run.name.as_str() {
-                "two-step-chain_steps-2" => (&["training.chain_steps=2", "training.chains=7", "model.scale=0.1"], ["500", "2"]),
-                "two-step-chain_steps-3" => (&["training.chain_steps=3", "training.chains=7", "model.scale=0.1"], ["500", "3"]),
-                "mixture" => (&["model.kind=mixture", "training.em.restarts=3", "model.scale=0.1"], ["", ""]),
-                "images" => (&["model.kind=mixture", "model.init=images", "training.em.restarts=3"], ["", ""]),
-                "record" => (&["model.kind=mixture", "model.init=record", "model.record=x.mpk"], ["", ""]),
-                other => panic!("{other}"),
-            };
-            assert_eq!(run.config, configured(settings), "{}", run.name);
-            assert_eq!(run.values[3..], values, "{}: a key that it does not use has no value", run.name);
-            // The run reads what the sweep writes for it, and refuses what it does not use.
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("config.toml");
-            std::fs::write(&path, run.config.to_toml()).unwrap();
-            assert_eq!(Config::load(Some(&path), &[]).unwrap(), run.config, "{}", run.name);
-        }
-        assert_eq!(plan.runs.len(), 5);
-    }
+    std::fs::remove_dir_all(path.join("out")).unwrap();
+    assert_eq!(sweep(path, &["--quiet"]).0, 0);
+    let manifest = begun.join("manifest.json");
+    let other = std::fs::read_to_string(&manifest).unwrap().replace("\"ndarray\"", "\"abacus\"");
+    std::fs::write(&manifest, other).unwrap();
+    let (status, _, stderr) = sweep(path, &["--resume"]);
+    assert!(
+        status == 2 && stderr.contains("was made with backend abacus, and ndarray is asked for"),
+        "{stderr}"
+    );
 }
 
 /// One of six runs cannot train: the others do, as `train` alone would; a second sweep does only what is new.
@@ -482,16 +252,8 @@ fn a_sweep_without_analyses_uses_the_figures_of_training() {
     assert!(!summary(path)["latent-3"]["entropy_production_low"].is_empty());
 }
 
-/// Waits for a condition.
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// SIGKILL leaves a child behind; the sweep goes on around it, repeats no finished run, and ends as if nothing had happened.
+/// After SIGKILL the sweep goes on, waits for a run that another process is at work on, repeats no finished run, and ends as if nothing had
+/// happened.
 #[test]
 fn a_killed_sweep_goes_on_without_repeating_a_run() {
     let text = format!("samples = 32\n{SMALL}model.latent = 3\n[grid]\ntraining.seed = \"1..4\"\n");
@@ -508,7 +270,7 @@ fn a_killed_sweep_goes_on_without_repeating_a_run() {
     child.wait().unwrap();
     let times = |names: &[&str]| names.iter().map(|name| changed(&model(path, name))).collect::<Vec<_>>();
     let before = times(&["seed-1", "seed-2"]);
-    // Someone who still trains a run holds its folder: that run fails, the others do not.
+    // Someone who still trains a run holds its folder: the sweep says so and waits, until it is stopped or the folder is free.
     let third = path.join("out/runs/seed-3");
     std::fs::create_dir_all(&third).unwrap();
     let lock = std::fs::File::create(third.join(".lock")).unwrap();
@@ -516,15 +278,31 @@ fn a_killed_sweep_goes_on_without_repeating_a_run() {
     if !third.join("config.toml").is_file() {
         std::fs::write(third.join("config.toml"), plan(&text).runs[2].config.to_toml()).unwrap();
     }
-    if !third.join("model.mpk").is_file() {
-        let (status, _, stderr) = sweep(path, &["--resume", "--quiet"]);
-        assert_eq!(status, 1);
-        assert!(stderr.contains("1 of 4 runs failed: seed-3"), "{stderr}");
-        assert!(summary(path)["seed-3"]["error"].contains("is being trained by another process"));
-    }
+    // However far it came: to be waited for it must be unfinished.
+    let _ = std::fs::remove_file(third.join("model.mpk"));
+    command.arg("--resume");
+    let mut resume = || {
+        let said = std::fs::File::create(path.join("stdout")).unwrap();
+        let child = command.stdout(said).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until("the sweep waits", || {
+            let said = std::fs::read_to_string(path.join("stdout")).unwrap();
+            said.contains("another process is at work on seed-3; waiting for it to end")
+        });
+        child
+    };
+    let child = resume();
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.code() == Some(1) && stderr.contains("stopped with 2 of 4 runs left"),
+        "{stderr}"
+    );
+    let child = resume();
     drop(lock);
-    let (status, stdout, stderr) = sweep(path, &["--resume"]);
-    assert_eq!((status, stderr.as_str()), (0, ""), "{stdout}");
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""));
     assert_eq!(times(&["seed-1", "seed-2"]), before);
     assert!(summary(path).values().all(|row| row["status"] == "finished"));
     let bytes = |name: &str| std::fs::read(model(path, name)).unwrap();
@@ -558,15 +336,8 @@ fn ctrl_c_stops_the_runs_of_a_sweep() {
     wait_until("two runs", || trains(1) && trains(2));
     let cores = std::thread::available_parallelism().unwrap().get();
     let share = format!("RAYON_NUM_THREADS={}", (cores / 2).max(1));
-    let environments: Vec<String> = std::fs::read_dir("/proc")
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|process| {
-            let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
-            status.lines().any(|line| line == format!("PPid:\t{}", child.id()))
-        })
-        .map(|process| String::from_utf8_lossy(&std::fs::read(process.join("environ")).unwrap()).into_owned())
-        .collect();
+    let environment = |process: &u32| String::from_utf8_lossy(&std::fs::read(format!("/proc/{process}/environ")).unwrap()).into_owned();
+    let environments: Vec<String> = children(&child).iter().map(environment).collect();
     assert_eq!(environments.len(), 2);
     assert!(
         environments

@@ -9,6 +9,7 @@ use crate::backend::BackendName;
 use crate::config::{Config, ConfigError};
 use crate::data::Dataset;
 use crate::exchange;
+use crate::model::Parameters;
 use crate::record;
 use crate::training::folder::RunFolder;
 use crate::training::manifest::{Manifest, Status};
@@ -59,18 +60,31 @@ impl Import {
             .into());
         }
         let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
-        let folder = RunFolder::create(self.run.as_deref(), &format!("imported-{stem}"))?;
-        folder.write_config(&config)?;
-        record::save_model(&folder.file("model.mpk"), &parameters)?;
-        let numerics = BackendName::Ndarray.open()?;
-        let mut manifest = Manifest::new(&config, folder.config_checksum()?, &data, numerics.device(), commit);
-        manifest.ended(Status::Imported, 0);
-        folder.write_manifest(&manifest)?;
+        let folder = RunFolder::create(self.run.as_deref(), &format!("imported-{stem}"), &config)?;
+        let folder = fill(folder, &config, &parameters, &data, commit)?;
         let path = shell(folder.path());
         say(format_args!(
             "{path} holds model.mpk, config.toml and manifest.json; next: {} train --config {path}/config.toml --set model.init=record --set model.record={path}/model.mpk",
-            shell(std::path::Path::new(&program()))
+            program()
         ));
         Ok(())
+    }
+}
+
+/// Puts the model into its folder; one that cannot be filled is removed again.
+fn fill(folder: RunFolder, config: &Config, parameters: &Parameters, data: &Dataset, commit: Option<&str>) -> anyhow::Result<RunFolder> {
+    let write = || -> anyhow::Result<()> {
+        record::save_model(&folder.file("model.mpk"), parameters)?;
+        let numerics = BackendName::Ndarray.open()?;
+        let mut manifest = Manifest::new(config, folder.config_checksum(), data, numerics.device(), commit);
+        manifest.ended(Status::Imported, 0);
+        Ok(folder.write_manifest(&manifest)?)
+    };
+    match write() {
+        Ok(()) => Ok(folder),
+        Err(error) => {
+            folder.discard();
+            Err(error)
+        }
     }
 }

@@ -7,24 +7,26 @@ mod findings;
 mod import;
 mod progress;
 mod sample;
+mod stop;
 mod subject;
 mod sweep;
 mod sweep_progress;
+mod terminal;
+mod threads;
 mod train;
 
-use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
 
+use self::stop::{stop_on_ctrl_c, stop_on_termination};
+use self::terminal::{program, say, shell, warn};
 use crate::config::ConfigError;
 use crate::data::DataError;
+use crate::sweep::error::PlanError;
 use crate::sweep::folder::SweepFolderError;
-use crate::sweep::plan::PlanError;
+use crate::text::{printable, shortened_to};
 use crate::training::folder::FolderError;
 use crate::training::session::SessionError;
 
@@ -58,7 +60,11 @@ pub fn main(commit: Option<&'static str>) -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
 
-    let command = Arguments::parse().command;
+    stop::survive_the_limit_on_file_sizes();
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(error) => return refuse(&error),
+    };
     let run = || match command {
         Command::Train(command) => command.run(commit),
         Command::Analyze(command) => command.run(),
@@ -68,23 +74,33 @@ pub fn main(commit: Option<&'static str>) -> ExitCode {
         Command::Bench(command) => command.run(),
         Command::Sweep(command) => command.run(),
     };
-    // On a thread of the pool, which shares its work instead of sleeping while others do it.
-    let run = || rayon::scope(|_| run());
     // A device that is lost, say, panics inside burn.
     std::panic::set_hook(Box::new(|panic| {
-        let _ = writeln!(
-            std::io::stderr(),
-            "error: the program failed inside: {panic}; please report this as a bug"
-        );
+        terminal::fail(format_args!("the program failed inside: {panic}; please report this as a bug"));
     }));
-    match std::panic::catch_unwind(AssertUnwindSafe(run)) {
+    match std::panic::catch_unwind(AssertUnwindSafe(|| threads::on_pool(run))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            terminal::fail(&error);
             ExitCode::from(exit_status(&error))
         }
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// The longest line of what clap says of the arguments, in characters; without them none is as long.
+const LONGEST_LINE: usize = 400;
+
+/// Prints what clap says: help, or what is wrong with the arguments, which it repeats as they are.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let fit = |line: &str| shortened_to(LONGEST_LINE, &printable(line));
+    if error.use_stderr() && text.lines().any(|line| fit(line) != line) {
+        text.lines().for_each(|line| terminal::tell(fit(line)));
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn exit_status(error: &anyhow::Error) -> u8 {
@@ -109,46 +125,4 @@ fn expect_extension(flag: &str, path: &std::path::Path, extension: &str) -> Resu
         return Ok(());
     }
     Err(Usage(format!("{flag} is {}; its name must end in .{extension}", shell(path))))
-}
-
-/// A flag that Ctrl-C sets, with a line on stderr where one is given. The second Ctrl-C does not wait for anyone to look.
-fn stop_on_ctrl_c(line: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(1);
-        }
-        if !line.is_empty() {
-            let _ = writeln!(std::io::stderr(), "{line}");
-        }
-    })
-    .context("Ctrl-C cannot be caught on this system")?;
-    Ok(stop)
-}
-
-/// A warning on stderr, which `--quiet` does not silence.
-fn warn(warning: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "warning: {warning}");
-}
-
-/// A line on stdout; a reader that has gone away is no error.
-fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-/// How the user started this program, to name a next command that can be pasted.
-fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| "latent-cycles".to_owned())
-}
-
-/// A path as a shell takes it.
-fn shell(path: &std::path::Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,=@:".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }

@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use anyhow::Context;
 use clap::Args;
 
 use super::sweep_progress::SweepProgress;
-use super::{program, say, shell, stop_on_ctrl_c, warn};
+use super::{program, say, shell, stop_on_termination, warn};
 use crate::backend::BackendName;
 use crate::files;
 use crate::report::sweep_page::SweepPage;
 use crate::sweep::effects::Effects;
 use crate::sweep::folder::{Progress, SWEEPS, SweepFolder, SweepFolderError};
-use crate::sweep::plan::{Plan, PlannedRun};
-use crate::sweep::pool::{Event, Failure, run_program, spread};
+use crate::sweep::plan::Plan;
+use crate::sweep::pool::{Event, Failure, PERIOD, run_program, spread};
+use crate::sweep::run::PlannedRun;
 use crate::sweep::summary::{Record, RunStatus, write_csv};
 
 /// Seconds between summaries while runs end.
@@ -56,11 +58,11 @@ pub struct Sweep {
 impl Sweep {
     pub fn run(self) -> anyhow::Result<()> {
         let line = "stopping the runs, each with a checkpoint; Ctrl-C again does not wait for them";
-        let stop = stop_on_ctrl_c(if self.quiet { "" } else { line })?;
+        let stop = stop_on_termination(if self.quiet { "" } else { line })?;
         let plan = Plan::read(&self.config)?;
         let folder = SweepFolder::open(&self.path(), self.resume)?;
         let (progress, backend) = self.survey(&plan, &folder)?;
-        files::write(&folder.file("sweep.toml"), plan.source.as_bytes())?;
+        folder.begin(&plan.source)?;
 
         let read = |run| Record::read(&folder, run, plan.analyze, Ok(()));
         let mut records: Vec<Record> = plan.runs.iter().map(read).collect();
@@ -69,6 +71,18 @@ impl Sweep {
         if !left.is_empty() {
             // Without its device every run would fail in turn.
             drop(backend.open()?);
+        }
+        let held: Vec<&str> = left
+            .iter()
+            .map(|&number| &plan.runs[number])
+            .filter(|run| folder.is_held(run))
+            .map(|run| run.name.as_str())
+            .collect();
+        if !held.is_empty() && !self.quiet {
+            say(format_args!(
+                "another process is at work on {}; waiting for it to end",
+                held.join(", ")
+            ));
         }
         let (jobs, threads) = self.shares(backend, left.len());
         let sweeping = Sweeping {
@@ -100,7 +114,7 @@ impl Sweep {
 
     /// This command, to be given again.
     fn command(&self, resume: bool) -> String {
-        let mut words = vec![shell(Path::new(&program())), "sweep --config".to_owned(), shell(&self.config)];
+        let mut words = vec![program(), "sweep --config".to_owned(), shell(&self.config)];
         words.extend(self.jobs.map(|jobs| format!("--jobs {jobs}")));
         words.extend(self.out.as_ref().map(|out| format!("--out {}", shell(out))));
         words.extend(self.backend.map(|backend| format!("--backend {}", backend.name())));
@@ -108,32 +122,30 @@ impl Sweep {
         words.join(" ")
     }
 
-    /// How far each run is, and the backend for all.
+    /// How far each run is, and the backend for all: that of the runs that are there, or what is asked for.
     fn survey(&self, plan: &Plan, folder: &SweepFolder) -> anyhow::Result<(Vec<Progress>, BackendName)> {
-        let mut backend = self.backend;
-        let mut progress = Vec::new();
-        for run in &plan.runs {
-            let (far, begun_with) = match folder.progress(run) {
-                // Files that were damaged: `train` says so itself, as the failure of this run.
-                Err(SweepFolderError::Run(_)) => (Progress::Begun, None),
-                found => found?,
-            };
-            progress.push(far);
-            let Some(then) = begun_with else { continue };
-            match backend {
-                None => backend = <BackendName as clap::ValueEnum>::from_str(&then, true).ok(),
-                Some(now) if now.name() == then => (),
-                Some(now) => {
-                    return Err(SweepFolderError::OtherBackend {
-                        path: folder.run(&run.name),
-                        then,
-                        now: now.name().to_owned(),
-                    }
-                    .into());
+        let found = plan.runs.iter().map(|run| match folder.progress(run) {
+            // Files that were damaged: `train` says so itself, as the failure of this run.
+            Err(SweepFolderError::Run(_)) => Ok((Progress::Begun, None)),
+            found => found,
+        });
+        let (progress, begun_with): (Vec<Progress>, Vec<Option<String>>) = found.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let known = |name: &String| <BackendName as clap::ValueEnum>::from_str(name, true).ok();
+        let backend = self
+            .backend
+            .or_else(|| begun_with.iter().flatten().find_map(known))
+            .unwrap_or(BackendName::Ndarray);
+        for (run, then) in plan.runs.iter().zip(begun_with) {
+            if let Some(then) = then.filter(|then| then != backend.name()) {
+                return Err(SweepFolderError::OtherBackend {
+                    path: folder.run(&run.name),
+                    then,
+                    now: backend.name().to_owned(),
                 }
+                .into());
             }
         }
-        Ok((progress, backend.unwrap_or(BackendName::Ndarray)))
+        Ok((progress, backend))
     }
 
     /// Runs at a time, and threads for each: together they use every core, and none twice unless more jobs are asked for.
@@ -198,7 +210,7 @@ impl<'a> Sweeping<'a> {
         let mut written: Option<Instant> = None;
         let mut unwritten = Ok(());
         let work = |number: usize| self.carry_out(&self.plan.runs[left[number]], progress[left[number]]);
-        spread(left.len(), jobs, self.stop, &work, &mut |event| match event {
+        let carried_out = spread(left.len(), jobs, self.stop, &work, &mut |event| match event {
             Event::Started(number) => display.borrow_mut().started(&self.plan.runs[left[number]].name),
             Event::Ended(number, ended) => {
                 let place = left[number];
@@ -211,7 +223,25 @@ impl<'a> Sweeping<'a> {
             }
         });
         display.into_inner().close();
+        carried_out.context("no thread can be started; allow more processes or memory")?;
         Ok(unwritten?)
+    }
+
+    /// Waits until no other process is at work on the run, and says how far it is then.
+    fn wait_for_others(&self, run: &PlannedRun, progress: Progress) -> Result<Progress, Failure> {
+        if !self.folder.is_held(run) {
+            return Ok(progress);
+        }
+        while self.folder.is_held(run) {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Failure::Stopped);
+            }
+            std::thread::sleep(PERIOD);
+        }
+        match self.folder.progress(run) {
+            Ok((progress, _)) => Ok(progress),
+            Err(error) => Err(Failure::Failed(error.to_string())),
+        }
     }
 
     /// One run from where it is to its analysis, each command a child process.
@@ -228,12 +258,12 @@ impl<'a> Sweeping<'a> {
         let backend = self.backend.name();
         // An earlier attempt's.
         let _ = std::fs::remove_file(&log);
-        match progress {
+        match self.wait_for_others(run, progress)? {
             Progress::New => {
                 files::write(&config, run.config.to_toml().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
                 child(&[&"train", &"--quiet", &"--config", &config, &"--run", &path, &"--backend", &backend])?;
             }
-            Progress::Begun => child(&[&"train", &"--quiet", &"--resume", &"--run", &path])?,
+            Progress::Begun => child(&[&"train", &"--quiet", &"--resume", &"--run", &path, &"--backend", &backend])?,
             Progress::Trained | Progress::Analyzed => (),
         }
         if self.plan.analyze {

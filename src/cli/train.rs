@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 
 use super::progress::Progress;
-use super::{program, say, shell, stop_on_ctrl_c, warn};
+use super::{program, say, shell, stop_on_termination, warn};
 use crate::backend::BackendName;
 use crate::config::Config;
 use crate::training::Outcome;
@@ -45,7 +45,7 @@ pub struct Train {
 impl Train {
     pub fn run(self, commit: Option<&'static str>) -> anyhow::Result<()> {
         let line = "stopping after the present step; Ctrl-C again stops at once, without a checkpoint";
-        let stop = stop_on_ctrl_c(if self.quiet { "" } else { line })?;
+        let stop = stop_on_termination(if self.quiet { "" } else { line })?;
         let config = Config::load(self.config.as_deref(), &self.settings)?;
         let backend = self.backend.unwrap_or(BackendName::Ndarray);
         let base = self.base_name(&config, backend);
@@ -76,7 +76,7 @@ impl Train {
     fn train(&self, session: Session, stop: &AtomicBool) -> anyhow::Result<()> {
         let steps = session.config().training.steps;
         let path = shell(session.folder());
-        let program = shell(Path::new(&program()));
+        let program = program();
         if !self.quiet {
             say(first_line(&session, &path));
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use crate::files::{self, FileError};
+use crate::text::{printable, shortened, shortened_to};
 
 use super::{Config, WrittenConfig, known_keys};
 
@@ -52,7 +53,7 @@ impl ConfigError {
     pub fn value(key: &str, value: impl Into<String>, allowed: impl Into<String>) -> Self {
         Self::Value {
             key: key.to_owned(),
-            value: value.into(),
+            value: shortened(&value.into()),
             allowed: allowed.into(),
         }
     }
@@ -71,7 +72,7 @@ impl Config {
         }
         let mut written = WrittenConfig::from_table(&table, "the configuration")?;
         for setting in settings {
-            let place = format!("--set {}", setting.replace('\n', "\\n"));
+            let place = format!("--set {}", printable(&shortened(setting)));
             overlay(&mut table, setting, &place)?;
             written = WrittenConfig::from_table(&table, &place)?;
         }
@@ -131,28 +132,47 @@ fn overlay(table: &mut Table, setting: &str, place: &str) -> Result<(), ConfigEr
         .filter(|table| table.len() == 1)
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| Value::String(text.to_owned()));
-    let parts: Vec<&str> = key.split('.').collect();
-    let (last, sections) = parts.split_last().expect("split gives at least one part");
-    let mut nested = Value::Table(Table::from_iter([((*last).to_owned(), value.clone())]));
-    for section in sections.iter().rev() {
-        nested = Value::Table(Table::from_iter([((*section).to_owned(), nested)]));
+    let known = known_keys();
+    // Before anything is nested as deep as the key is long.
+    if !known.iter().any(|known| is_part(key, known)) {
+        return Err(unknown_key(key, &known, place));
     }
-    check_keys(&nested, "", &known_keys(), place)?;
-
-    let mut target = table;
-    for section in sections {
-        let entry = target.entry(*section).or_insert_with(|| Value::Table(Table::new()));
-        target = entry.as_table_mut().ok_or_else(|| ConfigError::Syntax {
-            place: place.to_owned(),
-            problem: format!("`{section}` holds a value already and is not a section"),
-        })?;
-    }
-    merge(target, last, value);
+    check_keys(&value, key, &known, place)?;
+    put(table, key, value);
     Ok(())
 }
 
+/// Is the key the known one, or a section that holds it?
+fn is_part(key: &str, known: &str) -> bool {
+    known.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Puts a value under a dotted key; of a section, only the keys that are given change.
+pub(crate) fn put(table: &mut Table, key: &str, value: Value) {
+    expand_epsilon(table);
+    let nested = key
+        .rsplit('.')
+        .fold(value, |value, part| Value::Table(Table::from_iter([(part.to_owned(), value)])));
+    if let Value::Table(nested) = nested {
+        nested.into_iter().for_each(|(key, value)| merge(table, &key, value));
+    }
+}
+
+/// One number for training.rmsprop.epsilon stands for both of its parts: written out, the other stays when one is set.
+fn expand_epsilon(table: &mut Table) {
+    let section = ["training", "rmsprop"];
+    let section = section.iter().try_fold(table, |table, key| table.get_mut(*key)?.as_table_mut());
+    let Some(epsilon) = section.and_then(|section| section.get_mut("epsilon")) else {
+        return;
+    };
+    if matches!(epsilon, Value::Float(_) | Value::Integer(_)) {
+        let parts = ["forward", "backward"].map(|part| (part.to_owned(), epsilon.clone()));
+        *epsilon = Value::Table(Table::from_iter(parts));
+    }
+}
+
 /// Puts a value under a key; of a section, only the keys that are given change.
-pub(crate) fn merge(table: &mut Table, key: &str, value: Value) {
+fn merge(table: &mut Table, key: &str, value: Value) {
     match (table.get_mut(key), value) {
         (Some(Value::Table(there)), Value::Table(given)) => given.into_iter().for_each(|(key, value)| merge(there, &key, value)),
         (_, value) => {
@@ -163,7 +183,12 @@ pub(crate) fn merge(table: &mut Table, key: &str, value: Value) {
 
 /// The TOML reader's words without Rust's.
 pub(super) fn plain(message: &str) -> String {
-    [
+    let message = if message.contains("recur") {
+        "sections or lists within each other, more than any configuration has"
+    } else {
+        message
+    };
+    let text = [
         ("u64", "a whole number"),
         ("u32", "a whole number"),
         ("usize", "a whole number"),
@@ -173,7 +198,8 @@ pub(super) fn plain(message: &str) -> String {
     .iter()
     .fold(message.replace('\n', "; "), |text, (rust, plain)| {
         text.replace(&format!("expected {rust}"), &format!("expected {plain}"))
-    })
+    });
+    shortened_to(300, &text)
 }
 
 /// Refuses the first key of a table that no configuration has, by its whole path.
@@ -192,14 +218,17 @@ pub(crate) fn check_keys(value: &Value, path: &str, known: &[String], place: &st
         }
         // A number where a section belongs: its type is judged when it is read.
         _ if known.iter().any(|known| known.starts_with(&section)) => Ok(()),
-        _ => {
-            let nearest = known.iter().min_by_key(|known| distance(known, path));
-            Err(ConfigError::UnknownKey {
-                place: place.to_owned(),
-                key: path.to_owned(),
-                nearest: nearest.cloned().unwrap_or_default(),
-            })
-        }
+        _ => Err(unknown_key(path, known, place)),
+    }
+}
+
+fn unknown_key(key: &str, known: &[String], place: &str) -> ConfigError {
+    let key = shortened(key);
+    let nearest = known.iter().min_by_key(|known| distance(known, &key));
+    ConfigError::UnknownKey {
+        place: place.to_owned(),
+        nearest: nearest.cloned().unwrap_or_default(),
+        key,
     }
 }
 

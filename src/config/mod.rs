@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::load::ConfigError;
-pub(crate) use self::load::{check_keys, merge, syntax};
+pub(crate) use self::load::{check_keys, put, syntax};
 
 pub use self::training::{Ascent, Chains, EmConfig, Epsilon, GradientKind, HeldOutWord, Method, PseudoCount, Schedule, TrainingConfig};
 pub(crate) use self::written::{Unused, WrittenConfig, known_keys};

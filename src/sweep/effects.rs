@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::plan::{Choice, Plan, PlannedRun};
+use super::plan::Plan;
+use super::run::{Choice, PlannedRun};
 use super::statistics::{Correlations, Observation, Paired, Sample, correlations, describe, paired};
 use super::summary::{ENTROPY_PRODUCTION, MEASURES, Measure, Record};
 use crate::random::Seed;

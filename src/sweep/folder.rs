@@ -1,12 +1,13 @@
 //! A sweep's folder: what it holds, how it is claimed, and how far each of its runs is.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::plan::PlannedRun;
+use super::run::PlannedRun;
 use crate::files::{self, FileError};
-use crate::training::folder::{FolderError, read_config, read_manifest};
+use crate::lock::{self, Lock, LockError};
+use crate::training::folder::{FolderError, read_config, read_manifest, remove_unbegun};
 use crate::training::manifest::Status;
 
 /// Where sweeps go that name no folder.
@@ -66,7 +67,7 @@ impl SweepFolderError {
 #[derive(Debug)]
 pub struct SweepFolder {
     path: PathBuf,
-    _lock: File,
+    _lock: Lock,
 }
 
 /// How far a run is.
@@ -96,15 +97,11 @@ impl SweepFolder {
                 return Err(SweepFolderError::NotASweep(path.to_owned()));
             }
         }
-        let create_error = |source| SweepFolderError::Create {
-            path: path.to_owned(),
-            source,
-        };
-        fs::create_dir_all(path.join("runs")).map_err(create_error)?;
-        let lock = File::create(path.join(".lock")).map_err(create_error)?;
-        if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
-            return Err(SweepFolderError::Busy(path.to_owned()));
-        }
+        fs::create_dir_all(path).map_err(|source| create_error(path, source))?;
+        let lock = Lock::take(path).map_err(|error| match error {
+            LockError::Busy => SweepFolderError::Busy(path.to_owned()),
+            LockError::File(error) => SweepFolderError::File(error),
+        })?;
         let folder = Self {
             path: path.to_owned(),
             _lock: lock,
@@ -112,6 +109,13 @@ impl SweepFolder {
         files::remove_partial(&folder.path);
         files::remove_partial(&folder.file("runs"));
         Ok(folder)
+    }
+
+    /// Writes sweep.toml, and makes room for the runs: what is in the folder once has always its sweep.toml beside it.
+    pub fn begin(&self, source: &str) -> Result<(), SweepFolderError> {
+        files::write(&self.file("sweep.toml"), source.as_bytes())?;
+        let runs = self.file("runs");
+        fs::create_dir_all(&runs).map_err(|source| create_error(&runs, source))
     }
 
     /// The folder.
@@ -139,6 +143,11 @@ impl SweepFolder {
         self.file("runs").join(format!("{name}.toml"))
     }
 
+    /// Is another process at work on the run, such as one that was told to stop and takes its last step?
+    pub fn is_held(&self, run: &PlannedRun) -> bool {
+        lock::is_held(&self.run(&run.name))
+    }
+
     /// How far a run is, and the backend that it was begun with, as far as its manifest says.
     ///
     /// # Errors
@@ -149,6 +158,9 @@ impl SweepFolder {
             return Ok((Progress::New, None));
         }
         if !folder.join("config.toml").is_file() {
+            if self.is_held(run) {
+                return Ok((Progress::Begun, None));
+            }
             remove_unbegun(&folder).map_err(|source| SweepFolderError::Create { path: folder, source })?;
             return Ok((Progress::New, None));
         }
@@ -166,6 +178,13 @@ impl SweepFolder {
     }
 }
 
+fn create_error(path: &Path, source: io::Error) -> SweepFolderError {
+    SweepFolderError::Create {
+        path: path.to_owned(),
+        source,
+    }
+}
+
 /// Is there an analysis of the run's model as it is? The page is written last.
 fn is_analyzed(folder: &Path) -> bool {
     let changed = |name: &str| folder.join(name).metadata().and_then(|file| file.modified()).ok();
@@ -174,11 +193,4 @@ fn is_analyzed(folder: &Path) -> bool {
     };
     let newer = |name: &str| changed(name).is_some_and(|time| time >= model);
     newer("analysis/analysis.json") && newer("analysis/report.html")
-}
-
-/// Removes the folder of a run that was killed before it wrote anything; one that holds anything else stays, as an error.
-fn remove_unbegun(folder: &Path) -> io::Result<()> {
-    files::remove_partial(folder);
-    let _ = fs::remove_file(folder.join(".lock"));
-    fs::remove_dir(folder)
 }

@@ -3,9 +3,13 @@
 use toml::{Table, Value};
 
 use super::SEED;
+use super::error::{PlanError, invalid};
 use super::names::text;
-use super::plan::{MOST_RUNS, PlanError};
-use crate::config::{ConfigError, WrittenConfig, check_keys, known_keys, merge};
+use crate::config::{ConfigError, WrittenConfig, check_keys, known_keys, put};
+use crate::text::shortened;
+
+/// The most runs of a sweep.
+pub const MOST_RUNS: usize = 10_000;
 
 /// A key with the values that it takes.
 #[derive(Clone, Debug)]
@@ -28,17 +32,14 @@ pub fn axes(table: &Table, place: &str) -> Result<Vec<Axis>, PlanError> {
             Value::String(text) if takes_only_integers(&key) => range(text),
             _ => None,
         };
-        let invalid = |problem: String| PlanError::Invalid {
-            place: place.to_owned(),
-            problem,
-        };
+        let invalid = |problem: String| invalid(place, problem);
         let Some(values) = values else {
             let range = if takes_only_integers(&key) {
                 ", or a range as in \"1..20\""
             } else {
                 ""
             };
-            return Err(invalid(format!("{key} is {}; it must be a list of values{range}", text(&value))));
+            return Err(invalid(format!("{key} is {}; it must be a list of values{range}", shown(&value))));
         };
         if values.is_empty() || values.len() > MOST_RUNS {
             let count = values.len();
@@ -48,7 +49,7 @@ pub fn axes(table: &Table, place: &str) -> Result<Vec<Axis>, PlanError> {
         }
         let configs: Vec<WrittenConfig> = values.iter().map(|value| alone(&key, value, place)).collect::<Result<_, _>>()?;
         if let Some(twice) = (1..configs.len()).find(|&later| configs[..later].contains(&configs[later])) {
-            return Err(invalid(format!("{key} has the value {} twice", text(&values[twice]))));
+            return Err(invalid(format!("{key} has the value {} twice", shown(&values[twice]))));
         }
         axes.push(Axis { key, values, own: false });
     }
@@ -90,21 +91,16 @@ pub fn leaves(table: &Table, place: &str) -> Result<Point, ConfigError> {
     Ok(all)
 }
 
-/// Puts a value under a dotted key.
-pub fn put(table: &mut Table, key: &str, value: Value) {
-    let nested = key
-        .rsplit('.')
-        .fold(value, |value, part| Value::Table(Table::from_iter([(part.to_owned(), value)])));
-    if let Value::Table(nested) = nested {
-        nested.into_iter().for_each(|(key, value)| merge(table, &key, value));
-    }
-}
-
 /// The configuration in which only this key is not at its default; refuses a value of another type.
 pub fn alone(key: &str, value: &Value, place: &str) -> Result<WrittenConfig, ConfigError> {
     let mut table = Table::new();
     put(&mut table, key, value.clone());
-    WrittenConfig::from_table(&table, &format!("{place}, {key} = {}", text(value)))
+    WrittenConfig::from_table(&table, &format!("{place}, {key} = {}", shown(value)))
+}
+
+/// A value as an error repeats it.
+fn shown(value: &Value) -> String {
+    shortened(&text(value))
 }
 
 fn takes_only_integers(key: &str) -> bool {

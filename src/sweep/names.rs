@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 use toml::Value;
 
-use super::grid::Point;
 use crate::files::hexadecimal;
 
 /// The longest part of a name that is a value, and the longest name, in bytes; file systems take 255.
@@ -36,7 +35,7 @@ pub fn short_keys(keys: &BTreeSet<String>) -> BTreeMap<String, String> {
 }
 
 /// The name of a point of a variant's grid.
-pub(super) fn name(variant: Option<&str>, point: &Point, short: &BTreeMap<String, String>) -> String {
+pub(super) fn name(variant: Option<&str>, point: &[(String, Value)], short: &BTreeMap<String, String>) -> String {
     let parts = point.iter().map(|(key, value)| format!("{}-{}", short[key], word(value)));
     let name: Vec<String> = variant.map(str::to_owned).into_iter().chain(parts).collect();
     let name = name.join("-");

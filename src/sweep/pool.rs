@@ -10,7 +10,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// How often a child is asked whether it has ended, and the sweep whether it shall.
-const PERIOD: Duration = Duration::from_millis(10);
+pub const PERIOD: Duration = Duration::from_millis(10);
+/// The variable that tells a child to stop, as by Ctrl-C, when its input ends. The sweep holds the other end of that pipe, and the system
+/// closes it if the sweep is killed: unlike a signal at the death of the parent, on every system, and whichever thread started the child.
+pub const STOPS_WITH_INPUT: &str = "LATENT_CYCLES_STOPS_WITH_INPUT";
 
 /// Why a run did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +35,22 @@ pub enum Event {
 
 /// Does the pieces of work `0..count` on `jobs` threads, in order, and reports on the caller's thread what happens to each; once `stop`
 /// is set no further one begins.
+///
+/// # Errors
+/// When no thread can be started at all; of fewer than `jobs`, those that there are do the work.
 pub fn spread(
     count: usize,
     jobs: usize,
     stop: &AtomicBool,
     work: &(dyn Fn(usize) -> Result<(), Failure> + Sync),
     report: &mut dyn FnMut(Event),
-) {
+) -> io::Result<()> {
     let next = AtomicUsize::new(0);
     let (sender, events) = mpsc::channel();
     std::thread::scope(|scope| {
-        for _ in 0..jobs.min(count) {
+        for job in 0..jobs.min(count) {
             let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
+            let started = std::thread::Builder::new().spawn_scoped(scope, move || {
                 while !stop.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= count {
@@ -55,14 +61,20 @@ pub fn spread(
                     let _ = sender.send(Event::Ended(number, work(number)));
                 }
             });
+            match started {
+                Err(error) if job == 0 => return Err(error),
+                Err(_) => break,
+                Ok(_) => (),
+            }
         }
         drop(sender);
         events.iter().for_each(report);
-    });
+        Ok(())
+    })
 }
 
-/// Runs this program with arguments, its words going to the end of a log, on so many threads. When `stop` is set it is interrupted, as
-/// by Ctrl-C, and waited for.
+/// Runs this program with arguments, its words going to the end of a log, on so many threads. When `stop` is set it is asked to stop and
+/// waited for.
 pub fn run_program(arguments: &[&OsStr], threads: usize, log: &Path, stop: &AtomicBool) -> Result<(), Failure> {
     if stop.load(Ordering::Relaxed) {
         return Err(Failure::Stopped);
@@ -97,42 +109,29 @@ fn start(arguments: &[&OsStr], threads: usize, log: &Path) -> io::Result<Child> 
         // Everything that starts threads: rayon, and the matrix products under burn-ndarray.
         .env("RAYON_NUM_THREADS", threads.to_string())
         .env("MATMUL_NUM_THREADS", threads.to_string())
-        .stdin(Stdio::null())
+        .env(STOPS_WITH_INPUT, "1")
+        .stdin(Stdio::piped())
         .stdout(log.try_clone()?)
         .stderr(log);
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt;
-        // A terminal's Ctrl-C goes to a whole process group, and the second that `train` gets stops it without a checkpoint: in a
-        // group of its own it gets the sweep's alone.
+        // A terminal's Ctrl-C goes to a whole process group, and one to a run that is to stop already ends it without a checkpoint: in a
+        // group of its own it gets none.
         command.process_group(0);
     }
     command.spawn()
 }
 
 fn wait(mut child: Child, stop: &AtomicBool) -> io::Result<ExitStatus> {
-    let mut told = false;
+    let mut input = child.stdin.take();
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
-        if stop.load(Ordering::Relaxed) && !told {
-            interrupt(&mut child);
-            told = true;
+        if stop.load(Ordering::Relaxed) {
+            drop(input.take());
         }
         std::thread::sleep(PERIOD);
     }
 }
-
-#[cfg(unix)]
-fn interrupt(child: &mut Child) {
-    use nix::sys::signal::{Signal, kill};
-    // It has not been waited for, so that its number is still its own.
-    if let Ok(number) = i32::try_from(child.id()) {
-        let _ = kill(nix::unistd::Pid::from_raw(number), Signal::SIGINT);
-    }
-}
-
-/// Elsewhere children share the console, whose Ctrl-C they get themselves.
-#[cfg(not(unix))]
-fn interrupt(_: &mut Child) {}

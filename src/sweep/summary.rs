@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::folder::{Progress, SweepFolder};
-use super::plan::{Plan, PlannedRun};
+use super::plan::Plan;
 use super::pool::Failure;
+use super::run::PlannedRun;
 use crate::analysis::Headline;
 use crate::estimate::jackknife::Figure;
 use crate::files::{self, FileError, JsonLines, UnreadLine};

@@ -1,14 +1,15 @@
 //! A run's folder: what it holds, how it is claimed, and how a run is found again.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::manifest::{Manifest, Status};
+use super::manifest::{Manifest, OtherData, Status};
 use crate::config::{Config, ConfigError};
 use crate::files::{self, FileError};
+use crate::lock::{LOCK, Lock, LockError};
 use crate::record::{self, RecordError, TrainingState};
 
 /// Where runs go that name no folder.
@@ -69,15 +70,8 @@ pub enum FolderError {
     #[error("{0}: the checkpoints are gone, and the run cannot go on; bring them back or start a new run")]
     NoCheckpoint(PathBuf),
     /// Data that are not what they were.
-    #[error("{path}: the run was started on other images (checksum {then} in its manifest, now {now}); bring those back")]
-    OtherData {
-        /// The folder.
-        path: PathBuf,
-        /// In the manifest.
-        then: String,
-        /// Now.
-        now: String,
-    },
+    #[error(transparent)]
+    OtherData(#[from] OtherData),
 }
 
 impl FolderError {
@@ -94,7 +88,9 @@ impl FolderError {
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    _lock: File,
+    /// config.toml as it was when the folder was opened.
+    config: Vec<u8>,
+    _lock: Lock,
 }
 
 /// How far the run in a folder came.
@@ -109,69 +105,66 @@ pub enum Left {
 }
 
 impl RunFolder {
-    /// Makes a new folder: the one named, or the next of `base`, `base-2`, `base-3`, ... in [`RUNS`].
-    pub fn create(named: Option<&Path>, base: &str) -> Result<Self, FolderError> {
-        let create_error = |path: &Path, source| FolderError::Create {
-            path: path.to_owned(),
-            source,
-        };
+    /// Makes a new folder, the one named, or the next of `base`, `base-2`, `base-3`, ... in [`RUNS`], with its config.toml. If that cannot be
+    /// written there is no folder.
+    pub fn create(named: Option<&Path>, base: &str, config: &Config) -> Result<Self, FolderError> {
         let path = match named {
-            Some(path) => {
-                Self::refuse_taken(path)?;
-                if let Some(parent) = path.parent() {
-                    fs::create_dir_all(parent).map_err(|source| create_error(path, source))?;
-                }
-                fs::create_dir(path).map_err(|source| match source.kind() {
-                    io::ErrorKind::AlreadyExists => FolderError::Exists(path.to_owned()),
-                    _ => create_error(path, source),
-                })?;
-                path.to_owned()
-            }
-            None => {
-                let runs = Path::new(RUNS);
-                fs::create_dir_all(runs).map_err(|source| create_error(runs, source))?;
-                let mut number = last_number(base).map_or(1, |last| last + 1);
-                loop {
-                    let path = numbered(base, number);
-                    match fs::create_dir(&path) {
-                        Ok(()) => break path,
-                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                        Err(source) => return Err(create_error(&path, source)),
-                    }
-                }
-            }
+            Some(path) => claim(path)?,
+            None => claim_next(base)?,
         };
-        Self::lock(path)
+        match Self::begin(&path, config) {
+            Err(error) if !matches!(error, FolderError::Busy(_) | FolderError::Exists(_)) => {
+                let _ = remove_unbegun(&path);
+                Err(error)
+            }
+            begun => begun,
+        }
+    }
+
+    fn begin(path: &Path, config: &Config) -> Result<Self, FolderError> {
+        let lock = take(path)?;
+        // Another process may have begun here and ended before the lock was taken.
+        if path.join("config.toml").symlink_metadata().is_ok() {
+            return Err(FolderError::Exists(path.to_owned()));
+        }
+        let config = config.to_toml().into_bytes();
+        files::write(&path.join("config.toml"), &config)?;
+        Ok(Self {
+            path: path.to_owned(),
+            config,
+            _lock: lock,
+        })
     }
 
     /// Refuses a name for a new run that is taken.
     pub fn refuse_taken(path: &Path) -> Result<(), FolderError> {
-        if path.symlink_metadata().is_ok() {
+        if path.symlink_metadata().is_ok() && !is_unbegun(path) {
             return Err(FolderError::Exists(path.to_owned()));
         }
         Ok(())
     }
 
-    /// Opens the folder of a run to go on with: the one named, or the last of `base`, `base-2`, ...
+    /// Opens the folder of a run to go on with: the one named, or the last of `base`, `base-2`, ... that holds a run.
     pub fn reopen(named: Option<&Path>, base: &str) -> Result<Self, FolderError> {
-        let path = named.map_or_else(|| numbered(base, last_number(base).unwrap_or(1)), Path::to_owned);
-        if !path.join("config.toml").is_file() {
+        let holds_run = |path: &Path| path.join("config.toml").is_file();
+        let path = named.map_or_else(|| numbered(base, last_number(base, holds_run).unwrap_or(1)), Path::to_owned);
+        if !holds_run(&path) {
             return Err(FolderError::NotARun(path));
         }
-        let folder = Self::lock(path)?;
+        let lock = take(&path)?;
+        let folder = Self {
+            config: files::read_at_most(&path.join("config.toml"), LONGEST_CONFIG)?,
+            path,
+            _lock: lock,
+        };
         files::remove_partial(&folder.path);
         files::remove_partial(&folder.file("checkpoints"));
         Ok(folder)
     }
 
-    fn lock(path: PathBuf) -> Result<Self, FolderError> {
-        let name = path.join(".lock");
-        let lock = File::create(&name).map_err(|source| FileError::Write { path: name, source })?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(FolderError::Busy(path)),
-            // Some network file systems have no locks; then there is no protection, but the run can go on.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path, _lock: lock }),
-        }
+    /// Removes a folder that was made for nothing, with all that is in it.
+    pub fn discard(self) {
+        let _ = fs::remove_dir_all(&self.path);
     }
 
     /// The folder.
@@ -194,7 +187,7 @@ impl RunFolder {
             if manifest.status == Status::Imported {
                 return Err(FolderError::Imported(path()));
             }
-            if manifest.config != self.config_checksum()? {
+            if manifest.config != self.config_checksum() {
                 return Err(FolderError::ChangedConfiguration(path()));
             }
             if manifest.status == Status::Finished && self.file("model.mpk").is_file() {
@@ -214,14 +207,17 @@ impl RunFolder {
     }
 
     /// SHA-256 of config.toml, in hexadecimal.
-    pub fn config_checksum(&self) -> Result<String, FileError> {
-        let text = files::read_at_most(&self.file("config.toml"), LONGEST_CONFIG)?;
-        Ok(files::hexadecimal(&Sha256::digest(text)))
+    pub fn config_checksum(&self) -> String {
+        files::hexadecimal(&Sha256::digest(&self.config))
     }
 
-    /// Writes config.toml.
-    pub fn write_config(&self, config: &Config) -> Result<(), FileError> {
-        files::write(&self.file("config.toml"), config.to_toml().as_bytes())
+    /// Writes config.toml again if it was deleted since the folder was opened.
+    pub fn restore_config(&self) -> Result<(), FileError> {
+        let path = self.file("config.toml");
+        if path.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        files::write(&path, &self.config)
     }
 
     /// Writes manifest.json.
@@ -315,8 +311,69 @@ pub fn read_manifest(folder: &Path) -> Result<Option<Manifest>, FolderError> {
     Ok(Some(manifest))
 }
 
-/// The largest number of the folders `base` (1), `base-2`, `base-3`, ... that are there.
-fn last_number(base: &str) -> Option<u32> {
+/// Makes the folder of that name; one in which a run was to begin and did not is as good as a new one.
+fn claim(path: &Path) -> Result<PathBuf, FolderError> {
+    RunFolder::refuse_taken(path)?;
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|source| create_error(path, source))?;
+    }
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_unbegun(path) => Ok(path.to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(FolderError::Exists(path.to_owned())),
+        Err(source) => Err(create_error(path, source)),
+        Ok(()) => Ok(path.to_owned()),
+    }
+}
+
+/// Makes the next of the folders `base`, `base-2`, `base-3`, ...
+fn claim_next(base: &str) -> Result<PathBuf, FolderError> {
+    let runs = Path::new(RUNS);
+    fs::create_dir_all(runs).map_err(|source| create_error(runs, source))?;
+    let mut number = last_number(base, |_| true).map_or(1, |last| last + 1);
+    loop {
+        let path = numbered(base, number);
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(source) => return Err(create_error(&path, source)),
+        }
+    }
+}
+
+fn create_error(path: &Path, source: io::Error) -> FolderError {
+    FolderError::Create {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn take(path: &Path) -> Result<Lock, FolderError> {
+    Lock::take(path).map_err(|error| match error {
+        LockError::Busy => FolderError::Busy(path.to_owned()),
+        LockError::File(error) => FolderError::File(error),
+    })
+}
+
+/// Was a run to begin in the folder, which ended before it wrote anything? Its lock is there and nothing else.
+fn is_unbegun(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return false };
+    let of_beginning = |name: &str| name == LOCK || name.starts_with(files::PARTIAL);
+    let locked = folder.join(LOCK).symlink_metadata().is_ok_and(|lock| lock.is_file());
+    locked
+        && entries
+            .into_iter()
+            .all(|entry| entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(of_beginning)))
+}
+
+/// Removes the folder of a run that ended before it wrote anything; one that holds anything else stays, as an error.
+pub fn remove_unbegun(folder: &Path) -> io::Result<()> {
+    files::remove_partial(folder);
+    let _ = fs::remove_file(folder.join(LOCK));
+    fs::remove_dir(folder)
+}
+
+/// The largest number of the folders `base` (1), `base-2`, `base-3`, ... that are there and are of use.
+fn last_number(base: &str, of_use: impl Fn(&Path) -> bool) -> Option<u32> {
     let number = |name: &str| match name.strip_prefix(base)? {
         "" => Some(1),
         rest => rest
@@ -326,7 +383,8 @@ fn last_number(base: &str) -> Option<u32> {
             .filter(|number| numbered(base, *number).ends_with(name)),
     };
     let entries = fs::read_dir(RUNS).into_iter().flatten().flatten();
-    entries.filter_map(|entry| number(entry.file_name().to_str()?)).max()
+    let of_use = entries.filter(|entry| of_use(&entry.path()));
+    of_use.filter_map(|entry| number(entry.file_name().to_str()?)).max()
 }
 
 fn numbered(base: &str, number: u32) -> PathBuf {

@@ -1,10 +1,9 @@
 //! manifest.json: what was run, where, on what, and how it ended.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::FolderError;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::numerics::DeviceInfo;
@@ -75,12 +74,24 @@ pub enum Status {
     Running,
     /// Trained to the end.
     Finished,
-    /// Stopped by Ctrl-C; `--resume` goes on.
+    /// Stopped by Ctrl-C or another signal; `--resume` goes on.
     Interrupted,
     /// Stopped by an error.
     Failed,
     /// Not trained here but imported.
     Imported,
+}
+
+/// Data that are not what they were.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: the run was started on other images (checksum {then} in its manifest, now {now}); bring those back")]
+pub struct OtherData {
+    /// The run's folder.
+    path: PathBuf,
+    /// In the manifest.
+    then: String,
+    /// Now.
+    now: String,
 }
 
 impl Manifest {
@@ -122,12 +133,12 @@ impl Manifest {
     }
 
     /// Refuses data that are not those the run was started on.
-    pub fn expect_data(&self, folder: &Path, data: &Dataset) -> Result<(), FolderError> {
+    pub fn expect_data(&self, folder: &Path, data: &Dataset) -> Result<(), OtherData> {
         let now = data.checksum();
         if self.data.checksum == now {
             return Ok(());
         }
-        Err(FolderError::OtherData {
+        Err(OtherData {
             path: folder.to_owned(),
             then: self.data.checksum.clone(),
             now,

@@ -25,6 +25,8 @@ pub struct Metrics {
 pub struct MetricsFile {
     path: PathBuf,
     file: File,
+    /// All that is in it.
+    content: String,
 }
 
 /// What a run that goes on finds in its metrics.jsonl.
@@ -70,16 +72,12 @@ impl MetricsFile {
             Some(step) if path.exists() => Earlier::from_bytes(path, &files::read_at_most(path, files::LONGEST_LINES)?, step),
             _ => Earlier::default(),
         };
-        files::write(path, earlier.text.as_bytes())?;
-        let file = OpenOptions::new().append(true).open(path);
-        let file = file.map_err(|source| FileError::Write {
-            path: path.to_owned(),
-            source,
-        })?;
+        let file = write_and_open(path, &earlier.text)?;
         Ok((
             Self {
                 path: path.to_owned(),
                 file,
+                content: earlier.text.clone(),
             },
             earlier,
         ))
@@ -87,13 +85,34 @@ impl MetricsFile {
 
     /// Appends a line and waits until it is on the disk.
     pub fn append(&mut self, metrics: &Metrics) -> Result<(), FileError> {
-        let written = serde_json::to_string(metrics)
-            .map_err(std::io::Error::from)
-            .and_then(|line| self.file.write_all(format!("{line}\n").as_bytes()))
-            .and_then(|()| self.file.sync_data());
+        let start = self.content.len();
+        let written = serde_json::to_string(metrics).map_err(std::io::Error::from).and_then(|line| {
+            self.content.push_str(&line);
+            self.content.push('\n');
+            self.file.write_all(&self.content.as_bytes()[start..])?;
+            self.file.sync_data()
+        });
         written.map_err(|source| FileError::Write {
             path: self.path.clone(),
             source,
-        })
+        })?;
+        self.restore()
     }
+
+    /// Writes the file again, whole, if it was deleted, replaced or shortened while it was open.
+    pub fn restore(&mut self) -> Result<(), FileError> {
+        let length = self.path.symlink_metadata().map_or(0, |file| file.len());
+        if length != self.content.len() as u64 {
+            self.file = write_and_open(&self.path, &self.content)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_and_open(path: &Path, content: &str) -> Result<File, FileError> {
+    files::write(path, content.as_bytes())?;
+    OpenOptions::new().append(true).open(path).map_err(|source| FileError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }

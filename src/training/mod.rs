@@ -56,17 +56,19 @@ pub enum Outcome {
     Interrupted(u64),
 }
 
-/// Who is told how training goes.
+/// Told how training goes; `()` listens to nothing.
 pub trait Observer {
     /// Of a mixture: the pseudo-count, as configured or chosen.
-    fn pseudo_count(&mut self, pseudo_count: f64);
+    fn pseudo_count(&mut self, _pseudo_count: f64) {}
     /// A line of metrics.jsonl could not be read and was dropped.
-    fn passed_over(&mut self, line: &UnreadLine);
+    fn passed_over(&mut self, _line: &UnreadLine) {}
     /// An update was done.
-    fn stepped(&mut self, step: u64);
+    fn stepped(&mut self, _step: u64) {}
     /// An evaluation was done.
-    fn evaluated(&mut self, metrics: &Metrics);
+    fn evaluated(&mut self, _metrics: &Metrics) {}
 }
+
+impl Observer for () {}
 
 /// One run: everything that training needs.
 pub struct Run<'a> {
@@ -129,6 +131,7 @@ impl Run<'_> {
                 if !saved {
                     self.folder.replace_latest(&self.checked_state(&*trainer)?)?;
                 }
+                journal.metrics_file.restore()?;
                 return Ok(Outcome::Interrupted(done));
             }
         }
@@ -141,6 +144,7 @@ impl Run<'_> {
         let picture = grid::samples(&images, (self.data.rows, self.data.columns));
         files::write(&self.folder.file("samples.png"), &picture)?;
         self.folder.remove_latest();
+        journal.metrics_file.restore()?;
         Ok(Outcome::Finished)
     }
 

@@ -116,8 +116,7 @@ impl Session {
         }
         let (data, numerics) = prepare(&config, backend)?;
         let state = initial_state(&config, &data.train, data.visible())?;
-        let folder = RunFolder::create(place.folder, place.base)?;
-        folder.write_config(&config)?;
+        let folder = RunFolder::create(place.folder, place.base, &config)?;
         Ok(Self {
             config,
             data,
@@ -162,7 +161,7 @@ impl Session {
         };
         let (data, numerics) = prepare(&config, backend)?;
         if let Some(manifest) = &earlier {
-            manifest.expect_data(folder.path(), &data)?;
+            manifest.expect_data(folder.path(), &data).map_err(FolderError::from)?;
         }
         let state = match left {
             Some(state) => {
@@ -233,20 +232,22 @@ impl Session {
     /// # Errors
     /// When the parameters diverge or a file cannot be written; the manifest then says that the run failed.
     pub fn train(self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, SessionError> {
-        let evaluator = Evaluator::new(&self.data, self.config.evaluation.samples, Seed(self.config.training.seed));
         let mut manifest = Manifest::new(
             &self.config,
-            self.folder.config_checksum()?,
+            self.folder.config_checksum(),
             &self.data,
             self.numerics.device(),
             self.commit,
         );
-        manifest.classifier_accuracy = evaluator.reference.judge.as_ref().map(|judge| judge.accuracy());
         manifest.step = self.state.step;
         if let Some(earlier) = &self.earlier {
             manifest.start.clone_from(&earlier.start);
             manifest.pseudo_count = earlier.pseudo_count;
         }
+        // Before anything that takes long: a run that is killed goes on with its own backend.
+        self.folder.write_manifest(&manifest)?;
+        let evaluator = Evaluator::new(&self.data, self.config.evaluation.samples, Seed(self.config.training.seed));
+        manifest.classifier_accuracy = evaluator.reference.judge.as_ref().map(|judge| judge.accuracy());
         self.folder.write_manifest(&manifest)?;
 
         let Some((update, state)) = self.start(&mut manifest, observer, stop)? else {
@@ -272,8 +273,8 @@ impl Session {
             Ok(Outcome::Interrupted(step)) => manifest.ended(Status::Interrupted, step),
             Err(_) => manifest.ended(Status::Failed, watched.last),
         }
-        // Training's own error is the one to tell of, not that its manifest could not be written either.
-        let written = self.folder.write_manifest(&manifest);
+        // Training's own error is the one to tell of, not that other files could not be written either.
+        let written = self.folder.restore_config().and_then(|()| self.folder.write_manifest(&manifest));
         let outcome = result?;
         written?;
         Ok(outcome)

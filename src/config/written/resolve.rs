@@ -45,6 +45,12 @@ impl Data {
             ("data.test_images", &self.test_images),
             ("data.test_labels", &self.test_labels),
         ];
+        if let Some((key, _)) = files
+            .iter()
+            .find(|(_, path)| path.as_ref().is_some_and(|path| path.as_os_str().is_empty()))
+        {
+            return Err(ConfigError::value(key, "empty", "the path of a file, or left out"));
+        }
         let source = match (self.source, &self.images) {
             (SourceWord::Idx, None) => {
                 let allowed = "the path of an IDX file, as data.source is \"idx\"";
@@ -126,7 +132,7 @@ impl Model {
             }
             InitWord::Record => {
                 unused.add("model.scale", &self.scale, Init::SCALE, "model.init is \"record\"");
-                let Some(path) = &self.record else {
+                let Some(path) = self.record.as_ref().filter(|path| !path.as_os_str().is_empty()) else {
                     let allowed = "the path of a record, as model.init is \"record\"";
                     return Err(ConfigError::value("model.record", "nothing", allowed));
                 };
