@@ -7,7 +7,6 @@ mod findings;
 mod import;
 mod progress;
 mod sample;
-mod subject;
 mod sweep;
 mod sweep_progress;
 mod train;
@@ -25,6 +24,7 @@ use crate::config::ConfigError;
 use crate::data::DataError;
 use crate::sweep::folder::SweepFolderError;
 use crate::sweep::plan::PlanError;
+use crate::trained::TrainedError;
 use crate::training::folder::FolderError;
 use crate::training::session::SessionError;
 
@@ -93,6 +93,7 @@ fn exit_status(error: &anyhow::Error) -> u8 {
         || error.is::<ConfigError>()
         || error.downcast_ref().is_some_and(SessionError::is_of_usage)
         || error.downcast_ref().is_some_and(FolderError::is_of_usage)
+        || error.downcast_ref().is_some_and(TrainedError::is_of_usage)
         || error.is::<PlanError>()
         || error.downcast_ref().is_some_and(SweepFolderError::is_of_usage);
     if usage { 2 } else { 1 }
