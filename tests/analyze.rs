@@ -4,6 +4,7 @@ use std::path::Path;
 
 use latent_cycles::analysis::Headline;
 use latent_cycles::analysis::measures::MEASURES;
+use latent_cycles::estimate::Estimate;
 use latent_cycles::evaluation::Figures;
 use ndarray::{Array1, Array2, Array3, Axis};
 use ndarray_npy::NpzReader;
@@ -340,6 +341,45 @@ fn two_analyses_of_one_model_both_end_well() {
     assert!(!partial.exists());
 }
 
+/// From a program: a run's folder, its model's record and one of its checkpoints, with the figures that the command finds.
+#[test]
+fn the_library_finds_what_the_command_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (visible, own) = (
+        12,
+        "--set data.source=idx --set data.images=images --set data.classes=all --set training.batch_size=41",
+    );
+    let grey: Vec<u8> = (0..83 * visible)
+        .map(|n: u32| if n * n % 11 < 3 + n % 3 { 255 } else { 0 })
+        .collect();
+    std::fs::write(folder.path().join("images"), crate::data::idx_bytes(&[83, 3, 4], &grey)).unwrap();
+    let images = folder.path().join("images");
+    let own = own.replace("data.images=images", &format!("data.images={}", images.display()));
+    succeeds(
+        folder.path(),
+        &format!("train --quiet --run run --set training.steps=100 --set model.latent=4 --set training.seed=3 {own}"),
+    );
+    let run = folder.path().join("run");
+    for (record, out) in [
+        ("run", "run/analysis"),
+        ("run/model.mpk", "run/analysis"),
+        ("run/checkpoints/step-0000010.mpk", "run/analysis/step-0000010"),
+    ] {
+        succeeds(folder.path(), &format!("analyze {record} --quiet"));
+        let found = latent_cycles::trained::analyze(&folder.path().join(record)).unwrap();
+        let json: Value = serde_json::from_slice(&latent_cycles::analysis::files::json(&found).unwrap()).unwrap();
+        assert_eq!(json, analysis(&folder.path().join(out)), "{record}");
+        assert!(found.headline.log_likelihood_train.value.is_some());
+        let estimate = Estimate::of(&latent_cycles::record::load_model(&run.join("model.mpk")).unwrap()).unwrap();
+        assert_eq!(
+            record.ends_with("10.mpk"),
+            estimate.entropy_production() != found.headline.entropy_production
+        );
+    }
+    let missing = latent_cycles::trained::analyze(&folder.path().join("nowhere")).err().unwrap();
+    assert!(missing.is_of_usage() && missing.to_string().contains("does not exist"), "{missing}");
+}
+
 /// Ctrl-C among many checkpoints says how many were analyzed, and where they are.
 #[cfg(unix)]
 #[test]
@@ -406,7 +446,7 @@ fn every_measure_is_shown_everywhere() {
         }
         let last = metrics.last().unwrap();
         let figures: Figures = serde_json::from_value(last.clone()).unwrap();
-        let noted = last.get(measure.key).map_or(None, Value::as_f64);
+        let noted = last.get(measure.key).and_then(Value::as_f64);
         assert_eq!((measure.noted)(&figures), noted, "{} in metrics.jsonl", measure.key);
     }
     assert_eq!(units["entropy_production, path_entropy_production"], "nats per step");

@@ -472,6 +472,24 @@ fn many_states_are_eliminated_on_all_threads_and_can_be_stopped() {
         assert!((found - log_ratio).abs() < 1e-11, "{k}: {found} {log_ratio}");
     }
 
+    // Metropolis' chain on weights from 1 to e^-250, which f64 holds, or to e^-900: the rarest state is as accurate as the others.
+    for range in [250.0, 900.0] {
+        let log_weight = |k: usize| -range * ((k * 37) % states) as f64 / states as f64;
+        let mut log_t = Array2::from_shape_fn((states, states), |(i, j)| {
+            (log_weight(j) - log_weight(i)).min(0.0) - (states as f64).ln()
+        });
+        for k in 0..states {
+            log_t[[k, k]] = f64::NEG_INFINITY;
+            log_t[[k, k]] = (-log_sum_exp(log_t.row(k)).exp()).ln_1p();
+        }
+        let steady = SteadyState::from_logs(log_t).unwrap();
+        for k in 0..states {
+            let found = steady.log_pi()[k] - steady.log_pi()[0];
+            // 300 states, each of which rounds logarithms of up to 900 to 1e-13, a few times.
+            assert!((found - log_weight(k)).abs() < 1e-10, "{k}: {found} {}", log_weight(k));
+        }
+    }
+
     let mut generator = Seed(32).generator(Stream::Parameters, 0, 0);
     let mut log_t = Array2::from_shape_simple_fn((211, 211), || -60.0 * uniform_f64(&mut generator));
     for mut row in log_t.rows_mut() {

@@ -4,7 +4,7 @@ use ndarray::{Array1, Axis};
 
 use super::classes::{self, ClassShares};
 use super::measures::units;
-use super::{Analysis, AnalysisError, CycleFigures, Headline, Precision, Settings, Subject, figures};
+use super::{Analysis, AnalysisError, CycleFigures, Headline, MOST_STATES, Precision, Settings, Subject, figures};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::estimate::jackknife::Figure;
@@ -20,8 +20,12 @@ use crate::watch::Watch;
 /// Analyzes a model. At most [`parts`] parts are announced, all of them draws.
 ///
 /// # Errors
-/// When it is stopped, when there is no estimate of the kernel, when the device cannot hold the model.
+/// When it is stopped, when there is no estimate of the kernel, when the memory or the device cannot hold what is made of the model.
 pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, watch: &dyn Watch) -> Result<Analysis, AnalysisError> {
+    let latent = subject.parameters.latent();
+    if latent > MOST_STATES {
+        return Err(AnalysisError::TooManyStates(latent));
+    }
     let model = Conditionals::new(subject.parameters);
     let generator = Generator::new(numerics, subject.parameters, &model, settings.seed)?;
     let Sampled {

@@ -1,5 +1,5 @@
 //! The table of measures: every single figure of a model, with its name, title and unit, and where it stands. Whoever prints, draws or
-//! compares figures reads it here.
+//! compares figures reads it here. A new one is a constant of this file, a field of [`Headline`], and of [`Figures`] if training notes it.
 
 use std::collections::BTreeMap;
 

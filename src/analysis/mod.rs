@@ -48,6 +48,9 @@ pub enum AnalysisError {
     /// There is no kernel.
     #[error(transparent)]
     Estimate(EstimateError),
+    /// For the memory.
+    #[error("the model has {0} latent states; analyze takes at most {MOST_STATES}, since its memory grows as their square")]
+    TooManyStates(usize),
     /// For the device.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),

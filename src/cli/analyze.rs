@@ -212,9 +212,7 @@ impl Analyze {
             )));
         }
         if latent > MOST_STATES {
-            return Err(Usage(format!(
-                "the model has {latent} latent states; analyze takes at most {MOST_STATES}, since its memory grows as their square"
-            )));
+            return Err(Usage(AnalysisError::TooManyStates(latent).to_string()));
         }
         let suited = Settings::of(&trained.parameters);
         let samples = match self.samples {

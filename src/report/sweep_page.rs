@@ -149,7 +149,7 @@ impl SweepPage<'_> {
         for measure in [LOG_LIKELIHOOD_TRAIN, LOG_LIKELIHOOD_TEST, SELF_TRANSITION, CLASS_KL] {
             let plot = scatter::svg(
                 &self.points(&measure, colourings),
-                &format!("entropy production, {}", ENTROPY_PRODUCTION.unit),
+                &format!("{}, {}", ENTROPY_PRODUCTION.title.to_lowercase(), ENTROPY_PRODUCTION.unit),
                 measure.unit,
             )?;
             let plot = plot.unwrap_or_else(|| "<p>No finished run has this figure.</p>".to_owned());

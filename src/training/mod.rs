@@ -111,7 +111,7 @@ impl Run<'_> {
 
         let first = state.step;
         let mut trainer = self.numerics.trainer(&state, self.recipe.clone());
-        let is_due = |step: u64| step % self.config.evaluation.every == 0 || step == training.steps;
+        let is_due = |step: u64| step.is_multiple_of(self.config.evaluation.every) || step == training.steps;
         // The start of a run, or what an earlier sitting was stopped in.
         let is_missing = last.is_none_or(|last| last.step < first);
         if is_due(first) && is_missing && !journal.evaluate(&*trainer, first, observer, stop)? {
