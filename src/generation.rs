@@ -3,14 +3,17 @@
 use ndarray::{Array1, Axis, concatenate};
 
 use crate::conditionals::Conditionals;
+use crate::config::EvaluationConfig;
 use crate::data::BinaryImages;
 use crate::data::packed::PackedImages;
+use crate::estimate::EstimateError;
 use crate::estimate::exact::{MOST_PIXELS, enumerate};
 use crate::estimate::plain::PlainEstimate;
 use crate::estimate::reversible::closed_form;
 use crate::model::Parameters;
 use crate::numerics::Numerics;
 use crate::random::{Seed, Stream, index};
+use crate::watch::Watch;
 
 /// The most chains that one call moves.
 pub const MOST_CHAINS: usize = 65_536;
@@ -71,9 +74,7 @@ impl<'a> Generator<'a> {
 
     /// Draws latent states z ~ pi from `ln pi`.
     pub fn steady_states(&self, log_pi: &Array1<f64>, count: usize) -> Vec<i32> {
-        let mut generator = self.seed.generator(Stream::Generated, 0, 0);
-        let pi = log_pi.mapv(f64::exp).to_vec();
-        (0..count).map(|_| index(&mut generator, &pi) as i32).collect()
+        draw_states(log_pi, count, self.seed)
     }
 
     /// Draws an image x ~ q(.|z) of each state, `[N, D]`.
@@ -108,27 +109,35 @@ impl<'a> Generator<'a> {
 }
 
 /// Images of a model's steady state, `z ~ pi` and `x ~ q(.|z)`.
-pub fn steady_images(parameters: &Parameters, count: usize, seed: Seed) -> PackedImages {
+///
+/// # Errors
+/// As [`steady_state`].
+pub fn steady_images(parameters: &Parameters, count: usize, seed: Seed, watch: &dyn Watch) -> Result<PackedImages, EstimateError> {
     let model = Conditionals::new(parameters);
-    let log_pi = stationary(parameters, &model, seed);
-    let mut generator = seed.generator(Stream::Generated, 0, 0);
-    let pi = log_pi.mapv(f64::exp).to_vec();
-    let states: Vec<i32> = (0..count).map(|_| index(&mut generator, &pi) as i32).collect();
-    model.draw(&states, seed.draws(Stream::Generated, 1, 0))
+    let states = draw_states(&steady_state(parameters, &model, seed, watch)?, count, seed);
+    Ok(model.draw(&states, seed.draws(Stream::Generated, 1, 0)))
 }
 
 /// `ln pi`: the closed form, or by enumeration, or within the few per cent of plain means, which no sample of images can tell.
-fn stationary(parameters: &Parameters, model: &Conditionals, seed: Seed) -> Array1<f64> {
-    /// Images drawn in each state.
-    const SAMPLES: usize = 1000;
+///
+/// # Errors
+/// When the model's numbers overflow, or when it is stopped.
+pub fn steady_state(parameters: &Parameters, model: &Conditionals, seed: Seed, watch: &dyn Watch) -> Result<Array1<f64>, EstimateError> {
     if let Some(log_pi) = closed_form(parameters) {
-        return log_pi;
+        return Ok(log_pi);
     }
     let kernel = if model.visible() <= MOST_PIXELS {
-        enumerate(model, &|| true)
+        enumerate(model, watch)?
     } else {
-        PlainEstimate::draw(model, SAMPLES, seed, 0, |_| Vec::<()>::new()).map(|estimate| estimate.kernel)
+        let samples = EvaluationConfig::of(model.latent()).samples;
+        PlainEstimate::draw(model, samples, seed, 0, |_| Vec::<()>::new(), watch)?.kernel
     };
-    // Parameters of a record are finite, and so is every ln T.
-    kernel.map_or_else(|| Array1::zeros(model.latent()), |kernel| kernel.steady.log_pi().clone())
+    Ok(kernel.steady.log_pi().clone())
+}
+
+/// Latent states z ~ pi.
+fn draw_states(log_pi: &Array1<f64>, count: usize, seed: Seed) -> Vec<i32> {
+    let mut generator = seed.generator(Stream::Generated, 0, 0);
+    let pi = log_pi.mapv(f64::exp).to_vec();
+    (0..count).map(|_| index(&mut generator, &pi) as i32).collect()
 }

@@ -77,10 +77,12 @@
 //! | [`evaluation`] | log-likelihood, the judge of generated images: the figures of metrics.jsonl |
 //! | [`generation`] | images from a trained chain |
 //! | [`analysis`] | everything asked of a trained model, with intervals: analysis.json, latent.npz, currents.dot |
+//! | [`trained`] | a run's model or a record on the disk, and its analysis |
 //! | [`report`] | the pictures: samples, and the page of an analysis |
 //! | [`sweep`] | many runs from one file, side by side; what they say together |
 //! | [`mod@bench`] | how long a step takes, beside the least that it has to |
 //! | [`config`], [`backend`], [`numerics`], [`files`], [`cli`] | what can be configured; names to backends; a backend behind a trait; files that are whole or absent; the commands |
+//! | [`watch`] | who looks on while long work is done, and may stop it |
 //!
 //! # Units and precision
 //!
@@ -92,19 +94,14 @@
 //! # Use as a library
 //!
 //! ```no_run
-//! use latent_cycles::conditionals::Conditionals;
-//! use latent_cycles::estimate::{mixture::sample, sampling::Sampling};
-//! use latent_cycles::random::Seed;
+//! use latent_cycles::estimate::Estimate;
 //! use latent_cycles::record;
 //!
 //! let parameters = record::load_model("artifacts/runs/default-ndarray-1/model.mpk".as_ref())?;
-//! let sampling = Sampling { samples: 1024, seed: Seed(1), time: 0 };
-//! let sampled = sample(&Conditionals::new(&parameters), None, sampling, |_| Vec::<()>::new(), &|| true);
-//! if let Some(sampled) = sampled {
-//!     let sigma = sampled.estimate.figure(|kernel| kernel.steady.entropy_production());
-//!     println!("{:?} nats per step, 95% interval {:?} to {:?}", sigma.value, sigma.low, sigma.high);
-//! }
-//! # Ok::<(), latent_cycles::record::RecordError>(())
+//! let estimate = Estimate::of(&parameters)?;
+//! println!("entropy production {} nats per step", estimate.entropy_production());
+//! println!("self-transition {} per step", estimate.self_transition());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![warn(missing_docs)]
 
@@ -136,4 +133,6 @@ pub mod record;
 pub mod report;
 pub mod sweep;
 mod text;
+pub mod trained;
 pub mod training;
+pub mod watch;

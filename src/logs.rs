@@ -2,10 +2,16 @@
 
 use ndarray::ArrayView1;
 
+/// The largest of some numbers; minus infinity of none, and no number (NaN) if one of them is none, which `f64::max` would pass over.
+pub fn largest(numbers: impl IntoIterator<Item = f64>) -> f64 {
+    let larger = |largest: f64, number: f64| if number > largest || number.is_nan() { number } else { largest };
+    numbers.into_iter().fold(f64::NEG_INFINITY, larger)
+}
+
 /// `ln sum_k exp(a_k)`.
 pub fn log_sum_exp(a: ArrayView1<f64>) -> f64 {
-    let largest = a.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if largest == f64::NEG_INFINITY {
+    let largest = largest(a.iter().copied());
+    if !largest.is_finite() {
         return largest;
     }
     largest + a.iter().map(|a| (a - largest).exp()).sum::<f64>().ln()
@@ -14,7 +20,8 @@ pub fn log_sum_exp(a: ArrayView1<f64>) -> f64 {
 /// `ln(e^a + e^b)`.
 pub fn log_add(a: f64, b: f64) -> f64 {
     let (large, small) = if a >= b { (a, b) } else { (b, a) };
-    if small == f64::NEG_INFINITY {
+    // e^-38 is less than half of the last bit of any number from 1 on: the sum would round to the larger term.
+    if small == f64::NEG_INFINITY || large == f64::INFINITY && !small.is_nan() || large <= -1.0 && large - small > 38.0 {
         return large;
     }
     large + (small - large).exp().ln_1p()
@@ -52,9 +59,11 @@ impl LogSum {
 
     /// All terms of another sum.
     pub fn join(&mut self, other: Self) {
-        if other.largest > self.largest {
+        if other.largest > self.largest || other.largest.is_nan() {
             self.sum = self.sum * (self.largest - other.largest).exp() + other.sum;
             self.largest = other.largest;
+        } else if other.largest == self.largest {
+            self.sum += other.sum;
         } else if other.largest > f64::NEG_INFINITY {
             self.sum += other.sum * (other.largest - self.largest).exp();
         }

@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use latent_cycles::analysis::Headline;
+use latent_cycles::analysis::measures::MEASURES;
+use latent_cycles::estimate::Estimate;
+use latent_cycles::evaluation::Figures;
 use ndarray::{Array1, Array2, Array3, Axis};
 use ndarray_npy::NpzReader;
 use serde_json::Value;
@@ -282,6 +286,170 @@ fn a_lone_record_is_analyzed() {
         before,
         "the same again"
     );
+}
+
+/// A record file is one record, whether its run is beside it or not.
+#[test]
+fn a_record_file_takes_no_other_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path(), "run", "");
+    succeeds(folder.path(), "analyze run --quiet --all-checkpoints --samples 32");
+    let before = std::fs::read(folder.path().join("run/analysis/checkpoints.jsonl")).unwrap();
+    assert_eq!(before.iter().filter(|byte| **byte == b'\n').count(), 8);
+    for record in ["run/model.mpk", "run/checkpoints/step-0000010.mpk"] {
+        for flag in ["--all-checkpoints", "--checkpoint 3"] {
+            let (status, stdout, stderr) = in_folder(folder.path(), &format!("analyze {record} {flag} --samples 32"));
+            assert!(status == 2 && stdout.is_empty() && stderr.lines().count() == 1, "{status} {stderr}");
+            assert!(stderr.contains("is one record") && stderr.contains("/run\n"), "{stderr}");
+        }
+    }
+    assert_eq!(std::fs::read(folder.path().join("run/analysis/checkpoints.jsonl")).unwrap(), before);
+    assert!(!folder.path().join("run/analysis/step-0000003/report.html").exists());
+}
+
+/// Two analyses of one model at a time do not take each other's files away.
+#[test]
+fn two_analyses_of_one_model_both_end_well() {
+    let folder = tempfile::tempdir().unwrap();
+    latent_cycles::record::save_model(&folder.path().join("lone.mpk"), &random_model(303, 784, 3, 0.3)).unwrap();
+    for round in 0..10 {
+        let children = [1, 2].map(|seed: u32| {
+            let mut command = program();
+            command.args(["analyze", "lone.mpk", "--quiet", "--samples", "32", "--seed", &seed.to_string()]);
+            command.current_dir(&folder).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        });
+        let outputs = children.map(|child| child.wait_with_output().unwrap());
+        for output in &outputs {
+            assert!(
+                output.status.success(),
+                "round {round}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        let out = folder.path().join("lone-analysis");
+        let mut names: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["analysis.json", "currents.dot", "latent.npz", "report.html"]);
+        // All files are of one and the same analysis.
+        let t = analysis(&out)["transition"][2][1].as_f64().unwrap();
+        assert_eq!(t, array(&out, "transition")[[2, 1]]);
+    }
+    // What a killed analysis left is tidied up.
+    let partial = folder.path().join("lone-analysis/.partial-left");
+    std::fs::write(&partial, "half").unwrap();
+    succeeds(folder.path(), "analyze lone.mpk --quiet --samples 32");
+    assert!(!partial.exists());
+}
+
+/// From a program: a run's folder, its model's record and one of its checkpoints, with the figures that the command finds.
+#[test]
+fn the_library_finds_what_the_command_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (visible, own) = (
+        12,
+        "--set data.source=idx --set data.images=images --set data.classes=all --set training.batch_size=41",
+    );
+    let grey: Vec<u8> = (0..83 * visible)
+        .map(|n: u32| if n * n % 11 < 3 + n % 3 { 255 } else { 0 })
+        .collect();
+    std::fs::write(folder.path().join("images"), crate::data::idx_bytes(&[83, 3, 4], &grey)).unwrap();
+    let images = folder.path().join("images");
+    let own = own.replace("data.images=images", &format!("data.images={}", images.display()));
+    succeeds(
+        folder.path(),
+        &format!("train --quiet --run run --set training.steps=100 --set model.latent=4 --set training.seed=3 {own}"),
+    );
+    let run = folder.path().join("run");
+    for (record, out) in [
+        ("run", "run/analysis"),
+        ("run/model.mpk", "run/analysis"),
+        ("run/checkpoints/step-0000010.mpk", "run/analysis/step-0000010"),
+    ] {
+        succeeds(folder.path(), &format!("analyze {record} --quiet"));
+        let found = latent_cycles::trained::analyze(&folder.path().join(record)).unwrap();
+        let json: Value = serde_json::from_slice(&latent_cycles::analysis::files::json(&found).unwrap()).unwrap();
+        assert_eq!(json, analysis(&folder.path().join(out)), "{record}");
+        assert!(found.headline.log_likelihood_train.value.is_some());
+        let estimate = Estimate::of(&latent_cycles::record::load_model(&run.join("model.mpk")).unwrap()).unwrap();
+        assert_eq!(
+            record.ends_with("10.mpk"),
+            estimate.entropy_production() != found.headline.entropy_production
+        );
+    }
+    let missing = latent_cycles::trained::analyze(&folder.path().join("nowhere")).err().unwrap();
+    assert!(missing.is_of_usage() && missing.to_string().contains("does not exist"), "{missing}");
+}
+
+/// Ctrl-C among many checkpoints says how many were analyzed, and where they are.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_analysis_of_checkpoints_says_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path(), "run", "");
+    let child = program()
+        .args(["analyze", "run", "--quiet", "--all-checkpoints", "--samples", "100000"])
+        .current_dir(&folder)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = folder.path().join("run/analysis");
+    let start = std::time::Instant::now();
+    while !out.join("step-0000001/currents.dot").is_file() {
+        assert!(start.elapsed().as_secs() < 120, "no progress");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let written = std::fs::read_dir(&out).unwrap().count();
+    assert!(
+        output.status.code() == Some(1) && stderr.lines().count() == 1 && written >= 2,
+        "{written} {stderr}"
+    );
+    assert!(
+        stderr.contains(&format!("stopped after {written} of 8 checkpoints")) && stderr.contains("run/analysis;"),
+        "{written} {stderr}"
+    );
+    assert!(!out.join("report.html").exists() && !out.join("checkpoints.jsonl").exists());
+}
+
+/// Every measure of the table is in analysis.json and metrics.jsonl, on the terminal, on the page and in its charts, with its unit.
+#[test]
+fn every_measure_is_shown_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path(), "run", "");
+    let stdout = succeeds(folder.path(), "analyze run --samples 64");
+    let out = folder.path().join("run/analysis");
+    let (found, page) = (analysis(&out), std::fs::read_to_string(out.join("report.html")).unwrap());
+    let metrics = crate::command::metrics(&folder.path().join("run"));
+    let headline: Headline = serde_json::from_value(found.clone()).unwrap();
+    let units = found["units"].as_object().unwrap();
+    for (place, measure) in MEASURES.iter().enumerate() {
+        assert!(found[measure.key].is_object(), "{}", measure.key);
+        let json = serde_json::to_value((measure.of)(&headline)).unwrap();
+        assert_eq!(json, found[measure.key], "{} reads its own figure", measure.key);
+        let unit = units.iter().find(|(names, _)| names.split(", ").any(|name| name == measure.key));
+        assert_eq!(unit.unwrap().1, measure.unit);
+        let line = stdout.lines().nth(place).unwrap();
+        assert!(
+            line.starts_with(&measure.title.to_lowercase()) && line.contains(&format!("  {}", measure.unit)),
+            "{line}"
+        );
+        let (heading, unit) = measure.card;
+        assert!(page.contains(&format!("<h3>{heading}</h3>")) && page.contains(&format!("<span>{unit}</span>")));
+        if let Some(chart) = measure.chart {
+            assert!(
+                page.contains(&format!("<h3>{}, {}</h3>", chart.title, measure.unit)),
+                "{}",
+                measure.key
+            );
+        }
+        let last = metrics.last().unwrap();
+        let figures: Figures = serde_json::from_value(last.clone()).unwrap();
+        let noted = last.get(measure.key).and_then(Value::as_f64);
+        assert_eq!((measure.noted)(&figures), noted, "{} in metrics.jsonl", measure.key);
+    }
+    assert_eq!(units["entropy_production, path_entropy_production"], "nats per step");
 }
 
 /// Ctrl-C ends an analysis without a file.

@@ -1,6 +1,9 @@
 //! The kernel of a model: by enumeration, by plain means and by importance sampling, each against the truth.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use latent_cycles::conditionals::Conditionals;
+use latent_cycles::data::packed::PackedImages;
 use latent_cycles::estimate::exact::enumerate;
 use latent_cycles::estimate::jackknife::Figure;
 use latent_cycles::estimate::mixture::{Sampled, sample};
@@ -8,39 +11,28 @@ use latent_cycles::estimate::plain::PlainEstimate;
 use latent_cycles::estimate::reversible::closed_form;
 use latent_cycles::estimate::sampling::Sampling;
 use latent_cycles::estimate::tilt::{Untilted, best_tilt};
-use latent_cycles::estimate::{Estimate, Kernel};
+use latent_cycles::estimate::{Estimate, EstimateError, Kernel, Settings};
 use latent_cycles::latent::SteadyState;
 use latent_cycles::model::Parameters;
 use latent_cycles::random::Seed;
+use latent_cycles::watch::{Stopped, Watch};
 use ndarray::Array2;
 
 use crate::common::{Plain, image, random_model};
 
 fn exact(parameters: &Parameters) -> Kernel {
-    enumerate(&Conditionals::new(parameters), &|| true).unwrap()
+    enumerate(&Conditionals::new(parameters), &()).unwrap()
 }
 
 fn plainly(parameters: &Parameters, samples: usize, seed: u64) -> PlainEstimate<()> {
-    PlainEstimate::draw(&Conditionals::new(parameters), samples, Seed(seed), 0, |images| {
-        vec![(); images.len()]
-    })
-    .unwrap()
+    let observe = |images: &PackedImages| vec![(); images.len()];
+    PlainEstimate::draw(&Conditionals::new(parameters), samples, Seed(seed), 0, observe, &()).unwrap()
 }
 
 fn sampled(parameters: &Parameters, samples: usize, seed: u64) -> Sampled<()> {
-    let sampling = Sampling {
-        samples,
-        seed: Seed(seed),
-        time: 0,
-    };
-    sample(
-        &Conditionals::new(parameters),
-        None,
-        sampling,
-        |images| vec![(); images.len()],
-        &|| true,
-    )
-    .unwrap()
+    let sampling = Sampling::new(samples, Seed(seed));
+    let observe = |images: &PackedImages| vec![(); images.len()];
+    sample(&Conditionals::new(parameters), None, sampling, observe, &()).unwrap()
 }
 
 /// Images of a state lead to the next one: a cycle with noise.
@@ -164,19 +156,19 @@ fn a_reversible_model_produces_no_entropy() {
         for (found, expected) in kernel.steady.log_pi().iter().zip(&log_pi) {
             assert!((found - expected).abs() < 1e-5, "{found} {expected}");
         }
-        let sampling = Sampling {
+        // The library finds the closed form by itself.
+        let settings = Settings {
+            exact: false,
             samples: 640,
             seed: Seed(1),
-            time: 0,
         };
-        let estimate = sample(
-            &Conditionals::new(&parameters),
-            Some(&log_pi),
-            sampling,
-            |images| vec![(); images.len()],
-            &|| true,
+        let estimate = Estimate::with(&parameters, settings, &()).unwrap();
+        assert_eq!(
+            estimate.entropy_production(),
+            Figure::exact(0.0).because("reversible by construction")
         );
-        let Estimate { kernel: balanced, .. } = estimate.unwrap().estimate;
+        assert_eq!(estimate.path_entropy_production().value, Some(0.0));
+        let balanced = estimate.kernel;
         assert!(balanced.steady.entropy_production() < 1e-25);
         assert!(balanced.steady.cycles().is_empty());
         for (found, expected) in balanced.steady.log_pi().iter().zip(&log_pi) {
@@ -339,32 +331,83 @@ fn the_bias_of_few_draws_is_removed() {
 fn an_estimate_depends_on_seed_time_and_samples_alone() {
     let parameters = cycling(72, 7, 3, 1.0);
     let log_t = |seed, time| {
-        let sampling = Sampling {
-            samples: 64,
-            seed: Seed(seed),
-            time,
-        };
-        let sampled = sample(
-            &Conditionals::new(&parameters),
-            None,
-            sampling,
-            |images| vec![(); images.len()],
-            &|| true,
-        );
+        let sampling = Sampling::new(64, Seed(seed)).at(time);
+        let sampled = sample(&Conditionals::new(&parameters), None, sampling, |_| Vec::<()>::new(), &());
         sampled.unwrap().estimate.kernel.steady.log_transition().clone()
     };
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     assert_eq!(log_t(1, 7), one.install(|| log_t(1, 7)));
     assert_ne!(log_t(1, 7), log_t(2, 7));
     assert_ne!(log_t(1, 7), log_t(1, 8));
-    let sampling = Sampling {
-        samples: 64,
+}
+
+/// Whoever asks for fewer images than there are groups gets one in each.
+#[test]
+fn every_group_of_draws_has_images() {
+    let parameters = cycling(73, 7, 3, 1.0);
+    for (asked, drawn) in [(0, 32), (16, 32), (32, 32), (33, 64), (1000, 1024)] {
+        assert_eq!(Sampling::new(asked, Seed(1)).samples(), drawn);
+    }
+    let found = sampled(&parameters, 16, 1);
+    assert!(found.observed.iter().all(|of_state| of_state.len() == 32));
+    let settings = |samples| Settings {
+        exact: false,
+        samples,
         seed: Seed(1),
-        time: 0,
     };
-    assert!(
-        sample(&Conditionals::new(&parameters), None, sampling, |_| Vec::<()>::new(), &|| false).is_none(),
-        "stopped"
+    let sigma = Estimate::with(&parameters, settings(16), &()).unwrap().entropy_production();
+    assert!(sigma.low < sigma.high, "{sigma}");
+    let error = Estimate::with(&parameters, settings(1 << 40), &()).unwrap_err();
+    assert!(matches!(error, EstimateError::TooManySamples { most, .. } if most == Sampling::most_samples(3)));
+}
+
+/// Counts how often it is asked, and says stop from some time on.
+struct Impatient {
+    asked: AtomicUsize,
+    patience: usize,
+}
+
+impl Watch for Impatient {
+    fn is_stopped(&self) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed) >= self.patience
+    }
+}
+
+/// Each kind of work ends with what happened: stopped, at whatever moment, or numbers that are none.
+#[test]
+fn what_ends_an_estimate_is_told() {
+    let parameters = cycling(74, 7, 3, 1.0);
+    let balanced = reversible(75, 7, 3, 1.0);
+    let exact = Settings::of(&parameters);
+    let drawn = Settings {
+        exact: false,
+        samples: 64,
+        ..exact
+    };
+    assert!(exact.exact);
+    for (parameters, settings) in [(&parameters, exact), (&parameters, drawn), (&balanced, exact), (&balanced, drawn)] {
+        let patient = Impatient {
+            asked: AtomicUsize::new(0),
+            patience: usize::MAX,
+        };
+        assert!(Estimate::with(parameters, settings, &patient).is_ok());
+        let asked = patient.asked.into_inner();
+        assert!(asked > 32, "{asked}");
+        for patience in (0..asked).step_by(asked.div_ceil(50)).chain([asked - 1]) {
+            let watch = Impatient {
+                asked: AtomicUsize::new(0),
+                patience,
+            };
+            let stopped = Estimate::with(parameters, settings, &watch).unwrap_err();
+            assert_eq!(stopped, EstimateError::Stopped(Stopped), "{patience} of {asked}");
+        }
+        let mut broken = parameters.clone();
+        broken.forward[[0, 1]] = f32::NAN;
+        assert_eq!(Estimate::with(&broken, settings, &()).unwrap_err(), EstimateError::NoNumbers);
+    }
+    assert_eq!(
+        Estimate::with(&random_model(76, 21, 2, 1.0), exact, &()).unwrap_err(),
+        EstimateError::TooManyPixels(21)
     );
 }
 

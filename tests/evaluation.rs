@@ -1,16 +1,33 @@
 //! The figures of metrics.jsonl against full enumeration.
 
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use latent_cycles::backend::BackendName;
+use latent_cycles::bench::floor::Floor;
 use latent_cycles::conditionals::Conditionals;
-use latent_cycles::config::{Classes, DataConfig, Files};
-use latent_cycles::data::Dataset;
+use latent_cycles::config::{Classes, Config, DataConfig, EvaluationConfig, Files};
 use latent_cycles::data::packed::PackedImages;
+use latent_cycles::data::{BinaryImages, Dataset};
+use latent_cycles::estimate::EstimateError;
 use latent_cycles::evaluation::Evaluator;
 use latent_cycles::evaluation::classifier::Classifier;
 use latent_cycles::evaluation::likelihood::log_likelihood;
 use latent_cycles::latent::SteadyState;
+use latent_cycles::model::Parameters;
+use latent_cycles::numerics::{DeviceInfo, Numerics};
 use latent_cycles::random::Seed;
+use latent_cycles::record::TrainingState;
+use latent_cycles::training::folder::{self, RunFolder};
+use latent_cycles::training::metrics::Metrics;
+use latent_cycles::training::start::initial_state;
+use latent_cycles::training::step::{Recipe, Trainer};
+use latent_cycles::training::{Observer, Outcome, Run};
+use serde_json::Value;
 
-use crate::common::{Plain, random_images, random_model};
+use crate::command::metrics;
+use crate::common::{Plain, configured, random_images, random_model};
 use crate::data::{idx_bytes, of_files};
 
 /// The mixture's likelihood with pi from T, against the distribution that the chain of images itself settles in.
@@ -63,7 +80,7 @@ fn the_class_divergence_is_that_of_the_images_that_the_model_draws() {
     }
     // p does not look at the image: shares 0.25 and 0.75 for ever.
     parameters.forward_bias[1] = 3.0_f32.ln();
-    let figures = evaluator.evaluate(&parameters, 0).unwrap();
+    let figures = evaluator.evaluate(&parameters, 0, &()).unwrap();
     let (first, second) = (1.0_f64 / 3.0, 2.0_f64 / 3.0);
     let expected = first * (first / 0.25).ln() + second * (second / 0.75).ln();
     assert!((figures.class_kl.unwrap() - expected).abs() < 1e-6, "{figures:?}");
@@ -77,19 +94,178 @@ fn the_class_divergence_is_that_of_the_images_that_the_model_draws() {
     parameters.forward_bias[1] = -2000.0;
     let first_state = parameters.backward.row(0).to_owned();
     parameters.backward.row_mut(1).assign(&first_state);
-    assert_eq!(evaluator.evaluate(&parameters, 0).unwrap().class_kl, None);
+    assert_eq!(evaluator.evaluate(&parameters, 0, &()).unwrap().class_kl, None);
     parameters.forward[[0, 0]] = f32::INFINITY;
-    assert!(evaluator.evaluate(&parameters, 0).is_none(), "diverged");
+    assert_eq!(evaluator.evaluate(&parameters, 0, &()), Err(EstimateError::NoNumbers), "diverged");
 }
 
 #[test]
 fn evaluation_depends_on_seed_and_step_alone() {
     let (_folder, data) = striped();
     let parameters = random_model(102, 7, 3, 1.0);
-    let evaluate = |seed, step| Evaluator::new(&data, 53, Seed(seed)).evaluate(&parameters, step).unwrap();
+    let evaluate = |seed, step| Evaluator::new(&data, 53, Seed(seed)).evaluate(&parameters, step, &()).unwrap();
     assert_eq!(evaluate(1, 7), evaluate(1, 7));
     assert_ne!(evaluate(1, 7).entropy_production, evaluate(1, 8).entropy_production);
     assert_ne!(evaluate(1, 7).entropy_production, evaluate(2, 7).entropy_production);
+}
+
+/// Beyond 100 states evaluations are fewer and smaller, unless they are configured; the configuration that is written names what was used.
+#[test]
+fn evaluations_of_many_states_are_fewer_and_smaller() {
+    for (latent, every, samples) in [
+        (1, 100, 1000),
+        (10, 100, 1000),
+        (100, 100, 1000),
+        (200, 200, 250),
+        (600, 600, 50),
+        (2000, 2000, 50),
+        (10_000, 10_000, 50),
+    ] {
+        let config = configured(&[&format!("model.latent={latent}")]);
+        assert_eq!(config.evaluation, EvaluationConfig { every, samples }, "{latent}");
+        assert_eq!(Config::from_toml(&config.to_toml(), "written").unwrap(), config);
+    }
+    let set = configured(&["model.latent=600", "evaluation.every=7", "evaluation.samples=1000"]);
+    assert_eq!(set.evaluation, EvaluationConfig { every: 7, samples: 1000 });
+}
+
+/// A trainer that asks for a stop in the middle of a step.
+struct Stopping<'a> {
+    numerics: &'a dyn Numerics,
+    step: u64,
+    stop: Arc<AtomicBool>,
+}
+
+struct StoppingTrainer {
+    trainer: Box<dyn Trainer>,
+    left: u64,
+    stop: Arc<AtomicBool>,
+}
+
+impl Trainer for StoppingTrainer {
+    fn step(&mut self, images: &PackedImages) {
+        self.trainer.step(images);
+        self.left -= 1;
+        if self.left == 0 {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn wait(&self) {
+        self.trainer.wait();
+    }
+
+    fn parameters(&self) -> Parameters {
+        self.trainer.parameters()
+    }
+
+    fn state(&self) -> TrainingState {
+        self.trainer.state()
+    }
+}
+
+impl Numerics for Stopping<'_> {
+    fn device(&self) -> &DeviceInfo {
+        self.numerics.device()
+    }
+
+    fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages {
+        self.numerics.walk(parameters, chains, steps, seed, time)
+    }
+
+    fn floor(&self, parameters: &Parameters, chains: &PackedImages, images: &PackedImages) -> Box<dyn Floor> {
+        self.numerics.floor(parameters, chains, images)
+    }
+
+    fn trainer(&self, state: &TrainingState, recipe: Recipe) -> Box<dyn Trainer> {
+        Box::new(StoppingTrainer {
+            trainer: self.numerics.trainer(state, recipe),
+            left: self.step - state.step,
+            stop: Arc::clone(&self.stop),
+        })
+    }
+}
+
+/// Takes no notice.
+struct Unobserved;
+
+impl Observer for Unobserved {
+    fn pseudo_count(&mut self, _: f64) {}
+    fn stepped(&mut self, _: u64) {}
+    fn evaluated(&mut self, _: &Metrics) {}
+}
+
+/// A stop ends an evaluation before its end, the last one and the first as well; what it would have written is there when the run has
+/// gone on, and the run is what it would have been without the stop, bit for bit.
+#[test]
+fn an_evaluation_that_is_stopped_is_made_up_for() {
+    const STEPS: u64 = 6;
+    let settings = [
+        "data.max_images=61",
+        "data.max_test_images=31",
+        "model.latent=3",
+        "training.steps=6",
+        "training.batch_size=23",
+        "training.chains=19",
+        "evaluation.every=2",
+        "evaluation.samples=29",
+    ];
+    let config = configured(&settings);
+    let data = Dataset::load(&config.data).unwrap();
+    let evaluator = Evaluator::new(&data, config.evaluation.samples, Seed(config.training.seed));
+    let numerics = BackendName::Ndarray.open().unwrap();
+    let train = |path: &Path, folder: &RunFolder, stop_at: Option<u64>| {
+        let state = folder::last_checkpoint(path).0;
+        let state = state.unwrap_or_else(|| initial_state(&config, &data.train, data.visible()).unwrap());
+        let stop = Arc::new(AtomicBool::new(stop_at == Some(state.step)));
+        let stopping = Stopping {
+            numerics: &*numerics,
+            step: stop_at.unwrap_or(u64::MAX),
+            stop: Arc::clone(&stop),
+        };
+        let run = Run {
+            config: &config,
+            data: &data,
+            evaluator: &evaluator,
+            numerics: &stopping,
+            recipe: crate::common::recipe(&settings),
+            folder,
+        };
+        run.train(state, &mut Unobserved, &stop).unwrap()
+    };
+    let evaluated = |path: &Path| -> Vec<Value> {
+        let mut lines = metrics(path);
+        lines
+            .iter_mut()
+            .for_each(|line| drop(line.as_object_mut().unwrap().remove("seconds")));
+        lines
+    };
+    let result = |path: &Path| {
+        let file = |name: &str| std::fs::read(path.join(name)).unwrap();
+        (
+            evaluated(path),
+            file("model.mpk"),
+            file("checkpoints/step-0000006.mpk"),
+            file("samples.png"),
+        )
+    };
+    let parent = tempfile::tempdir().unwrap();
+    let whole = parent.path().join("whole");
+    let outcome = train(&whole, &RunFolder::create(Some(&whole), "", &config).unwrap(), None);
+    assert_eq!((outcome, evaluated(&whole).len()), (Outcome::Finished, 4));
+    for stop_at in [0, 2, 3, 4, STEPS] {
+        let path = parent.path().join(stop_at.to_string());
+        let folder = RunFolder::create(Some(&path), "", &config).unwrap();
+        assert_eq!(train(&path, &folder, Some(stop_at)), Outcome::Interrupted(stop_at));
+        let before = (0..stop_at).filter(|step| step % 2 == 0).count();
+        assert_eq!(evaluated(&path).len(), before, "the evaluation of step {stop_at} was stopped");
+        // Stopped again before the first step, in the evaluation that is missing; step 3 has none.
+        if stop_at % 2 == 0 {
+            assert_eq!(train(&path, &folder, Some(stop_at)), Outcome::Interrupted(stop_at));
+        }
+        assert_eq!(train(&path, &folder, None), Outcome::Finished);
+        assert!(result(&path) == result(&whole), "stopped at step {stop_at}");
+    }
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! The thermodynamics of a chain: closed forms, and what must hold for any chain.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use latent_cycles::latent::cycles::Cycle;
 use latent_cycles::latent::spectrum::{decay_time, rotation_period};
 use latent_cycles::latent::{ChainError, SteadyState};
+use latent_cycles::logs::{LogSum, largest, log_add, log_sum_exp};
 use latent_cycles::random::{Seed, Stream, uniform_f64};
+use latent_cycles::watch::{Stopped, Watch};
 use ndarray::{Array2, Axis, array};
 
 /// A ring: one way with probability `ahead`, the other with `back`, else it stays.
@@ -377,4 +381,139 @@ fn a_shuffled_chain_keeps_the_probabilities_of_every_state() {
         .shuffled(|count| (0..count).rev().collect())
         .unwrap();
     assert_eq!(dealt.entropy_production(), 0.0);
+}
+
+/// `ln(e^a + e^b)` as it is written down.
+fn log_add_in_full(a: f64, b: f64) -> f64 {
+    let (large, small) = (a.max(b), a.min(b));
+    large + (small - large).exp().ln_1p()
+}
+
+/// Sums in log space: what is no number stays none, infinity is no exception, and no digit is lost by what is left out.
+#[test]
+fn sums_of_exponentials_lose_nothing() {
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let whole = |terms: &[f64]| {
+        let terms = ndarray::Array1::from_vec(terms.to_vec());
+        let mut sum = LogSum::EMPTY;
+        terms.iter().for_each(|&term| sum.add(term));
+        let added = terms.iter().fold(-inf, |sum, &term| log_add(sum, term));
+        [log_sum_exp(terms.view()), sum.ln(), added]
+    };
+    for terms in [
+        &[nan][..],
+        &[nan, nan],
+        &[nan, 1.0],
+        &[1.0, nan],
+        &[nan, -inf],
+        &[-inf, nan],
+        &[inf, nan],
+        &[nan, inf],
+    ] {
+        assert!(whole(terms).iter().all(|sum| sum.is_nan()), "{terms:?}: {:?}", whole(terms));
+    }
+    for (terms, expected) in [
+        (&[][..], -inf),
+        (&[-inf][..], -inf),
+        (&[-inf, -inf], -inf),
+        (&[inf, 1.0], inf),
+        (&[1.0, inf], inf),
+        (&[inf, inf], inf),
+        (&[inf, -inf], inf),
+        (&[-inf, -3.5], -3.5),
+    ] {
+        assert_eq!(whole(terms), [expected; 3], "{terms:?}");
+    }
+    assert!(largest([1.0, nan, 2.0]).is_nan() && largest([2.0, 1.0]) == 2.0 && largest([]) == -inf);
+
+    let mut generator = Seed(31).generator(Stream::Parameters, 0, 0);
+    for draw in 0..200_000 {
+        let mut uniform = |low: f64, high: f64| low + (high - low) * uniform_f64(&mut generator);
+        let a = if draw % 3 == 0 { uniform(-2.0, 0.5) } else { uniform(-800.0, 0.0) };
+        let b = a - if draw % 2 == 0 { uniform(35.0, 41.0) } else { uniform(0.0, 800.0) };
+        assert_eq!(log_add(a, b), log_add_in_full(a, b), "{a} {b}");
+        assert_eq!(log_add(b, a), log_add(a, b));
+    }
+}
+
+/// Asked `patience` times, it lets the work go on; then no more.
+struct Impatient {
+    asked: AtomicUsize,
+    patience: usize,
+}
+
+impl Watch for Impatient {
+    fn is_stopped(&self) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed) >= self.patience
+    }
+}
+
+/// Many states: the closed form of a chain of births and deaths, the same digits on any number of threads, and a stop between two states.
+#[test]
+fn many_states_are_eliminated_on_all_threads_and_can_be_stopped() {
+    let states = 300;
+    let (up, down) = (
+        |k: usize| 0.1 + 0.3 * (k % 7) as f64 / 7.0,
+        |k: usize| 0.2 + 0.2 * (k % 5) as f64 / 5.0,
+    );
+    let mut t = Array2::zeros((states, states));
+    for k in 0..states {
+        let leave = [(k + 1 < states).then(|| (k + 1, up(k))), (k > 0).then(|| (k - 1, down(k)))];
+        for (to, p) in leave.into_iter().flatten() {
+            t[[k, to]] = p;
+        }
+        t[[k, k]] = 1.0 - t.row(k).sum();
+    }
+    let steady = SteadyState::new(&t).unwrap();
+    let mut log_ratio: f64 = 0.0;
+    for k in 1..states {
+        log_ratio += (up(k - 1) / down(k)).ln();
+        let found = steady.log_pi()[k] - steady.log_pi()[0];
+        assert!((found - log_ratio).abs() < 1e-11, "{k}: {found} {log_ratio}");
+    }
+
+    // Metropolis' chain on weights from 1 to e^-250, which f64 holds, or to e^-900: the rarest state is as accurate as the others.
+    for range in [250.0, 900.0] {
+        let log_weight = |k: usize| -range * ((k * 37) % states) as f64 / states as f64;
+        let mut log_t = Array2::from_shape_fn((states, states), |(i, j)| {
+            (log_weight(j) - log_weight(i)).min(0.0) - (states as f64).ln()
+        });
+        for k in 0..states {
+            log_t[[k, k]] = f64::NEG_INFINITY;
+            log_t[[k, k]] = (-log_sum_exp(log_t.row(k)).exp()).ln_1p();
+        }
+        let steady = SteadyState::from_logs(log_t).unwrap();
+        for k in 0..states {
+            let found = steady.log_pi()[k] - steady.log_pi()[0];
+            // 300 states, each of which rounds logarithms of up to 900 to 1e-13, a few times.
+            assert!((found - log_weight(k)).abs() < 1e-10, "{k}: {found} {}", log_weight(k));
+        }
+    }
+
+    let mut generator = Seed(32).generator(Stream::Parameters, 0, 0);
+    let mut log_t = Array2::from_shape_simple_fn((211, 211), || -60.0 * uniform_f64(&mut generator));
+    for mut row in log_t.rows_mut() {
+        row -= log_sum_exp(row.view());
+    }
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| SteadyState::from_logs(log_t.clone()).unwrap())
+    };
+    assert_eq!(on(1), on(3));
+    let pi = on(2).pi();
+    let moved = pi.dot(&log_t.mapv(f64::exp));
+    assert!(moved.iter().zip(&pi).all(|(moved, pi)| (moved - pi).abs() < 1e-13));
+
+    for patience in [0, 1, 100, 209] {
+        let watch = Impatient {
+            asked: AtomicUsize::new(0),
+            patience,
+        };
+        assert_eq!(
+            SteadyState::from_logs_watched(log_t.clone(), &watch),
+            Err(ChainError::Stopped(Stopped))
+        );
+        assert_eq!(watch.asked.into_inner(), patience + 1, "no state more");
+    }
+    assert_eq!(SteadyState::from_logs_watched(log_t.clone(), &()).as_ref(), Ok(&on(1)));
 }

@@ -12,6 +12,7 @@ use crate::estimate::sampling::{GROUPS, Sampling, mean_of_groups};
 use crate::evaluation::judge::{Judge, shares};
 use crate::generation::Generator;
 use crate::latent::SteadyState;
+use crate::watch::{Stopped, Watch};
 
 /// Images generated for the class shares.
 const GENERATED: usize = 10_016;
@@ -46,9 +47,19 @@ pub struct ClassShares {
 }
 
 /// Judges the images of every state, as the estimate by sampling does on its way.
-pub(super) fn of_states(model: &Conditionals, sampling: Sampling, classes_of: &dyn Fn(&PackedImages) -> Vec<usize>) -> Vec<Vec<usize>> {
+pub(super) fn of_states(
+    model: &Conditionals,
+    sampling: Sampling,
+    classes_of: &dyn Fn(&PackedImages) -> Vec<usize>,
+    watch: &dyn Watch,
+) -> Result<Vec<Vec<usize>>, Stopped> {
     let images = |state| sampling.images_of(model, state).flat_map(|(_, images)| classes_of(&images));
-    (0..model.latent()).map(|state| images(state).collect()).collect()
+    (0..model.latent())
+        .map(|state| {
+            watch.go_on()?;
+            Ok(images(state).collect())
+        })
+        .collect()
 }
 
 /// Images of chains that start in the steady state and walk on the backend.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::jackknife::Figure;
+use crate::evaluation::Figures;
 
 /// Single figures with their intervals; units stand in analysis.json.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,4 +26,22 @@ pub struct Headline {
     pub relaxation_time: Figure,
     /// Of the slowest coherent rotation, steps.
     pub rotation_period: Figure,
+}
+
+impl Headline {
+    /// The figures of a line of metrics.jsonl, which have no intervals.
+    pub fn noted(step: u64, figures: &Figures) -> Self {
+        let maybe = |value: Option<f64>| value.map_or(Figure::missing("none in metrics.jsonl"), Figure::exact);
+        Self {
+            step: Some(step),
+            log_likelihood_train: Figure::exact(figures.log_likelihood_train),
+            log_likelihood_test: maybe(figures.log_likelihood_test),
+            entropy_production: Figure::exact(figures.entropy_production),
+            path_entropy_production: Figure::exact(figures.path_entropy_production),
+            self_transition: Figure::exact(figures.self_transition),
+            class_kl: maybe(figures.class_kl),
+            relaxation_time: maybe(None),
+            rotation_period: maybe(None),
+        }
+    }
 }

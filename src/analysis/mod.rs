@@ -5,6 +5,7 @@ mod compute;
 mod figures;
 pub mod files;
 mod headline;
+pub mod measures;
 
 use std::collections::BTreeMap;
 
@@ -12,15 +13,16 @@ use ndarray::{Array1, Array2};
 use serde::Serialize;
 
 pub use self::classes::ClassShares;
-pub use self::compute::{analyze, can_enumerate, ticks};
+pub use self::compute::{analyze, parts};
 pub use self::headline::Headline;
 use crate::data::BinaryImages;
-use crate::estimate::Estimate;
+pub use crate::estimate::Settings;
 use crate::estimate::jackknife::Figure;
+use crate::estimate::{Estimate, EstimateError};
 use crate::evaluation::Reference;
 use crate::generation::TooLarge;
 use crate::model::Parameters;
-use crate::random::Seed;
+use crate::watch::Stopped;
 
 /// The most latent states: some 80 tables of [L, L] in f64 are held at a time, 2.6 GB.
 pub const MOST_STATES: usize = 2000;
@@ -40,26 +42,27 @@ pub struct Subject<'a> {
 /// Why there is no analysis.
 #[derive(Debug, thiserror::Error)]
 pub enum AnalysisError {
-    /// By the user.
-    #[error("stopped")]
-    Stopped,
-    /// Finite parameters whose products or exponentials are not.
-    #[error("the model's transition probabilities cannot be computed in f64: its parameters are too large, or too far apart")]
-    NoNumbers,
+    /// Whoever watched the work ended it.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// There is no kernel.
+    #[error(transparent)]
+    Estimate(EstimateError),
+    /// For the memory.
+    #[error("the model has {0} latent states; analyze takes at most {MOST_STATES}, since its memory grows as their square")]
+    TooManyStates(usize),
     /// For the device.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
 }
 
-/// How a model is analyzed.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Enumerate all images instead of drawing some.
-    pub exact: bool,
-    /// Images from each proposal.
-    pub samples: usize,
-    /// The seed of all draws.
-    pub seed: Seed,
+impl From<EstimateError> for AnalysisError {
+    fn from(error: EstimateError) -> Self {
+        match error {
+            EstimateError::Stopped(stopped) => Self::Stopped(stopped),
+            other => Self::Estimate(other),
+        }
+    }
 }
 
 /// A cycle of the net currents; see [`crate::latent::cycles`].
@@ -136,7 +139,7 @@ impl std::fmt::Display for Shuffled {
 #[derive(Serialize)]
 pub struct Analysis {
     /// Units of the figures, by their names.
-    pub units: BTreeMap<&'static str, &'static str>,
+    pub units: BTreeMap<String, &'static str>,
     /// How the kernel was found, in words.
     pub method: String,
     /// The single figures.

@@ -1,24 +1,27 @@
 //! `analyze`: the thermodynamics of a record.
 
+use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::subject::{self, RunOf, Trained};
 use super::{Usage, findings, say, shell};
-use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, Settings, Subject, analyze, can_enumerate, files as tables, ticks};
+use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, Settings, Subject, analyze, files as tables, parts};
 use crate::backend::BackendName;
 use crate::data::Dataset;
-use crate::estimate::sampling::{GROUPS, Sampling};
+use crate::estimate::exact::MOST_PIXELS;
+use crate::estimate::sampling::Sampling;
 use crate::evaluation::Reference;
 use crate::files::{self, FileError, JsonLines};
 use crate::numerics::Numerics;
 use crate::random::Seed;
 use crate::record;
 use crate::report::page;
+use crate::trained::{self, RunOf, Trained};
+use crate::watch::Watch;
 
 /// Analyze a trained model: entropy production, currents, cycles, likelihood, classes
 ///
@@ -77,7 +80,7 @@ impl Analyze {
         if let Some(out) = self.out.as_ref().filter(|out| out.exists() && !out.is_dir()) {
             return Err(Usage(format!("--out is {}, which is not a folder", shell(out))).into());
         }
-        let run = subject::run_of(&self.record)?;
+        let run = trained::run_of(&self.record)?;
         let tasks = self.tasks(run.as_ref())?;
         let seed = Seed(self.seed.unwrap_or_else(|| run.as_ref().map_or(1, |run| run.config.training.seed)));
         let settings: Vec<Settings> = tasks
@@ -100,21 +103,22 @@ impl Analyze {
         let total: usize = tasks
             .iter()
             .zip(&settings)
-            .map(|(task, settings)| ticks(task.trained.parameters.latent(), *settings))
+            .map(|(task, settings)| parts(task.trained.parameters.latent(), *settings))
             .sum();
         let bar = self.bar(total)?;
+        let watch = Watched { bar: &bar, stop: &stop };
         let mut headlines = Vec::new();
         let last = tasks.len() - 1;
         for (index, (task, settings)) in tasks.into_iter().zip(settings).enumerate() {
-            let analysis = match one(&task, compared.as_ref(), settings, &*numerics, &stop, &bar) {
+            let analysis = match one(&task, compared.as_ref(), settings, &*numerics, &watch) {
                 Ok(analysis) => analysis,
-                Err(AnalysisError::Stopped) => {
+                Err(AnalysisError::Stopped(_)) => {
                     bar.finish_and_clear();
-                    anyhow::bail!("stopped; no file of this analysis was written, and none is half");
+                    return Err(stopped(index, last, &task.folder));
                 }
                 Err(error) => anyhow::bail!("{}: {error}", shell(&self.record)),
             };
-            let size = subject::image_size(run.as_ref(), task.trained.parameters.visible())?;
+            let size = trained::image_size(run.as_ref(), task.trained.parameters.visible())?;
             let mut contents = tables(&analysis, size)?;
             if index < last {
                 write_all(&task.folder, contents)?;
@@ -152,14 +156,22 @@ impl Analyze {
             let name = self.record.file_stem().unwrap_or_default().to_string_lossy();
             let beside = self.record.with_file_name(format!("{name}-analysis"));
             return Ok(vec![Task {
-                trained: subject::record_file(&self.record)?,
+                trained: Trained::record(&self.record)?,
                 folder: self.out.clone().unwrap_or(beside),
             }]);
         };
         let folder = self.out.clone().unwrap_or_else(|| run.folder.join("analysis"));
         let of_step = |step: u64| folder.join(format!("step-{step:07}"));
         if self.record.is_file() {
-            let trained = subject::record_file(&self.record)?;
+            if self.checkpoint.is_some() || self.all_checkpoints {
+                return Err(Usage(format!(
+                    "{} is one record; --checkpoint and --all-checkpoints need its run's folder, {}",
+                    shell(&self.record),
+                    shell(&run.folder)
+                ))
+                .into());
+            }
+            let trained = Trained::record(&self.record)?;
             let folder = match (&self.out, trained.step) {
                 (None, Some(step)) => of_step(step),
                 _ => folder,
@@ -167,14 +179,14 @@ impl Analyze {
             return Ok(vec![Task { trained, folder }]);
         }
         if let Some(step) = self.checkpoint {
-            let trained = subject::record_file(&run.checkpoint(step)?)?;
+            let trained = Trained::record(&run.checkpoint(step)?)?;
             let folder = if self.out.is_some() { folder } else { of_step(step) };
             return Ok(vec![Task { trained, folder }]);
         }
         let mut tasks = Vec::new();
         if self.all_checkpoints {
             for (step, path) in crate::training::folder::checkpoints(&run.folder) {
-                match subject::record_file(&path) {
+                match Trained::record(&path) {
                     Ok(trained) => tasks.push(Task {
                         trained,
                         folder: of_step(step),
@@ -186,7 +198,7 @@ impl Analyze {
             }
         }
         tasks.push(Task {
-            trained: subject::trained(run)?,
+            trained: run.last()?,
             folder,
         });
         Ok(tasks)
@@ -194,20 +206,19 @@ impl Analyze {
 
     fn settings(&self, trained: &Trained, seed: Seed) -> Result<Settings, Usage> {
         let (visible, latent) = (trained.parameters.visible(), trained.parameters.latent());
-        if self.exact && !can_enumerate(visible) {
+        if self.exact && visible > MOST_PIXELS {
             return Err(Usage(format!(
-                "--exact enumerates 2^D images, for at most 20 pixels; this model has {visible}: leave it out"
+                "--exact enumerates 2^D images, for at most {MOST_PIXELS} pixels; this model has {visible}: leave it out"
             )));
         }
         if latent > MOST_STATES {
-            return Err(Usage(format!(
-                "the model has {latent} latent states; analyze takes at most {MOST_STATES}, since its memory grows as their square"
-            )));
+            return Err(Usage(AnalysisError::TooManyStates(latent).to_string()));
         }
-        let samples = self.samples.map_or_else(
-            || Sampling::default_samples(latent),
-            |samples| (samples as usize).next_multiple_of(GROUPS),
-        );
+        let suited = Settings::of(&trained.parameters);
+        let samples = match self.samples {
+            Some(samples) => Sampling::new(samples as usize, seed).samples(),
+            None => suited.samples,
+        };
         let most = Sampling::most_samples(latent);
         if samples > most {
             return Err(Usage(format!(
@@ -215,7 +226,7 @@ impl Analyze {
             )));
         }
         Ok(Settings {
-            exact: self.exact || (self.samples.is_none() && can_enumerate(visible)),
+            exact: self.exact || (self.samples.is_none() && suited.exact),
             samples,
             seed,
         })
@@ -280,34 +291,51 @@ fn all_but_unread<T>(lines: JsonLines<T>) -> Vec<T> {
     lines.values
 }
 
+/// Shows how far the draws are, and looks at the flag that Ctrl-C sets.
+struct Watched<'a> {
+    bar: &'a ProgressBar,
+    stop: &'a AtomicBool,
+}
+
+impl Watch for Watched<'_> {
+    fn part_done(&self) {
+        self.bar.inc(1);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_stopped()
+    }
+}
+
 /// Analyzes one record.
 fn one(
     task: &Task,
     compared: Option<&Compared>,
     settings: Settings,
     numerics: &dyn Numerics,
-    stop: &AtomicBool,
-    bar: &ProgressBar,
+    watch: &dyn Watch,
 ) -> Result<Analysis, AnalysisError> {
-    let done = AtomicUsize::new(0);
-    let before = bar.position();
-    let tick = || {
-        bar.set_position(before + done.fetch_add(1, Ordering::Relaxed) as u64);
-        !stop.load(Ordering::Relaxed)
-    };
     let subject = Subject {
         parameters: &task.trained.parameters,
         step: task.trained.step,
         data: compared.map(|compared| &compared.reference),
         classes: compared.map_or(&[], |compared| &compared.data.classes),
     };
-    let analysis = analyze(&subject, settings, numerics, &tick)?;
-    // After the draws nothing looks at the flag.
-    if stop.load(Ordering::Relaxed) {
-        Err(AnalysisError::Stopped)
-    } else {
-        Ok(analysis)
+    let analysis = analyze(&subject, settings, numerics, watch)?;
+    watch.go_on()?;
+    Ok(analysis)
+}
+
+/// What was stopped, after so many of `last` checkpoints and before the files in `folder`, and what stands.
+fn stopped(done: usize, last: usize, folder: &Path) -> anyhow::Error {
+    if done == 0 {
+        return anyhow::anyhow!("stopped; no file of this analysis was written, and none is half");
     }
+    let beside = if done == last { folder } else { folder.parent().unwrap_or(folder) };
+    anyhow::anyhow!(
+        "stopped after {done} of {last} checkpoints, whose files are in folders of their own in {}; no other file was written, and none is half",
+        shell(beside)
+    )
 }
 
 fn tables(analysis: &Analysis, size: (usize, usize)) -> anyhow::Result<Vec<Content>> {
@@ -323,7 +351,12 @@ fn write_all(folder: &Path, contents: Vec<Content>) -> Result<(), FileError> {
         path: folder.to_owned(),
         source,
     })?;
-    files::remove_partial(folder);
+    // Of two analyses of one run at a time, one writes all its files and then the other. Where folders cannot be locked, nobody knows whose
+    // half-written files they hold.
+    let lock = File::open(folder).ok().filter(|folder| folder.lock().is_ok());
+    if lock.is_some() {
+        files::remove_partial(folder);
+    }
     contents
         .into_iter()
         .try_for_each(|(name, content)| files::write(&folder.join(name), &content))

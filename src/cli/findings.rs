@@ -1,35 +1,31 @@
 //! What an analysis found, in lines of text.
 
-use super::say;
-use crate::analysis::{Analysis, Headline};
-use crate::estimate::jackknife::Figure;
+use std::fmt::Write;
 
-/// One checkpoint of many, in one line.
+use super::say;
+use crate::analysis::measures::{MEASURES, charts};
+use crate::analysis::{Analysis, Headline};
+
+/// One checkpoint of many, in one line: the first measure of each chart.
 pub fn checkpoint(headline: &Headline) {
-    say(format_args!(
-        "step {:>7}  log-likelihood {}  entropy production {}  self-transition {}",
-        headline.step.unwrap_or(0),
-        headline.log_likelihood_train,
-        headline.entropy_production,
-        headline.self_transition
-    ));
+    let mut line = format!("step {:>7}", headline.step.unwrap_or(0));
+    for (chart, measures) in charts() {
+        let _ = write!(line, "  {} {}", chart.title.to_lowercase(), (measures[0].of)(headline));
+    }
+    say(line);
 }
 
 /// Everything, in a dozen lines or so.
 pub fn all(analysis: &Analysis) {
-    let headline = &analysis.headline;
-    let line = |name: &str, figure: &Figure, unit: &str| {
+    for measure in &MEASURES {
+        let figure = (measure.of)(&analysis.headline);
         let note = figure.note.as_ref().map_or(String::new(), |note| format!("  ({note})"));
-        say(format_args!("{name:<26}{figure:>24}  {unit}{note}"));
-    };
-    line("log-likelihood, train", &headline.log_likelihood_train, "nats per image");
-    line("log-likelihood, test", &headline.log_likelihood_test, "nats per image");
-    line("entropy production", &headline.entropy_production, "nats per step");
-    line("path entropy production", &headline.path_entropy_production, "nats per step");
-    line("self-transition", &headline.self_transition, "per step");
-    line("class divergence", &headline.class_kl, "nats");
-    line("relaxation time", &headline.relaxation_time, "steps");
-    line("rotation period", &headline.rotation_period, "steps");
+        say(format_args!(
+            "{:<26}{figure:>24}  {}{note}",
+            measure.title.to_lowercase(),
+            measure.unit
+        ));
+    }
     if let Some(null) = &analysis.shuffled_entropy_production {
         say(format_args!("{null}"));
     }

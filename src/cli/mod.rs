@@ -8,7 +8,6 @@ mod import;
 mod progress;
 mod sample;
 mod stop;
-mod subject;
 mod sweep;
 mod sweep_progress;
 mod terminal;
@@ -27,6 +26,7 @@ use crate::data::DataError;
 use crate::sweep::error::PlanError;
 use crate::sweep::folder::SweepFolderError;
 use crate::text::{printable, shortened_to};
+use crate::trained::TrainedError;
 use crate::training::folder::FolderError;
 use crate::training::session::SessionError;
 
@@ -109,6 +109,7 @@ fn exit_status(error: &anyhow::Error) -> u8 {
         || error.is::<ConfigError>()
         || error.downcast_ref().is_some_and(SessionError::is_of_usage)
         || error.downcast_ref().is_some_and(FolderError::is_of_usage)
+        || error.downcast_ref().is_some_and(TrainedError::is_of_usage)
         || error.is::<PlanError>()
         || error.downcast_ref().is_some_and(SweepFolderError::is_of_usage);
     if usage { 2 } else { 1 }

@@ -7,19 +7,18 @@ use clap::Args;
 use ndarray::{Array1, Array3, Axis, concatenate};
 use ndarray_npy::NpzWriter;
 
-use super::subject;
 use super::{Usage, say, shell};
 use crate::backend::BackendName;
 use crate::conditionals::Conditionals;
 use crate::data::BinaryImages;
-use crate::estimate::exact::{MOST_PIXELS, enumerate};
-use crate::estimate::plain::PlainEstimate;
-use crate::estimate::reversible::closed_form;
+use crate::estimate::EstimateError;
 use crate::files;
-use crate::generation::{Generator, MOST_CHAINS};
+use crate::generation::{Generator, MOST_CHAINS, steady_state};
 use crate::model::Parameters;
 use crate::random::Seed;
 use crate::report::grid::Grid;
+use crate::trained::{self, Trained};
+use crate::watch::Watch;
 
 /// Draw images from a trained chain
 ///
@@ -62,11 +61,8 @@ impl Sample {
             Some("npz") => false,
             _ => return Err(Usage(format!("--out is {}; its name must end in .png or .npz", shell(&self.out))).into()),
         };
-        let run = subject::run_of(&self.record)?;
-        let trained = match &run {
-            Some(run) if self.record.is_dir() => subject::trained(run)?,
-            _ => subject::record_file(&self.record)?,
-        };
+        let run = trained::run_of(&self.record)?;
+        let trained = Trained::load(&self.record, run.as_ref())?;
         if let Some(run) = &run {
             crate::record::expect_shape(
                 &self.record,
@@ -75,7 +71,7 @@ impl Sample {
                 run.config.model.latent,
             )?;
         }
-        let size = subject::image_size(run.as_ref(), trained.parameters.visible())?;
+        let size = trained::image_size(run.as_ref(), trained.parameters.visible())?;
         let across = self.across(picture, size)?;
         let stop = super::stop_on_ctrl_c("")?;
         let parameters = &trained.parameters;
@@ -83,7 +79,10 @@ impl Sample {
         let numerics = self.backend.open()?;
         let generator = Generator::new(&*numerics, parameters, &model, Seed(self.seed))?;
 
-        let states = self.start_states(&generator, parameters, &model)?;
+        let states = match self.start_states(&generator, parameters, &model, &*stop) {
+            Err(error) if matches!(error.downcast_ref(), Some(EstimateError::Stopped(_))) => return Err(stopped()),
+            states => states?,
+        };
         let start = generator.emit(&states);
         let (count, steps) = (self.count as usize, self.steps as usize);
         let images = if self.film {
@@ -97,7 +96,7 @@ impl Sample {
             npz(images, &states, size)?
         };
         if stop.load(Ordering::Relaxed) {
-            anyhow::bail!("stopped; nothing was written");
+            return Err(stopped());
         }
         files::write(&self.out, &content)?;
         say(format_args!("{}: {}", shell(&self.out), self.what(states.len())));
@@ -129,20 +128,24 @@ impl Sample {
     }
 
     /// One state for each chain.
-    fn start_states(&self, generator: &Generator, parameters: &Parameters, model: &Conditionals) -> Result<Vec<i32>, Usage> {
+    fn start_states(
+        &self,
+        generator: &Generator,
+        parameters: &Parameters,
+        model: &Conditionals,
+        watch: &dyn Watch,
+    ) -> anyhow::Result<Vec<i32>> {
         let latent = parameters.latent();
         if let Some(state) = self.start.iter().find(|state| **state as usize >= latent) {
-            return Err(Usage(format!(
-                "--start names state {state}; the model's states are 0 to {}",
-                latent - 1
-            )));
+            return Err(Usage(format!("--start names state {state}; the model's states are 0 to {}", latent - 1)).into());
         }
         let chains = match (self.film, self.start.len()) {
             (true, named) => named.max(1),
             (false, _) => self.count as usize,
         };
         if self.start.is_empty() {
-            return Ok(generator.steady_states(&steady_state(parameters, model, Seed(self.seed)), chains));
+            let log_pi = steady_state(parameters, model, Seed(self.seed), watch)?;
+            return Ok(generator.steady_states(&log_pi, chains));
         }
         Ok(self.start.iter().cycle().take(chains).map(|&state| state as i32).collect())
     }
@@ -161,20 +164,8 @@ impl Sample {
     }
 }
 
-/// `ln pi`: the closed form, or by enumeration, or within the few per cent of plain means, which no sample of images can tell.
-fn steady_state(parameters: &Parameters, model: &Conditionals, seed: Seed) -> Array1<f64> {
-    /// Images drawn in each state.
-    const SAMPLES: usize = 1000;
-    if let Some(log_pi) = closed_form(parameters) {
-        return log_pi;
-    }
-    let kernel = if model.visible() <= MOST_PIXELS {
-        enumerate(model, &|| true)
-    } else {
-        PlainEstimate::draw(model, SAMPLES, seed, 0, |_| Vec::<()>::new()).map(|estimate| estimate.kernel)
-    };
-    // Parameters of a record are finite, and so is every ln T.
-    kernel.map_or_else(|| Array1::zeros(model.latent()), |kernel| kernel.steady.log_pi().clone())
+fn stopped() -> anyhow::Error {
+    anyhow::anyhow!("stopped; nothing was written")
 }
 
 /// Frames `[chains, D]` of a film as all frames of the first chain, then of the second, `[chains x frames, D]`.

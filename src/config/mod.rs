@@ -153,13 +153,25 @@ impl Init {
 }
 
 /// `[evaluation]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvaluationConfig {
     /// Steps between evaluations; the start and the end are always evaluated.
     pub every: u64,
     /// M, images drawn in each latent state to estimate the latent kernel.
     pub samples: usize,
+}
+
+impl EvaluationConfig {
+    /// What is not configured, for L latent states, so that training does not wait for its figures: an evaluation every 100 steps, or every
+    /// L steps if there are more states; 1,000 images in each of up to 100 states, and beyond fewer, so that their number times L^2 stays,
+    /// but at least 50.
+    pub fn of(latent: usize) -> Self {
+        let states = latent.max(1);
+        Self {
+            every: states.max(100) as u64,
+            samples: (10_000_000 / states.saturating_mul(states)).clamp(50, 1000),
+        }
+    }
 }
 
 /// `[checkpoint]`
@@ -195,7 +207,7 @@ impl Default for ModelConfig {
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self { every: 100, samples: 1000 }
+        Self::of(ModelConfig::default().latent)
     }
 }
 

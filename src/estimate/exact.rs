@@ -3,29 +3,39 @@
 use ndarray::{Array1, Array2, Zip};
 use rayon::prelude::*;
 
-use super::Kernel;
+use super::{EstimateError, Kernel};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::latent::SteadyState;
 use crate::logs::LogSum;
+use crate::watch::{Stopped, Watch};
 
 /// The most pixels whose 2^D images are enumerated.
 pub const MOST_PIXELS: usize = 20;
 /// Parts in which the images are summed, whatever the number of threads, so that it changes no digit.
-const PARTS: usize = 32;
+pub const PARTS: usize = 32;
 
 /// The sums over some of the images: `ln T` `[L, L]` and the path's log ratio given each state `[L]`.
 type Part = (Array2<LogSum>, Array1<f64>);
 
 /// Sums over all 2^D images, D being at most [`MOST_PIXELS`], in f64 and log space; every probability is right to about 1e-13 of
-/// itself. `tick` is called for each of some parts of the work; `None` if it gave false, which stops it.
-pub fn enumerate(model: &Conditionals, tick: &(dyn Fn() -> bool + Sync)) -> Option<Kernel> {
+/// itself. [`PARTS`] parts are announced.
+///
+/// # Errors
+/// When there are more pixels, when the model's numbers overflow, or when it is stopped.
+pub fn enumerate(model: &Conditionals, watch: &dyn Watch) -> Result<Kernel, EstimateError> {
+    if model.visible() > MOST_PIXELS {
+        return Err(EstimateError::TooManyPixels(model.visible()));
+    }
     let images = 1_usize << model.visible();
-    let parts: Option<Vec<Part>> = (0..PARTS)
+    let parts: Result<Vec<Part>, Stopped> = (0..PARTS)
         .into_par_iter()
         .map(|part| {
+            watch.go_on()?;
             let [first, end] = [part, part + 1].map(|part| part * images / PARTS);
-            tick().then(|| sum(model, first, end))
+            let part = sum(model, first, end);
+            watch.part_done();
+            Ok(part)
         })
         .collect();
     let latent = model.latent();
@@ -35,12 +45,9 @@ pub fn enumerate(model: &Conditionals, tick: &(dyn Fn() -> bool + Sync)) -> Opti
         transition.zip_mut_with(&part_transition, |sum, &part| sum.join(part));
         path += &part_path;
     }
-    let steady = SteadyState::from_logs(transition.mapv(LogSum::ln)).ok()?;
-    Some(Kernel { steady, path })
+    let steady = SteadyState::from_logs_watched(transition.mapv(LogSum::ln), watch)?;
+    Ok(Kernel { steady, path })
 }
-
-/// How often [`enumerate`] calls `tick`.
-pub const TICKS: usize = PARTS;
 
 fn sum(model: &Conditionals, first: usize, end: usize) -> Part {
     /// Images held at a time.

@@ -17,13 +17,14 @@ use rayon::prelude::*;
 use super::path::Path;
 use super::sampling::{GROUPS, Sampling, blocks, mean_of_groups};
 use super::tilt::{Tilt, Untilted, best_tilt};
-use super::{Estimate, Kernel, reversible};
+use super::{Estimate, EstimateError, Kernel, reversible};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::kernels::visible::Thresholds;
 use crate::latent::SteadyState;
 use crate::logs::{log_sum_exp, sigmoid};
 use crate::random::{Draws, Stream};
+use crate::watch::{Stopped, Watch};
 
 /// An estimate, with what it shows of itself and of the images.
 pub struct Sampled<T> {
@@ -43,58 +44,79 @@ struct Source {
     sums: Array2<f64>,
 }
 
-/// Estimates a model's kernel. `observe` gives one observation for each image drawn from q(.|j); `tick` is called
-/// [`Sampling::ticks`] times, and stops the work by giving false: then the result is `None`.
+/// Estimates a model's kernel; `log_pi` is its steady state where that has a [closed form](super::reversible::closed_form).
+/// `observe` gives one observation for each image drawn from q(.|j). [`Sampling::parts`] parts are announced.
+///
+/// # Errors
+/// When so many draws are asked for that a stream has no room for them, when the model's numbers overflow, or when it is stopped.
 pub fn sample<T: Send + Sync>(
     model: &Conditionals,
     log_pi: Option<&Array1<f64>>,
     sampling: Sampling,
     observe: impl Fn(&PackedImages) -> Vec<T> + Sync,
-    tick: &(dyn Fn() -> bool + Sync),
-) -> Option<Sampled<T>> {
-    let sources: Option<Vec<Source>> = (0..model.latent())
+    watch: &dyn Watch,
+) -> Result<Sampled<T>, EstimateError> {
+    let latent = model.latent();
+    if sampling.samples() > Sampling::most_samples(latent) {
+        return Err(EstimateError::TooManySamples {
+            samples: sampling.samples(),
+            latent,
+            most: Sampling::most_samples(latent),
+        });
+    }
+    let sources: Result<Vec<Source>, Stopped> = (0..latent)
         .into_par_iter()
-        .map(|state| Source::draw(model, state, sampling, tick))
+        .map(|state| Source::draw(model, state, sampling, watch))
         .collect();
     let sources = sources?;
-    let rows = |left_out: Option<usize>| {
-        Array2::from_shape_fn((sources.len(), sources.len()), |(j, k)| sources[j].log_mean(k, left_out, sampling))
-    };
+    let rows = |left_out: Option<usize>| Array2::from_shape_fn((latent, latent), |(j, k)| sources[j].log_mean(k, left_out, sampling));
     let row_sums = rows(None).map_axis(Axis(1), |row| log_sum_exp(row).exp());
-    let steady = |left_out: Option<usize>| {
+    let steady = |left_out: Option<usize>| -> Result<SteadyState, EstimateError> {
         let mut log_transition = rows(left_out);
         for mut row in log_transition.rows_mut() {
             row -= log_sum_exp(row.view());
         }
-        let steady = SteadyState::from_logs(log_transition).ok()?;
-        Some(match log_pi {
-            Some(log_pi) => reversible::balanced(&steady, log_pi),
-            None => steady,
-        })
+        let steady = SteadyState::from_logs_watched(log_transition, watch)?;
+        match log_pi {
+            Some(log_pi) => Ok(reversible::balanced(&steady, log_pi, watch)?),
+            None => Ok(steady),
+        }
     };
     let whole = steady(None)?;
-    let path = Path::draw(model, whole.log_pi(), sampling, observe);
+    let path = Path::draw(model, whole.log_pi(), sampling, observe, watch)?;
     let kernel = |steady: SteadyState, left_out: Option<usize>| Kernel {
         path: path.by_state(steady.log_pi(), left_out),
         steady,
     };
-    let without: Option<Vec<Kernel>> = (0..GROUPS)
+    let without: Result<Vec<Kernel>, EstimateError> = (0..GROUPS)
         .into_par_iter()
-        .map(|group| Some(kernel(steady(Some(group))?, Some(group))))
+        .map(|group| Ok(kernel(steady(Some(group))?, Some(group))))
         .collect();
-    Some(Sampled {
-        estimate: Estimate {
-            kernel: kernel(whole, None),
-            without: without?,
-            reversible: log_pi.is_some(),
-        },
+    let estimate = Estimate {
+        kernel: kernel(whole, None),
+        without: without?,
+        reversible: log_pi.is_some(),
+    };
+    if !is_sound(&estimate, &row_sums) {
+        return Err(EstimateError::NoNumbers);
+    }
+    Ok(Sampled {
+        estimate,
         row_sums,
         observed: path.observed,
     })
 }
 
+/// Are all figures numbers, and is every row of T a distribution but for the error of its estimate?
+fn is_sound(estimate: &Estimate, row_sums: &Array1<f64>) -> bool {
+    /// Far beyond the error of 32 draws.
+    const FARTHEST: f64 = 0.9;
+    let mut kernels = std::iter::once(&estimate.kernel).chain(&estimate.without);
+    kernels.all(Kernel::is_finite) && row_sums.iter().all(|sum| (sum - 1.0).abs() < FARTHEST)
+}
+
 impl Source {
-    fn draw(model: &Conditionals, state: usize, sampling: Sampling, tick: &(dyn Fn() -> bool + Sync)) -> Option<Self> {
+    fn draw(model: &Conditionals, state: usize, sampling: Sampling, watch: &dyn Watch) -> Result<Self, Stopped> {
         let latent = model.latent();
         let untilted = Untilted::new(model, state);
         let tilts: Vec<Tilt> = (0..latent).map(|target| best_tilt(model, state, target, &untilted)).collect();
@@ -105,12 +127,11 @@ impl Source {
         let tilts: Vec<Tilt> = tilts.into_iter().filter(|tilt| !tilt.competitors.is_empty()).collect();
         let proposals = Proposals::new(model, state, &tilts);
         for (group, images) in sampling.images_of(model, state).chain(proposals.images(sampling, state)) {
-            if !tick() {
-                return None;
-            }
+            watch.go_on()?;
             source.add(group, &tilts, &model.forward_logits(&images));
+            watch.part_done();
         }
-        Some(source)
+        Ok(source)
     }
 
     /// Adds images, given by their logits a `[N, L]`, to a group.
@@ -133,7 +154,7 @@ impl Source {
     /// `ln T_jk` from all groups or all but one.
     fn log_mean(&self, target: usize, left_out: Option<usize>, sampling: Sampling) -> f64 {
         let sum = mean_of_groups(self.sums.column(target).iter().copied(), left_out);
-        self.log_bounds[target] + (sum / (sampling.samples / GROUPS) as f64).ln()
+        self.log_bounds[target] + (sum / sampling.each() as f64).ln()
     }
 }
 
@@ -162,8 +183,8 @@ impl Proposals {
 
     /// Images from all of them, as [`Sampling::images_of`] gives those of the state itself.
     fn images<'a>(&'a self, sampling: Sampling, state: usize) -> impl Iterator<Item = (usize, PackedImages)> + 'a {
-        let draws = sampling.seed.draws(Stream::Proposal, sampling.time, state as u64);
-        let each = sampling.samples / GROUPS;
+        let draws = sampling.draws(Stream::Proposal, state);
+        let each = sampling.each();
         let chosen: Vec<i32> = (0..self.count).flat_map(|tilt| std::iter::repeat_n(tilt as i32, each)).collect();
         blocks(chosen.len()).map(move |(group, part, block)| (group, self.draw(&chosen[block], draws.part(part))))
     }

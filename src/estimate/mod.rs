@@ -9,8 +9,29 @@
 //! [`path`] adds the images to the entropy production;
 //! [`reversible`] knows the models whose steady state has a closed form. [`plain`] is the estimate by plain means, cheap enough for
 //! training.
+//!
+//! [`Estimate::of`] chooses among them, and knows the figures with their intervals:
+//!
+//! ```
+//! use latent_cycles::estimate::Estimate;
+//! use latent_cycles::model::Parameters;
+//! use ndarray::Array2;
+//!
+//! // Each of three states lights two pixels, which the next state looks for.
+//! let lights = |state: usize, pixel: usize| if pixel / 2 == state { 2.0 } else { -2.0 };
+//! let mut parameters = Parameters::zeros(6, 3);
+//! parameters.backward = Array2::from_shape_fn((3, 6), |(state, pixel)| lights(state, pixel));
+//! parameters.forward = Array2::from_shape_fn((6, 3), |(pixel, state)| lights((state + 2) % 3, pixel));
+//!
+//! let estimate = Estimate::of(&parameters)?;
+//! let produced = estimate.entropy_production();                        // exact: the 64 images are enumerated
+//! assert!(produced.value.is_some_and(|nats_per_step| nats_per_step > 1.0));
+//! println!("{produced} nats per step, self-transition {}", estimate.self_transition());
+//! # Ok::<(), latent_cycles::estimate::EstimateError>(())
+//! ```
 
 pub mod exact;
+mod figures;
 pub mod jackknife;
 pub mod mixture;
 pub mod path;
@@ -21,7 +42,77 @@ pub mod tilt;
 
 use ndarray::Array1;
 
-use crate::latent::SteadyState;
+use self::exact::{MOST_PIXELS, enumerate};
+pub use self::figures::Spectra;
+use self::jackknife::Figure;
+use self::mixture::sample;
+use self::reversible::{balanced, closed_form};
+use self::sampling::Sampling;
+use crate::conditionals::Conditionals;
+use crate::latent::{ChainError, SteadyState};
+use crate::model::Parameters;
+use crate::random::Seed;
+use crate::watch::{Stopped, Watch};
+
+/// Why there is no estimate.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EstimateError {
+    /// Whoever watched the work ended it.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// Parameters that are not finite, or whose products or exponentials are not.
+    #[error("the model's transition probabilities cannot be computed in f64: its parameters are too large, or too far apart")]
+    NoNumbers,
+    /// The kernel is that of no chain with one steady state.
+    #[error("the model's latent states are no Markov chain with one steady state, as far as f64 can tell: {0}")]
+    NoChain(ChainError),
+    /// For enumeration.
+    #[error("2^D images are enumerated, for at most {MOST_PIXELS} pixels; this model has {0}")]
+    TooManyPixels(usize),
+    /// More draws than there are random numbers for.
+    #[error("{samples} images are to be drawn from each proposal; with {latent} latent states it can be at most {most}")]
+    TooManySamples {
+        /// Asked for.
+        samples: usize,
+        /// L.
+        latent: usize,
+        /// What can be.
+        most: usize,
+    },
+}
+
+impl From<ChainError> for EstimateError {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Stopped(stopped) => Self::Stopped(stopped),
+            ChainError::Apart(_) => Self::NoChain(error),
+            // Rows of a kernel sum to 1 but for numbers that are none.
+            ChainError::Shape(..) | ChainError::Entry(..) | ChainError::Row(..) => Self::NoNumbers,
+        }
+    }
+}
+
+/// How a kernel is found.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Enumerate all images instead of drawing some; for at most [`MOST_PIXELS`] pixels.
+    pub exact: bool,
+    /// Images from each proposal; rounded up to a multiple of [`sampling::GROUPS`].
+    pub samples: usize,
+    /// The seed of all draws.
+    pub seed: Seed,
+}
+
+impl Settings {
+    /// What suits a model: enumeration where that is possible, else as many draws as [`Sampling::default_samples`]; with seed 1.
+    pub fn of(parameters: &Parameters) -> Self {
+        Self {
+            exact: parameters.visible() <= MOST_PIXELS,
+            samples: Sampling::default_samples(parameters.latent()),
+            seed: Seed(1),
+        }
+    }
+}
 
 /// The latent chain of a model, with what its images add to the entropy production.
 #[derive(Clone, Debug)]
@@ -46,11 +137,19 @@ impl Kernel {
     }
 
     /// The kernel of a model that is known to be in balance with this `ln pi`: no step produces entropy.
-    pub fn in_balance(&self, log_pi: &Array1<f64>) -> Self {
-        Self {
-            steady: reversible::balanced(&self.steady, log_pi),
+    ///
+    /// # Errors
+    /// When it is stopped.
+    pub fn in_balance(&self, log_pi: &Array1<f64>, watch: &dyn Watch) -> Result<Self, Stopped> {
+        Ok(Self {
+            steady: balanced(&self.steady, log_pi, watch)?,
             path: Array1::zeros(log_pi.len()),
-        }
+        })
+    }
+
+    /// Are all its numbers numbers?
+    fn is_finite(&self) -> bool {
+        self.path.iter().chain(self.steady.log_pi()).all(|number| number.is_finite())
     }
 }
 
@@ -66,16 +165,45 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// An exact kernel; of a model in balance, the fluxes of both directions are made equal to the last bit, which changes T and pi by the
-    /// rounding of the model's parameters to f32.
-    pub fn exact(mut kernel: Kernel, log_pi: Option<&Array1<f64>>) -> Self {
-        if let Some(log_pi) = log_pi {
-            kernel.steady = reversible::balanced(&kernel.steady, log_pi);
+    /// The kernel of a model, with the settings that suit it.
+    ///
+    /// # Errors
+    /// When the model's numbers overflow.
+    pub fn of(parameters: &Parameters) -> Result<Self, EstimateError> {
+        Self::with(parameters, Settings::of(parameters), &())
+    }
+
+    /// The kernel of a model, found as the settings say. One that is reversible by construction has the steady state of its
+    /// [closed form](closed_form), and produces no entropy.
+    ///
+    /// # Errors
+    /// When the model's numbers overflow, when it has too many pixels to be enumerated or too many states for so many draws, or when it is
+    /// stopped.
+    pub fn with(parameters: &Parameters, settings: Settings, watch: &dyn Watch) -> Result<Self, EstimateError> {
+        let model = Conditionals::new(parameters);
+        if settings.exact {
+            return Self::enumerated(parameters, &model, watch);
         }
-        Self {
+        let sampling = Sampling::new(settings.samples, settings.seed);
+        let log_pi = closed_form(parameters);
+        Ok(sample(&model, log_pi.as_ref(), sampling, |_| Vec::<()>::new(), watch)?.estimate)
+    }
+
+    /// The exact kernel; of a model in balance, the fluxes of both directions are made equal to the last bit, which changes T and pi by the
+    /// rounding of the model's parameters to f32.
+    pub(crate) fn enumerated(parameters: &Parameters, model: &Conditionals, watch: &dyn Watch) -> Result<Self, EstimateError> {
+        let log_pi = closed_form(parameters);
+        let mut kernel = enumerate(model, watch)?;
+        if let Some(log_pi) = &log_pi {
+            kernel.steady = balanced(&kernel.steady, log_pi, watch)?;
+        }
+        if !kernel.is_finite() {
+            return Err(EstimateError::NoNumbers);
+        }
+        Ok(Self {
             kernel,
             without: Vec::new(),
             reversible: log_pi.is_some(),
-        }
+        })
     }
 }

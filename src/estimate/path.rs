@@ -20,6 +20,7 @@ use rayon::prelude::*;
 use super::sampling::{GROUPS, Sampling, mean_of_groups};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
+use crate::watch::{Stopped, Watch};
 
 /// What the images of one state say of the path.
 struct FromState {
@@ -41,35 +42,46 @@ pub struct Path<T> {
 
 impl<T: Send> Path<T> {
     /// From the same images of q(.|j) that the kernel was estimated from, given its `ln pi`.
-    pub fn draw(model: &Conditionals, log_pi: &Array1<f64>, sampling: Sampling, observe: impl Fn(&PackedImages) -> Vec<T> + Sync) -> Self {
-        let (states, observed) = (0..model.latent())
+    ///
+    /// # Errors
+    /// When it is stopped.
+    pub fn draw(
+        model: &Conditionals,
+        log_pi: &Array1<f64>,
+        sampling: Sampling,
+        observe: impl Fn(&PackedImages) -> Vec<T> + Sync,
+        watch: &dyn Watch,
+    ) -> Result<Self, Stopped> {
+        let drawn: Result<Vec<(FromState, Vec<T>)>, Stopped> = (0..model.latent())
             .into_par_iter()
             .map(|state| {
-                let mut observed = Vec::with_capacity(sampling.samples);
+                let mut observed = Vec::with_capacity(sampling.samples());
                 let mut from_state = FromState {
                     mean: Array1::zeros(GROUPS),
                     slope: Array2::zeros((GROUPS, model.latent())),
                     curvature: Array2::zeros((GROUPS, model.latent())),
                 };
                 for (group, images) in sampling.images_of(model, state) {
+                    watch.go_on()?;
                     let (log_forward, log_backward) = (model.log_forward(&images), model.log_backward(&images));
                     for (log_p, log_q) in log_forward.rows().into_iter().zip(log_backward.rows()) {
                         from_state.add(group, state, log_p, log_q, log_pi);
                     }
                     observed.extend(observe(&images));
                 }
-                let each = (sampling.samples / GROUPS) as f64;
+                let each = sampling.each() as f64;
                 from_state.mean /= each;
                 from_state.slope /= each;
                 from_state.curvature /= each;
-                (from_state, observed)
+                Ok((from_state, observed))
             })
-            .unzip();
-        Self {
+            .collect();
+        let (states, observed) = drawn?.into_iter().unzip();
+        Ok(Self {
             states,
             log_pi: log_pi.clone(),
             observed,
-        }
+        })
     }
 
     /// `E_x sum_z' p(z'|x) g(R)` for every state z, `[L]`, for the steady state of a kernel from the same groups; to second order in what

@@ -3,13 +3,14 @@
 use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 
-use super::Kernel;
 use super::exact::expected_ratio;
+use super::{EstimateError, Kernel};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::latent::SteadyState;
 use crate::logs::{log_add, log_sum_exp};
 use crate::random::{Draws, Seed, Stream};
+use crate::watch::{Stopped, Watch};
 
 /// A kernel, with what was observed of the images it was estimated from.
 ///
@@ -35,23 +36,31 @@ struct Stratum<T> {
 
 impl<T: Send> PlainEstimate<T> {
     /// Draws `samples` images in each state and shows them, some at a time, to `observe`, which gives one observation for each; `time`
-    /// keys the draws. `None` if the parameters are not finite.
+    /// keys the draws.
+    ///
+    /// # Errors
+    /// When the parameters are not finite, or when it is stopped, which it looks for between the states, at the latest after 2,048 images.
     pub fn draw(
         model: &Conditionals,
         samples: usize,
         seed: Seed,
         time: u64,
         observe: impl Fn(&PackedImages) -> Vec<T> + Sync,
-    ) -> Option<Self> {
+        watch: &dyn Watch,
+    ) -> Result<Self, EstimateError> {
         let latent = model.latent();
-        let strata: Vec<Stratum<T>> = (0..latent)
+        let strata: Result<Vec<Stratum<T>>, Stopped> = (0..latent)
             .into_par_iter()
-            .map(|state| Stratum::draw(model, state, samples, seed.draws(Stream::Kernel, time, state as u64), &observe))
+            .map(|state| {
+                let draws = seed.draws(Stream::Kernel, time, state as u64);
+                Stratum::draw(model, state, samples, draws, &observe, watch)
+            })
             .collect();
+        let strata = strata?;
         let log_transition = Array2::from_shape_fn((latent, latent), |(j, k)| strata[j].log_transition[k]);
-        Some(Self {
+        Ok(Self {
             kernel: Kernel {
-                steady: SteadyState::from_logs(log_transition).ok()?,
+                steady: SteadyState::from_logs_watched(log_transition, watch)?,
                 path: strata.iter().map(|stratum| stratum.path).collect(),
             },
             observed: strata.into_iter().map(|stratum| stratum.observed).collect(),
@@ -60,13 +69,21 @@ impl<T: Send> PlainEstimate<T> {
 }
 
 impl<T> Stratum<T> {
-    fn draw(model: &Conditionals, state: usize, samples: usize, draws: Draws, observe: impl Fn(&PackedImages) -> Vec<T>) -> Self {
+    fn draw(
+        model: &Conditionals,
+        state: usize,
+        samples: usize,
+        draws: Draws,
+        observe: impl Fn(&PackedImages) -> Vec<T>,
+        watch: &dyn Watch,
+    ) -> Result<Self, Stopped> {
         /// Images that are held at a time, so that memory does not grow with their number.
         const BLOCK: usize = 2048;
         let mut log_sum = Array1::from_elem(model.latent(), f64::NEG_INFINITY);
         let mut path = 0.0;
         let mut observed = Vec::with_capacity(samples);
         for (part, first) in (0..samples).step_by(BLOCK).enumerate() {
+            watch.go_on()?;
             let states = vec![state as i32; BLOCK.min(samples - first)];
             let images = model.draw(&states, draws.part(part as u64));
             let log_forward = model.log_forward(&images);
@@ -78,10 +95,10 @@ impl<T> Stratum<T> {
             log_sum.zip_mut_with(&block, |sum, &block| *sum = log_add(*sum, block));
             observed.extend(observe(&images));
         }
-        Self {
+        Ok(Self {
             log_transition: log_sum - (samples as f64).ln(),
             path: path / samples as f64,
             observed,
-        }
+        })
     }
 }

@@ -3,8 +3,9 @@
 use ndarray::Array1;
 
 use crate::latent::SteadyState;
-use crate::logs::{log_sum_exp, softplus};
+use crate::logs::{log_add, log_sum_exp, softplus};
 use crate::model::Parameters;
+use crate::watch::{Stopped, Watch};
 
 /// `ln pi` `[L]` of a model whose forward matrix is the Bayes posterior of its backward matrix, `None` for any other:
 ///
@@ -17,7 +18,7 @@ use crate::model::Parameters;
 pub fn closed_form(parameters: &Parameters) -> Option<Array1<f64>> {
     /// Roundings to f32: of W, of A, and of a sum from which either was made.
     const ROUNDINGS: f64 = 2.0;
-    let mut balanced = true;
+    let mut balanced = parameters.is_finite();
     for (weights, logits) in parameters.forward.rows().into_iter().zip(parameters.backward.columns()) {
         let pairs = || weights.iter().zip(logits).map(|(&w, &a)| (f64::from(w), f64::from(a)));
         let size = pairs().fold(0.0, |size: f64, (w, a)| size.max(w.abs()).max(a.abs()));
@@ -45,16 +46,20 @@ pub fn closed_form(parameters: &Parameters) -> Option<Array1<f64>> {
 /// ```
 ///
 /// The factors d are found by repetition (R. Sinkhorn); they differ from 1 by the error of the estimate.
-pub fn balanced(steady: &SteadyState, log_pi: &Array1<f64>) -> SteadyState {
+///
+/// # Errors
+/// When it is stopped.
+pub fn balanced(steady: &SteadyState, log_pi: &Array1<f64>, watch: &dyn Watch) -> Result<SteadyState, Stopped> {
     /// Enough for factors near 1; what is left is far below the error of the estimate.
     const ROUNDS: usize = 100;
     let log_t = steady.log_transition();
     let mut log_flux = log_t.clone();
     for ((j, k), flux) in log_flux.indexed_iter_mut() {
-        *flux = crate::logs::log_add(log_pi[j] + log_t[[j, k]], log_pi[k] + log_t[[k, j]]);
+        *flux = log_add(log_pi[j] + log_t[[j, k]], log_pi[k] + log_t[[k, j]]);
     }
     let mut log_factors = Array1::<f64>::zeros(log_pi.len());
     for _ in 0..ROUNDS {
+        watch.go_on()?;
         for j in 0..log_pi.len() {
             // Half the way, since a factor stands in its row and in its column.
             let row = &log_flux.row(j) + &log_factors;
@@ -64,5 +69,5 @@ pub fn balanced(steady: &SteadyState, log_pi: &Array1<f64>) -> SteadyState {
     for ((j, k), flux) in log_flux.indexed_iter_mut() {
         *flux += log_factors[j] + log_factors[k];
     }
-    SteadyState::in_balance(log_flux)
+    Ok(SteadyState::in_balance(log_flux))
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
-use crate::random::{Seed, Stream};
+use crate::random::{Draws, Seed, Stream};
 
 /// Groups of draws for the jackknife.
 pub const GROUPS: usize = 32;
@@ -12,15 +12,42 @@ pub const GROUPS: usize = 32;
 /// How many images are drawn, and by which random numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
-    /// M, images from each proposal: a multiple of [`GROUPS`].
-    pub samples: usize,
-    /// The seed of the draws.
-    pub seed: Seed,
-    /// What else keys them: the training step of a checkpoint.
-    pub time: u64,
+    /// Images of a group from each proposal, at least one.
+    each: usize,
+    seed: Seed,
+    time: u64,
 }
 
 impl Sampling {
+    /// M images from each proposal, rounded up to a multiple of [`GROUPS`].
+    pub fn new(samples: usize, seed: Seed) -> Self {
+        Self {
+            each: samples.div_ceil(GROUPS).max(1),
+            seed,
+            time: 0,
+        }
+    }
+
+    /// Keys the draws with a time besides: the training step of a checkpoint.
+    pub fn at(self, time: u64) -> Self {
+        Self { time, ..self }
+    }
+
+    /// M, images from each proposal: a multiple of [`GROUPS`].
+    pub fn samples(&self) -> usize {
+        self.each * GROUPS
+    }
+
+    /// Images of each group.
+    pub(super) fn each(&self) -> usize {
+        self.each
+    }
+
+    /// The draws of a state in a stream.
+    pub(super) fn draws(&self, stream: Stream, state: usize) -> Draws {
+        self.seed.draws(stream, self.time, state as u64)
+    }
+
     /// As many images as keep the work about the same for every number of states, at most 20,480 and at least 64.
     pub fn default_samples(latent: usize) -> usize {
         ((1 << 24) / (latent * latent)).clamp(64, 20_480) / GROUPS * GROUPS
@@ -31,16 +58,15 @@ impl Sampling {
         (1 << 26) / (latent + 1) / GROUPS * GROUPS
     }
 
-    /// How often [`super::mixture::sample`] calls `tick` at most: once for every block of images that a state draws.
-    pub fn ticks(&self, latent: usize) -> usize {
-        let each = self.samples / GROUPS;
-        latent * (blocks(each).count() + blocks(latent * each).count())
+    /// The most parts that [`super::mixture::sample`] announces: one for every block of images that a state draws.
+    pub fn parts(&self, latent: usize) -> usize {
+        latent * (blocks(self.each).count() + blocks(latent * self.each).count())
     }
 
     /// The images of q(.|j), some at a time, with the group they are dealt to; the same whenever they are asked for.
     pub fn images_of<'a>(&self, model: &'a Conditionals, state: usize) -> impl Iterator<Item = (usize, PackedImages)> + 'a {
-        let draws = self.seed.draws(Stream::Kernel, self.time, state as u64);
-        let states = vec![state as i32; self.samples / GROUPS];
+        let draws = self.draws(Stream::Kernel, state);
+        let states = vec![state as i32; self.each];
         blocks(states.len()).map(move |(group, part, block)| (group, model.draw(&states[block], draws.part(part))))
     }
 }

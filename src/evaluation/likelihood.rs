@@ -6,33 +6,53 @@ use rayon::prelude::*;
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::logs::log_sum_exp;
+use crate::watch::{Stopped, Watch};
+
+/// Images held at a time.
+const BLOCK: usize = 2048;
 
 /// `mean_n ln P(x_n)` with `P(x) = sum_k pi_k q(x|k)`, nats per image.
 ///
 /// The model's distribution is a mixture of L Bernoulli products whose weights are set by the chain, so there is no partition
 /// function to estimate. The sum runs in the images' order, so that the figure does not depend on the number of threads.
 pub fn log_likelihood(model: &Conditionals, log_pi: &Array1<f64>, images: &PackedImages) -> f64 {
-    log_likelihoods(model, &[log_pi], images).0[0]
+    let all: Vec<usize> = (0..images.len()).collect();
+    let of_block = |block: &[usize]| log_densities(model, &[log_pi], images, block).remove(0);
+    let blocks: Vec<Array1<f64>> = all.par_chunks(BLOCK).map(of_block).collect();
+    blocks.iter().flatten().sum::<f64>() / images.len() as f64
 }
 
 /// As [`log_likelihood`] for several pi, with the first one's standard error over images: how far it may be from the mean over all
 /// images of the kind that these are a sample of.
-pub fn log_likelihoods(model: &Conditionals, log_pis: &[&Array1<f64>], images: &PackedImages) -> (Vec<f64>, f64) {
-    /// Images held at a time.
-    const BLOCK: usize = 2048;
+///
+/// # Errors
+/// When it is stopped, which it looks for after 2,048 images.
+pub fn log_likelihoods(
+    model: &Conditionals,
+    log_pis: &[&Array1<f64>],
+    images: &PackedImages,
+    watch: &dyn Watch,
+) -> Result<(Vec<f64>, f64), Stopped> {
     let all: Vec<usize> = (0..images.len()).collect();
     let of_block = |block: &[usize]| {
-        let log_backward = model.log_backward(&images.select(block));
-        let densities = log_pis
-            .iter()
-            .map(|log_pi| (&log_backward + *log_pi).map_axis(Axis(1), log_sum_exp));
-        densities.collect::<Vec<Array1<f64>>>()
+        watch.go_on()?;
+        Ok(log_densities(model, log_pis, images, block))
     };
-    let blocks: Vec<Vec<Array1<f64>>> = all.par_chunks(BLOCK).map(of_block).collect();
+    let blocks: Result<Vec<Vec<Array1<f64>>>, Stopped> = all.par_chunks(BLOCK).map(of_block).collect();
+    let blocks = blocks?;
     let count = images.len() as f64;
     let densities = |pi: usize| blocks.iter().flat_map(move |block| block[pi].iter());
     let means: Vec<f64> = (0..log_pis.len()).map(|pi| densities(pi).sum::<f64>() / count).collect();
     let squares: f64 = densities(0).map(|density| (density - means[0]).powi(2)).sum();
     let error = (squares / (count * (count - 1.0).max(1.0))).sqrt();
-    (means, error)
+    Ok((means, error))
+}
+
+/// `ln P(x)` of some of the images, for each pi.
+fn log_densities(model: &Conditionals, log_pis: &[&Array1<f64>], images: &PackedImages, block: &[usize]) -> Vec<Array1<f64>> {
+    let log_backward = model.log_backward(&images.select(block));
+    let densities = log_pis
+        .iter()
+        .map(|log_pi| (&log_backward + *log_pi).map_axis(Axis(1), log_sum_exp));
+    densities.collect()
 }

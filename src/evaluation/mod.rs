@@ -7,14 +7,16 @@ pub mod likelihood;
 use serde::{Deserialize, Serialize};
 
 use self::judge::Judge;
-use self::likelihood::log_likelihood;
+use self::likelihood::log_likelihoods;
 use crate::conditionals::Conditionals;
 use crate::data::Dataset;
 use crate::data::packed::PackedImages;
+use crate::estimate::EstimateError;
 use crate::estimate::plain::PlainEstimate;
 use crate::estimate::reversible::closed_form;
 use crate::model::Parameters;
 use crate::random::Seed;
+use crate::watch::{Stopped, Watch};
 
 /// The figures of one evaluation; a figure that cannot be had (no test set, no labels, an infinite divergence) is null in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,30 +76,36 @@ impl Evaluator {
         }
     }
 
-    /// Computes all figures of a model; `time` keys the draws. `None` where its parameters are not finite: training has diverged.
+    /// Computes all figures of a model; `time` keys the draws.
     ///
     /// The model's class shares are those of the images that the kernel's estimate draws, weighted by pi: images of the steady state,
     /// judged one by one.
-    pub fn evaluate(&self, parameters: &Parameters, time: u64) -> Option<Figures> {
+    ///
+    /// # Errors
+    /// When the parameters or what is computed from them are not finite (training has diverged), or when it is stopped.
+    pub fn evaluate(&self, parameters: &Parameters, time: u64, watch: &dyn Watch) -> Result<Figures, EstimateError> {
         if !parameters.is_finite() {
-            return None;
+            return Err(EstimateError::NoNumbers);
         }
         let model = Conditionals::new(parameters);
         let Reference { train, test, judge } = &self.reference;
         let classes = |images: &PackedImages| judge.as_ref().map_or_else(Vec::new, |judge| judge.classes(images));
-        let PlainEstimate { mut kernel, observed } = PlainEstimate::draw(&model, self.samples, self.seed, time, classes)?;
+        let PlainEstimate { mut kernel, observed } = PlainEstimate::draw(&model, self.samples, self.seed, time, classes, watch)?;
         if let Some(log_pi) = closed_form(parameters) {
-            kernel = kernel.in_balance(&log_pi);
+            kernel = kernel.in_balance(&log_pi, watch)?;
         }
         let steady = &kernel.steady;
-        let likelihood = |images: &PackedImages| log_likelihood(&model, steady.log_pi(), images);
+        let likelihood = |images: &PackedImages| -> Result<f64, Stopped> {
+            let (means, _) = log_likelihoods(&model, &[steady.log_pi()], images, watch)?;
+            Ok(means[0])
+        };
         let class_kl = judge.as_ref().map(|judge| {
             let model_shares = steady.pi().dot(&judge.shares_by_state(&observed));
             judge.divergence(&model_shares)
         });
-        Some(Figures {
-            log_likelihood_train: likelihood(train),
-            log_likelihood_test: test.as_ref().map(likelihood),
+        Ok(Figures {
+            log_likelihood_train: likelihood(train)?,
+            log_likelihood_test: test.as_ref().map(likelihood).transpose()?,
             entropy_production: steady.entropy_production(),
             path_entropy_production: kernel.path_entropy_production(),
             self_transition: steady.self_transition(),

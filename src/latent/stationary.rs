@@ -1,8 +1,17 @@
 //! The stationary distribution, accurate for its rarest state.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayViewMut1, Axis, s};
+use rayon::prelude::*;
 
 use crate::logs::{log_add, log_sum_exp};
+use crate::watch::{Stopped, Watch};
+
+/// Entries that are worth a thread: some 50 microseconds.
+const GRAIN: usize = 4096;
+/// States from which on it matters that logarithms take ten times as long.
+const MANY: usize = 100;
+/// `ln` of the least probability that the elimination can work with in f64.
+const LEAST: f64 = -700.0;
 
 /// `ln pi` for `pi = pi T`, from `ln T` `[L, L]` of a chain in which every state leads to every other.
 ///
@@ -14,25 +23,106 @@ use crate::logs::{log_add, log_sum_exp};
 /// ```
 ///
 /// It adds, multiplies and divides but never subtracts, so every pi_k keeps its relative accuracy however small it is. It is done on
-/// logarithms because transition probabilities of images reach e^-1000, which no f64 holds.
-pub(super) fn log_stationary(mut log_t: Array2<f64>) -> Array1<f64> {
+/// logarithms because transition probabilities of images reach e^-1000, which no f64 holds. What is left of a chain of many states is
+/// done on the probabilities themselves as soon as f64 holds all of them, as the elimination only makes them larger: with `T_ij >= e^-700`
+/// no pi_k is below e^-700 of another one, nothing overflows, and what underflows is added to something that it would not change.
+///
+/// # Errors
+/// When it is stopped, which it looks for between two states.
+pub(super) fn log_stationary(log_t: Array2<f64>, watch: &dyn Watch) -> Result<Array1<f64>, Stopped> {
     let states = log_t.nrows();
-    for n in (1..states).rev() {
-        let log_leave = (0..n).fold(f64::NEG_INFINITY, |sum, m| log_add(sum, log_t[[n, m]]));
-        let (mut kept, removed) = log_t.view_mut().split_at(ndarray::Axis(0), n);
-        let removed = removed.row(0);
-        for mut row in kept.rows_mut() {
-            row[n] -= log_leave;
-            let log_via = row[n];
-            for j in 0..n {
-                row[j] = log_add(row[j], log_via + removed[j]);
-            }
+    let mut log_t = log_t.mapv(Logarithm);
+    let mut left = states;
+    while left > 1 && !(left > MANY && are_held(&log_t, left)) {
+        left -= 1;
+        remove(&mut log_t, left, watch)?;
+    }
+    let mut t = log_t.slice(s![..left, ..left]).mapv(|Logarithm(log_p)| log_p.exp());
+    for n in (1..left).rev() {
+        remove(&mut t, n, watch)?;
+    }
+    let mut weights = vec![1.0];
+    for n in 1..left {
+        weights.push(weight(&weights, &t, n));
+    }
+    let mut log_weights: Vec<Logarithm> = weights.into_iter().map(|weight: f64| Logarithm(weight.ln())).collect();
+    for n in left..states {
+        log_weights.push(weight(&log_weights, &log_t, n));
+    }
+    let log_weights: Array1<f64> = log_weights.into_iter().map(|Logarithm(log_weight)| log_weight).collect();
+    let log_total = log_sum_exp(log_weights.view());
+    Ok(log_weights - log_total)
+}
+
+/// Does f64 hold the transitions between the first states?
+fn are_held(log_t: &Array2<Logarithm>, states: usize) -> bool {
+    log_t.slice(s![..states, ..states]).iter().all(|&Logarithm(log_p)| log_p >= LEAST)
+}
+
+/// Removes state n, the last that is left.
+fn remove<N: Number>(t: &mut Array2<N>, n: usize, watch: &dyn Watch) -> Result<(), Stopped> {
+    watch.go_on()?;
+    let (mut kept, removed) = t.view_mut().split_at(Axis(0), n);
+    let removed = &removed.row(0).to_vec()[..n];
+    let leave = removed.iter().fold(N::ZERO, |sum, &p| sum.plus(p));
+    let go_round = |mut row: ArrayViewMut1<N>| {
+        let via = row[n].over(leave);
+        row[n] = via;
+        for (p, &onward) in row.iter_mut().zip(removed) {
+            *p = p.plus(via.times(onward));
         }
+    };
+    let rows = kept.axis_iter_mut(Axis(0)).into_par_iter();
+    rows.with_min_len(GRAIN.div_ceil(n)).for_each(go_round);
+    Ok(())
+}
+
+/// The weight of state n from those of the states before it, to which pi is in proportion.
+fn weight<N: Number>(weights: &[N], t: &Array2<N>, n: usize) -> N {
+    let flows = weights.iter().zip(t.column(n)).map(|(&weight, &p)| weight.times(p));
+    flows.fold(N::ZERO, N::plus)
+}
+
+/// The numbers of the elimination: none is negative.
+trait Number: Copy + Send + Sync {
+    const ZERO: Self;
+    fn plus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+    fn over(self, other: Self) -> Self;
+}
+
+impl Number for f64 {
+    const ZERO: Self = 0.0;
+
+    fn plus(self, other: Self) -> Self {
+        self + other
     }
-    let mut log_pi = Array1::zeros(states);
-    for n in 1..states {
-        log_pi[n] = (0..n).fold(f64::NEG_INFINITY, |sum, i| log_add(sum, log_pi[i] + log_t[[i, n]]));
+
+    fn times(self, other: Self) -> Self {
+        self * other
     }
-    let log_total = log_sum_exp(log_pi.view());
-    log_pi - log_total
+
+    fn over(self, other: Self) -> Self {
+        self / other
+    }
+}
+
+/// A number by its logarithm.
+#[derive(Clone, Copy)]
+struct Logarithm(f64);
+
+impl Number for Logarithm {
+    const ZERO: Self = Self(f64::NEG_INFINITY);
+
+    fn plus(self, other: Self) -> Self {
+        Self(log_add(self.0, other.0))
+    }
+
+    fn times(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
+    fn over(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
 }

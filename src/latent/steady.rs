@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2, Axis};
 
 use super::stationary::log_stationary;
 use crate::logs::log_sum_exp;
+use crate::watch::{Stopped, Watch};
 
 /// Why a matrix is no Markov chain with one steady state. States and rows are counted from 0.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum ChainError {
         "the chain settles in one of several sets of states that it never leaves, {0:?}, and so has no steady state of its own: take them one by one"
     )]
     Apart(Vec<Vec<usize>>),
+    /// Whoever watched the work ended it.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 /// A Markov chain on L states in its steady state, `pi = pi T`.
@@ -50,7 +54,15 @@ impl SteadyState {
     ///
     /// # Errors
     /// As [`SteadyState::new`].
-    pub fn from_logs(mut log_transition: Array2<f64>) -> Result<Self, ChainError> {
+    pub fn from_logs(log_transition: Array2<f64>) -> Result<Self, ChainError> {
+        Self::from_logs_watched(log_transition, &())
+    }
+
+    /// As [`SteadyState::from_logs`], for many states: the work grows as their cube, a minute on one core for 2,000, and can be stopped.
+    ///
+    /// # Errors
+    /// As [`SteadyState::new`], and when it is stopped.
+    pub fn from_logs_watched(mut log_transition: Array2<f64>, watch: &dyn Watch) -> Result<Self, ChainError> {
         let (rows, columns) = log_transition.dim();
         if rows != columns || rows == 0 {
             return Err(ChainError::Shape(rows, columns));
@@ -72,7 +84,7 @@ impl SteadyState {
         let class = closed.remove(0);
         let within = log_transition.select(Axis(0), &class).select(Axis(1), &class);
         let mut log_pi = Array1::from_elem(rows, f64::NEG_INFINITY);
-        for (&state, log_weight) in class.iter().zip(log_stationary(within)) {
+        for (&state, log_weight) in class.iter().zip(log_stationary(within, watch)?) {
             log_pi[state] = log_weight;
         }
         Ok(Self { log_transition, log_pi })

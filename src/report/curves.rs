@@ -3,6 +3,7 @@
 use plotters::prelude::*;
 
 use crate::analysis::Headline;
+use crate::analysis::measures::Measure;
 use crate::estimate::jackknife::Figure;
 use crate::training::metrics::Metrics;
 
@@ -11,6 +12,8 @@ pub(super) const INK: RGBColor = RGBColor(1, 1, 1);
 pub(super) const FAINT: RGBColor = RGBColor(1, 1, 2);
 const FIRST: RGBColor = RGBColor(1, 1, 3);
 const SECOND: RGBColor = RGBColor(1, 1, 4);
+/// Of the measures of a chart, in order.
+const COLOURS: [RGBColor; 2] = [FIRST, SECOND];
 
 /// Of a chart, in its own units.
 pub(super) const SIZE: (u32, u32) = (380, 260);
@@ -35,63 +38,31 @@ struct Curve {
     intervals: Vec<(f64, f64, f64, f64)>,
 }
 
-/// The three charts with their titles: log-likelihood (train and test), entropy production, self-transition.
+/// The chart of some measures, the first of them on top.
 ///
 /// # Errors
-/// When a chart cannot be drawn, in words.
-pub fn charts(evaluations: &[Metrics], checkpoints: &[Headline]) -> Result<Vec<(&'static str, String)>, String> {
-    let curve = |colour, metric: fn(&Metrics) -> Option<f64>, figure: fn(&Headline) -> &Figure| Curve {
+/// When it cannot be drawn, in words.
+pub fn svg(measures: &[&Measure], evaluations: &[Metrics], checkpoints: &[Headline]) -> Result<String, String> {
+    let curves = measures.iter().zip(COLOURS).rev().map(|(measure, colour)| Curve {
         colour,
         points: evaluations
             .iter()
-            .filter_map(|line| Some((place(line.step), metric(line)?)))
+            .filter_map(|line| Some((place(line.step), (measure.noted)(&line.figures)?)))
             .filter(|&(_, value)| shown(value))
             .collect(),
         intervals: checkpoints
             .iter()
             .filter_map(|line| {
-                let Figure { value, low, high, .. } = figure(line);
+                let Figure { value, low, high, .. } = (measure.of)(line);
                 let value = (*value).filter(|value| shown(*value))?;
                 let (low, high) = (low.filter(|low| shown(*low)), high.filter(|high| shown(*high)));
                 Some((place(line.step?), low.unwrap_or(value), value, high.unwrap_or(value)))
             })
             .collect(),
-    };
-    let all = [
-        (
-            "Log-likelihood, nats per image",
-            vec![
-                curve(SECOND, |line| line.figures.log_likelihood_test, |line| &line.log_likelihood_test),
-                curve(
-                    FIRST,
-                    |line| Some(line.figures.log_likelihood_train),
-                    |line| &line.log_likelihood_train,
-                ),
-            ],
-        ),
-        (
-            "Entropy production, nats per step",
-            vec![curve(
-                FIRST,
-                |line| Some(line.figures.entropy_production),
-                |line| &line.entropy_production,
-            )],
-        ),
-        (
-            "Self-transition, per step",
-            vec![curve(
-                FIRST,
-                |line| Some(line.figures.self_transition),
-                |line| &line.self_transition,
-            )],
-        ),
-    ];
-    let drawn = all.into_iter().map(|(title, curves)| {
-        let mut text = String::new();
-        draw(&curves, &mut text).map_err(|error| error.to_string())?;
-        Ok((title, themed(&text)))
     });
-    drawn.collect()
+    let mut text = String::new();
+    draw(&curves.collect::<Vec<_>>(), &mut text).map_err(|error| error.to_string())?;
+    Ok(themed(&text))
 }
 
 fn draw(curves: &[Curve], text: &mut String) -> Result<(), Box<dyn std::error::Error>> {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::png;
 use crate::analysis::CycleFigures;
 use crate::conditionals::Conditionals;
+use crate::logs::largest;
 use crate::random::{Seed, Stream, index};
 
 /// Images from which one is chosen.
@@ -21,7 +22,7 @@ pub fn strip(model: &Conditionals, cycle: &CycleFigures, size: (usize, usize), s
         let draws = seed.draws(Stream::Film, number, place as u64);
         let images = model.draw(&[state as i32; CANDIDATES], draws);
         let log_p = model.log_forward(&images).column(next).to_owned();
-        let largest = log_p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let largest = largest(log_p.iter().copied());
         let weights = log_p.mapv_into(|log_p| (log_p - largest).exp()).to_vec();
         let image = images.select(&[index(&mut draws.part(1).generator(), &weights)]).unpack();
         let picture = png::data_uri(png::gray(image.iter().map(|&pixel| f64::from(pixel)), size));

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{curves, film, graph, grid, heatmap, png, spectrum, tables};
+use crate::analysis::measures::{MEASURES, charts};
 use crate::analysis::{Analysis, Headline};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
@@ -79,38 +80,16 @@ impl Page<'_> {
     }
 
     fn headlines(&self) -> String {
-        let analysis = self.analysis;
-        let cards = [
-            (
-                "Log-likelihood",
-                &analysis.headline.log_likelihood_train,
-                "nats per image, training images",
-            ),
-            ("on test images", &analysis.headline.log_likelihood_test, "nats per image"),
-            (
-                "Entropy production",
-                &analysis.headline.entropy_production,
-                "nats per step, latent chain",
-            ),
-            (
-                "of the whole path",
-                &analysis.headline.path_entropy_production,
-                "nats per step, images included",
-            ),
-            ("Self-transition", &analysis.headline.self_transition, "probability per step"),
-            ("Class divergence", &analysis.headline.class_kl, "nats, data from model"),
-            ("Relaxation time", &analysis.headline.relaxation_time, "steps"),
-            ("Rotation period", &analysis.headline.rotation_period, "steps"),
-        ];
         let mut html = String::from(r#"<div class="headlines">"#);
-        for (name, figure, unit) in cards {
+        for measure in &MEASURES {
+            let ((name, unit), figure) = (measure.card, (measure.of)(&self.analysis.headline));
             let over_images = figure.standard_error_over_images;
             let over_images = over_images.map_or(String::new(), |error| format!("<small>± {:.2} over images</small>", 1.96 * error));
             let note = figure
                 .note
                 .as_ref()
                 .map_or(over_images, |note| format!("<small>{}</small>", escape(note)));
-            let _ = write!(html, "<div><h3>{name}</h3><b>{}</b><span>{unit}</span>{note}</div>", figure);
+            let _ = write!(html, "<div><h3>{name}</h3><b>{figure}</b><span>{unit}</span>{note}</div>");
         }
         html.push_str("</div>");
         section(
@@ -134,29 +113,20 @@ impl Page<'_> {
                 &["<p>No figures over training were found beside this record.</p>".to_owned()],
             ));
         }
-        let charts = curves::charts(self.evaluations, self.checkpoints).map_err(anyhow::Error::msg)?;
-        let captions = [
-            "Blue: training images; orange: test images. The likelihood fixes what the chain draws, not how it moves.",
-            "Does the chain leave equilibrium as it learns? Lines are plain means of 1,000 draws or so per state, biased upward where transitions are rare.",
-            "The mean probability that the latent state stays. A chain that cycles hardly ever does.",
-        ];
         let points = if self.checkpoints.is_empty() {
             " <code>analyze --all-checkpoints</code> adds points with intervals."
         } else {
             " Points with bars: checkpoints, analyzed with 95% intervals."
         };
-        let figures: Vec<String> = charts
-            .into_iter()
-            .zip(captions)
-            .enumerate()
-            .map(|(index, ((title, svg), caption))| {
-                figure(
-                    &format!("training-{index}"),
-                    &format!("<h3>{title}</h3>{svg}"),
-                    &format!("{caption}{points}"),
-                )
-            })
-            .collect();
+        let mut figures = Vec::new();
+        for (index, (chart, measures)) in charts().into_iter().enumerate() {
+            let svg = curves::svg(&measures, self.evaluations, self.checkpoints).map_err(anyhow::Error::msg)?;
+            figures.push(figure(
+                &format!("training-{index}"),
+                &format!("<h3>{}, {}</h3>{svg}", chart.title, measures[0].unit),
+                &format!("{}{points}", chart.caption),
+            ));
+        }
         Ok(section("Over training", &figures))
     }
 

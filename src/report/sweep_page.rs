@@ -6,10 +6,11 @@ use super::page::{document, escape, figure, section, wide};
 use super::scatter::{self, Point};
 use super::sweep_tables as tables;
 use crate::analysis::Headline;
+use crate::analysis::measures::{CLASS_KL, ENTROPY_PRODUCTION, LOG_LIKELIHOOD_TEST, LOG_LIKELIHOOD_TRAIN, Measure, SELF_TRANSITION, swept};
 use crate::sweep::effects::Effects;
 use crate::sweep::plan::Plan;
 use crate::sweep::statistics::{FEWEST_SEEDS, REPLICATES};
-use crate::sweep::summary::{ENTROPY_PRODUCTION, MEASURES, Measure, Record, RunStatus};
+use crate::sweep::summary::{Record, RunStatus};
 
 /// Most entries of a legend.
 const MOST_ENTRIES: usize = 12;
@@ -144,12 +145,11 @@ impl SweepPage<'_> {
     }
 
     fn scatters(&self, colourings: &[Colouring]) -> Result<String, String> {
-        let shown = ["log_likelihood_train", "log_likelihood_test", "self_transition", "class_kl"];
         let mut figures = String::new();
-        for measure in MEASURES.iter().filter(|measure| shown.contains(&measure.key)) {
+        for measure in [LOG_LIKELIHOOD_TRAIN, LOG_LIKELIHOOD_TEST, SELF_TRANSITION, CLASS_KL] {
             let plot = scatter::svg(
-                &self.points(measure, colourings),
-                &format!("entropy production, {}", ENTROPY_PRODUCTION.unit),
+                &self.points(&measure, colourings),
+                &format!("{}, {}", ENTROPY_PRODUCTION.title.to_lowercase(), ENTROPY_PRODUCTION.unit),
                 measure.unit,
             )?;
             let plot = plot.unwrap_or_else(|| "<p>No finished run has this figure.</p>".to_owned());
@@ -191,9 +191,7 @@ impl SweepPage<'_> {
             let classes: Vec<String> = classes
                 .map(|(number, colouring)| format!("k{number}-{}", colouring.of_run[place]))
                 .collect();
-            let lines = MEASURES
-                .iter()
-                .map(|measure| format!("\n{}: {}", measure.title, (measure.of)(figures)));
+            let lines = swept().map(|measure| format!("\n{}: {}", measure.title, (measure.of)(figures)));
             Some(Point {
                 x: ENTROPY_PRODUCTION.value(figures)?,
                 y: measure.value(figures)?,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::page::escape;
+use crate::analysis::measures::swept;
 use crate::estimate::jackknife::Figure;
 use crate::sweep::effects::{Difference, Setting, WithEntropyProduction};
 use crate::sweep::statistics::{Correlation, Sample};
-use crate::sweep::summary::{MEASURES, Record, RunStatus};
+use crate::sweep::summary::{Record, RunStatus};
 
 /// Each setting: mean with interval, and below it spread, median and range.
 pub fn settings(settings: &[Setting]) -> String {
@@ -32,8 +33,7 @@ pub fn settings(settings: &[Setting]) -> String {
 /// Correlations with entropy production.
 pub fn correlations(all: &[WithEntropyProduction]) -> String {
     let rows = all.iter().map(|found| {
-        let title = MEASURES
-            .iter()
+        let title = swept()
             .find(|measure| measure.key == found.figure)
             .map_or(found.figure, |measure| measure.title);
         let kinds = [&found.correlations.within, &found.correlations.across, &found.correlations.overall];
@@ -82,8 +82,7 @@ pub fn runs(records: &[Record], link: impl Fn(&Record) -> Option<String>) -> Str
     let rows = records.iter().map(|record| {
         let name = escape(&record.run.name);
         let name = link(record).map_or(name.clone(), |link| format!(r#"<a href="{}">{name}</a>"#, escape(&link)));
-        let cells: String = MEASURES
-            .iter()
+        let cells: String = swept()
             .map(|measure| {
                 format!(
                     "<td>{}</td>",
@@ -112,16 +111,14 @@ fn table(headings: &str, rows: impl Iterator<Item = String>) -> String {
 }
 
 fn headings() -> String {
-    MEASURES.iter().fold(String::new(), |mut html, measure| {
+    swept().fold(String::new(), |mut html, measure| {
         let _ = write!(html, "<th>{}<small>{}</small></th>", measure.title, measure.unit);
         html
     })
 }
 
 fn by_measure<T>(figures: &BTreeMap<&'static str, T>, cell: impl Fn(&T) -> String) -> String {
-    let cells = MEASURES
-        .iter()
-        .map(|measure| figures.get(measure.key).map_or("-".to_owned(), &cell));
+    let cells = swept().map(|measure| figures.get(measure.key).map_or("-".to_owned(), &cell));
     cells.map(|cell| format!("<td>{cell}</td>")).collect()
 }
 

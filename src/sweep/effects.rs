@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::plan::Plan;
 use super::run::{Choice, PlannedRun};
 use super::statistics::{Correlations, Observation, Paired, Sample, correlations, describe, paired};
-use super::summary::{ENTROPY_PRODUCTION, MEASURES, Measure, Record};
+use super::summary::Record;
+use crate::analysis::measures::{ENTROPY_PRODUCTION, LOG_LIKELIHOOD_TEST, LOG_LIKELIHOOD_TRAIN, Measure, swept};
 use crate::random::Seed;
 
 /// The seed of the bootstrap.
@@ -82,10 +83,10 @@ impl Effects {
             runs: group.planned,
             figures: by_measure(|measure| describe(&group.values(measure).into_values().collect::<Vec<_>>())),
         });
-        let likelihoods = MEASURES.iter().filter(|measure| measure.key.starts_with("log_likelihood"));
+        let likelihoods = [LOG_LIKELIHOOD_TRAIN, LOG_LIKELIHOOD_TEST];
         Self {
             settings: settings.collect(),
-            correlations: likelihoods.map(|measure| with_entropy_production(measure, &groups)).collect(),
+            correlations: likelihoods.map(|measure| with_entropy_production(&measure, &groups)).into(),
             differences: plan
                 .baseline
                 .as_deref()
@@ -95,7 +96,7 @@ impl Effects {
 }
 
 fn by_measure<T>(of: impl Fn(&Measure) -> Option<T>) -> BTreeMap<&'static str, T> {
-    MEASURES.iter().filter_map(|measure| Some((measure.key, of(measure)?))).collect()
+    swept().filter_map(|measure| Some((measure.key, of(measure)?))).collect()
 }
 
 /// The settings in the order of their first runs.
@@ -133,7 +134,7 @@ impl Group<'_> {
 fn with_entropy_production(measure: &Measure, groups: &[Group]) -> WithEntropyProduction {
     let mut all = Vec::new();
     for (setting, group) in groups.iter().enumerate() {
-        let produced = group.values(ENTROPY_PRODUCTION);
+        let produced = group.values(&ENTROPY_PRODUCTION);
         let likelihoods = group.values(measure);
         let both = likelihoods.iter().filter_map(|(seed, y)| Some((*seed, *produced.get(seed)?, *y)));
         all.extend(both.map(|(seed, x, y)| Observation { setting, seed, x, y }));

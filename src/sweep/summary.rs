@@ -7,77 +7,9 @@ use super::plan::Plan;
 use super::pool::Failure;
 use super::run::PlannedRun;
 use crate::analysis::Headline;
-use crate::estimate::jackknife::Figure;
+use crate::analysis::measures::{Measure, swept};
 use crate::files::{self, FileError, JsonLines, UnreadLine};
 use crate::training::metrics::Metrics;
-
-/// A figure that a sweep compares.
-pub struct Measure {
-    /// As in analysis.json.
-    pub key: &'static str,
-    /// In words.
-    pub title: &'static str,
-    /// Its unit.
-    pub unit: &'static str,
-    /// Where it stands.
-    pub of: fn(&Headline) -> &Figure,
-}
-
-/// The figures of summary.csv, in order.
-pub const MEASURES: [Measure; 7] = [
-    Measure {
-        key: "log_likelihood_train",
-        title: "Log-likelihood, train",
-        unit: "nats per image",
-        of: |figures| &figures.log_likelihood_train,
-    },
-    Measure {
-        key: "log_likelihood_test",
-        title: "Log-likelihood, test",
-        unit: "nats per image",
-        of: |figures| &figures.log_likelihood_test,
-    },
-    Measure {
-        key: "entropy_production",
-        title: "Entropy production",
-        unit: "nats per step",
-        of: |figures| &figures.entropy_production,
-    },
-    Measure {
-        key: "path_entropy_production",
-        title: "Path entropy production",
-        unit: "nats per step",
-        of: |figures| &figures.path_entropy_production,
-    },
-    Measure {
-        key: "self_transition",
-        title: "Self-transition",
-        unit: "per step",
-        of: |figures| &figures.self_transition,
-    },
-    Measure {
-        key: "class_kl",
-        title: "Class divergence",
-        unit: "nats",
-        of: |figures| &figures.class_kl,
-    },
-    Measure {
-        key: "relaxation_time",
-        title: "Relaxation time",
-        unit: "steps",
-        of: |figures| &figures.relaxation_time,
-    },
-];
-
-/// The measure that others are plotted against.
-pub const ENTROPY_PRODUCTION: &Measure = &MEASURES[2];
-
-impl Measure {
-    /// Its value in a set of figures, where it is finite.
-    pub fn value(&self, figures: &Headline) -> Option<f64> {
-        (self.of)(figures).value.filter(|value| value.is_finite())
-    }
-}
 
 /// How a run of a sweep stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +74,7 @@ impl<'a> Record<'a> {
             (_, Ok((progress, _))) if progress < needed => return record,
             _ if analyze => figures_of_analysis(&path.join("analysis/analysis.json")),
             _ => last
-                .map(figures_of_training)
+                .map(|line| Headline::noted(line.step, &line.figures))
                 .ok_or_else(|| format!("{}: metrics.jsonl has no line that can be read", path.display())),
         };
         match found {
@@ -156,22 +88,6 @@ impl<'a> Record<'a> {
 fn figures_of_analysis(path: &std::path::Path) -> Result<Headline, String> {
     let content = files::read_at_most(path, 1 << 32).map_err(|error| error.to_string())?;
     serde_json::from_slice(&content).map_err(|error| format!("{}: {error}; analyze the run again", path.display()))
-}
-
-fn figures_of_training(line: &Metrics) -> Headline {
-    let figures = line.figures;
-    let maybe = |value: Option<f64>| value.map_or(Figure::missing("none in metrics.jsonl"), Figure::exact);
-    Headline {
-        step: Some(line.step),
-        log_likelihood_train: Figure::exact(figures.log_likelihood_train),
-        log_likelihood_test: maybe(figures.log_likelihood_test),
-        entropy_production: Figure::exact(figures.entropy_production),
-        path_entropy_production: Figure::exact(figures.path_entropy_production),
-        self_transition: Figure::exact(figures.self_transition),
-        class_kl: maybe(figures.class_kl),
-        relaxation_time: maybe(None),
-        rotation_period: maybe(None),
-    }
 }
 
 /// Writes summary.csv: one row a run, in the order of the sweep; a cell without a value is empty.
@@ -201,7 +117,7 @@ fn header(plan: &Plan) -> Vec<String> {
     names.extend(has_variants(plan).then(|| "variant".to_owned()));
     names.extend(plan.keys.iter().cloned());
     names.extend(["status", "steps", "seconds"].map(str::to_owned));
-    for Measure { key, .. } in &MEASURES {
+    for Measure { key, .. } in swept() {
         names.extend([(*key).to_owned(), format!("{key}_low"), format!("{key}_high")]);
     }
     names.push("error".to_owned());
@@ -216,7 +132,7 @@ fn row(plan: &Plan, record: &Record) -> Vec<String> {
     cells.push(record.status.to_string());
     cells.push(record.steps.map_or(String::new(), |steps| steps.to_string()));
     cells.push(record.seconds.map_or(String::new(), |seconds| format!("{seconds:.3}")));
-    for measure in &MEASURES {
+    for measure in swept() {
         let figure = record.figures.as_ref().map(measure.of);
         let parts = figure.map_or([None; 3], |figure| [figure.value, figure.low, figure.high]);
         cells.extend(parts.map(|part| part.map_or(String::new(), |part| part.to_string())));

@@ -20,6 +20,7 @@ use self::step::{Recipe, Trainer};
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::data::batches::Batches;
+use crate::estimate::EstimateError;
 use crate::evaluation::Evaluator;
 use crate::files::{self, FileError, UnreadLine};
 use crate::generation::steady_images;
@@ -115,19 +116,22 @@ impl Run<'_> {
 
         let first = state.step;
         let mut trainer = self.numerics.trainer(&state, self.recipe.clone());
+        let is_due = |step: u64| step.is_multiple_of(self.config.evaluation.every) || step == training.steps;
+        // The start of a run, or what an earlier sitting was stopped in.
+        let is_missing = earlier.last.is_none_or(|last| last.step < first);
+        if is_due(first) && is_missing && !journal.evaluate(&*trainer, first, observer, stop)? {
+            return Ok(Outcome::Interrupted(first));
+        }
         if first == 0 {
-            observer.evaluated(&journal.evaluate(&*trainer, 0)?);
             self.folder.keep_checkpoint(&state)?;
         }
         for step in first..training.steps {
             trainer.step(&batches.at(step));
             let done = step + 1;
-            if done % self.config.evaluation.every == 0 || done == training.steps {
-                observer.evaluated(&journal.evaluate(&*trainer, done)?);
-            }
+            let evaluated = !is_due(done) || journal.evaluate(&*trainer, done, observer, stop)?;
             let saved = journal.checkpoint(&*trainer, done)?;
             observer.stepped(done);
-            if stop.load(Ordering::Relaxed) && done < training.steps {
+            if !evaluated || stop.load(Ordering::Relaxed) && done < training.steps {
                 if !saved {
                     self.folder.replace_latest(&self.checked_state(&*trainer)?)?;
                 }
@@ -139,7 +143,11 @@ impl Run<'_> {
         record::save_model(&self.folder.file("model.mpk"), &state.parameters)?;
         let images = match state.chains {
             Some(chains) => chains,
-            None => steady_images(&state.parameters, grid::SAMPLES, Seed(training.seed)),
+            None => match steady_images(&state.parameters, grid::SAMPLES, Seed(training.seed), stop) {
+                Ok(images) => images,
+                Err(EstimateError::Stopped(_)) => return Ok(Outcome::Interrupted(training.steps)),
+                Err(_) => return Err(self.diverged(training.steps)),
+            },
         };
         let picture = grid::samples(&images, (self.data.rows, self.data.columns));
         files::write(&self.folder.file("samples.png"), &picture)?;
@@ -179,16 +187,28 @@ struct Journal<'a> {
 }
 
 impl Journal<'_> {
-    /// Evaluates and appends a line; done before the checkpoint of the same step, so that a resumed run finds the line.
-    fn evaluate(&mut self, trainer: &dyn Trainer, step: u64) -> Result<Metrics, TrainingError> {
-        let figures = self.run.evaluator.evaluate(&trainer.parameters(), step);
+    /// Evaluates and appends a line, before the checkpoint of the same step, so that a resumed run finds the line; `false` if it was stopped,
+    /// which a resumed run makes up for.
+    fn evaluate(
+        &mut self,
+        trainer: &dyn Trainer,
+        step: u64,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<bool, TrainingError> {
+        let figures = match self.run.evaluator.evaluate(&trainer.parameters(), step, stop) {
+            Ok(figures) => figures,
+            Err(EstimateError::Stopped(_)) => return Ok(false),
+            Err(_) => return Err(self.run.diverged(step)),
+        };
         let metrics = Metrics {
             step,
             seconds: self.seconds_before + self.start.elapsed().as_secs_f64(),
-            figures: figures.ok_or_else(|| self.run.diverged(step))?,
+            figures,
         };
         self.metrics_file.append(&metrics)?;
-        Ok(metrics)
+        observer.evaluated(&metrics);
+        Ok(true)
     }
 
     /// Saves a checkpoint if it is time for one.

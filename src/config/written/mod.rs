@@ -23,7 +23,7 @@ pub(crate) struct WrittenConfig {
     data: Data,
     model: Model,
     training: Training,
-    evaluation: EvaluationConfig,
+    evaluation: Evaluation,
     checkpoint: CheckpointConfig,
 }
 
@@ -84,6 +84,13 @@ struct RmsProp {
 struct Em {
     pseudo_count: Option<PseudoCount>,
     restarts: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Evaluation {
+    every: Option<u64>,
+    samples: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -223,7 +230,8 @@ pub(crate) fn known_keys() -> Vec<String> {
             },
             ..(&TrainingConfig::default()).into()
         },
-        ..WrittenConfig::default()
+        evaluation: EvaluationConfig::default().into(),
+        checkpoint: CheckpointConfig::default(),
     };
     let mut keys = Vec::new();
     if let Ok(value) = Value::try_from(complete) {

@@ -1,11 +1,11 @@
 //! From what is written to what a run uses.
 
 use super::super::{
-    Ascent, Binarize, Chains, Config, ConfigError, DataConfig, EmConfig, Files, GradientKind, Init, Method, ModelConfig, ModelKind, Source,
-    TrainingConfig,
+    Ascent, Binarize, Chains, Config, ConfigError, DataConfig, EmConfig, EvaluationConfig, Files, GradientKind, Init, Method, ModelConfig,
+    ModelKind, Source, TrainingConfig,
 };
 use super::unused::{Unused, UnusedKeys};
-use super::{BinarizeWord, Data, GradientWord, InitWord, Model, SamplingWord, SourceWord, Training, WrittenConfig, word};
+use super::{BinarizeWord, Data, Evaluation, GradientWord, InitWord, Model, SamplingWord, SourceWord, Training, WrittenConfig, word};
 
 impl WrittenConfig {
     /// What a run uses, checked, and the keys that it does not.
@@ -23,7 +23,7 @@ impl WrittenConfig {
                 method: self.training.method(self.model.kind, &mut unused)?,
             },
             model: self.model.resolve(&mut unused)?,
-            evaluation: self.evaluation.clone(),
+            evaluation: self.evaluation.resolve(self.model.latent),
             checkpoint: self.checkpoint.clone(),
         };
         if let (Method::Em(em), Init::Record(_)) = (&mut config.training.method, &config.model.init) {
@@ -140,6 +140,16 @@ impl Model {
             }
         };
         Ok(ModelConfig { latent: self.latent, init })
+    }
+}
+
+impl Evaluation {
+    fn resolve(&self, latent: usize) -> EvaluationConfig {
+        let default = EvaluationConfig::of(latent);
+        EvaluationConfig {
+            every: self.every.unwrap_or(default.every),
+            samples: self.samples.unwrap_or(default.samples),
+        }
     }
 }
 

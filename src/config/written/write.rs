@@ -1,7 +1,11 @@
 //! From what a run uses to what is written: config.toml holds the keys that the machine uses.
 
-use super::super::{Binarize, Config, DataConfig, Files, GradientKind, Init, Method, ModelConfig, ModelKind, Source, TrainingConfig};
-use super::{BinarizeWord, Data, Em, GradientWord, InitWord, Model, RmsProp, SamplingWord, SourceWord, Training, WrittenConfig};
+use super::super::{
+    Binarize, Config, DataConfig, EvaluationConfig, Files, GradientKind, Init, Method, ModelConfig, ModelKind, Source, TrainingConfig,
+};
+use super::{
+    BinarizeWord, Data, Em, Evaluation, GradientWord, InitWord, Model, RmsProp, SamplingWord, SourceWord, Training, WrittenConfig,
+};
 
 impl From<&Config> for WrittenConfig {
     fn from(config: &Config) -> Self {
@@ -21,7 +25,7 @@ impl From<&Config> for WrittenConfig {
             data: data.into(),
             model: Model::new(model, training.method.machine()),
             training: written,
-            evaluation: evaluation.clone(),
+            evaluation: (*evaluation).into(),
             checkpoint: checkpoint.clone(),
         }
     }
@@ -80,6 +84,15 @@ impl Model {
             init,
             scale,
             record,
+        }
+    }
+}
+
+impl From<EvaluationConfig> for Evaluation {
+    fn from(EvaluationConfig { every, samples }: EvaluationConfig) -> Self {
+        Self {
+            every: Some(every),
+            samples: Some(samples),
         }
     }
 }

@@ -1,0 +1,202 @@
+//! The table of measures: every single figure of a model, with its name, title and unit, and where it stands. Whoever prints, draws or
+//! compares figures reads it here. A new one is a constant of this file, a field of [`Headline`], and of [`Figures`] if training notes it.
+
+use std::collections::BTreeMap;
+
+use super::Headline;
+use crate::estimate::jackknife::Figure;
+use crate::evaluation::Figures;
+
+/// A single figure of a model.
+pub struct Measure {
+    /// Its name in analysis.json, checkpoints.jsonl, metrics.jsonl and summary.csv.
+    pub key: &'static str,
+    /// In words.
+    pub title: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// How the page of an analysis heads it, among its neighbours in the table, and what it says beneath the value.
+    pub card: (&'static str, &'static str),
+    /// The chart over training that it is drawn in, if there is one.
+    pub chart: Option<&'static Chart>,
+    /// Is it compared between the runs of a sweep?
+    pub in_sweeps: bool,
+    /// Where it stands in an analysis.
+    pub of: fn(&Headline) -> &Figure,
+    /// Where it stands in a line of metrics.jsonl.
+    pub noted: fn(&Figures) -> Option<f64>,
+}
+
+/// A chart over training; measures of one unit may share it.
+#[derive(PartialEq, Eq)]
+pub struct Chart {
+    /// In words.
+    pub title: &'static str,
+    /// What the page says beneath it.
+    pub caption: &'static str,
+}
+
+const LIKELIHOOD: Chart = Chart {
+    title: "Log-likelihood",
+    caption: "Blue: training images; orange: test images. The likelihood fixes what the chain draws, not how it moves.",
+};
+
+/// Log-likelihood of the training images.
+pub const LOG_LIKELIHOOD_TRAIN: Measure = Measure {
+    key: "log_likelihood_train",
+    title: "Log-likelihood, train",
+    unit: "nats per image",
+    card: ("Log-likelihood", "nats per image, training images"),
+    chart: Some(&LIKELIHOOD),
+    in_sweeps: true,
+    of: |headline| &headline.log_likelihood_train,
+    noted: |figures| Some(figures.log_likelihood_train),
+};
+
+/// Log-likelihood of images not trained on.
+pub const LOG_LIKELIHOOD_TEST: Measure = Measure {
+    key: "log_likelihood_test",
+    title: "Log-likelihood, test",
+    unit: "nats per image",
+    card: ("on test images", "nats per image"),
+    chart: Some(&LIKELIHOOD),
+    in_sweeps: true,
+    of: |headline| &headline.log_likelihood_test,
+    noted: |figures| figures.log_likelihood_test,
+};
+
+/// Of the latent chain; the measure that others are plotted against.
+pub const ENTROPY_PRODUCTION: Measure = Measure {
+    key: "entropy_production",
+    title: "Entropy production",
+    unit: "nats per step",
+    card: ("Entropy production", "nats per step, latent chain"),
+    chart: Some(&Chart {
+        title: "Entropy production",
+        caption: "Does the chain leave equilibrium as it learns? Lines are plain means of 1,000 draws or so per state, biased upward where transitions are rare.",
+    }),
+    in_sweeps: true,
+    of: |headline| &headline.entropy_production,
+    noted: |figures| Some(figures.entropy_production),
+};
+
+/// Of the whole chain, images included.
+pub const PATH_ENTROPY_PRODUCTION: Measure = Measure {
+    key: "path_entropy_production",
+    title: "Path entropy production",
+    unit: "nats per step",
+    card: ("of the whole path", "nats per step, images included"),
+    chart: None,
+    in_sweeps: true,
+    of: |headline| &headline.path_entropy_production,
+    noted: |figures| Some(figures.path_entropy_production),
+};
+
+/// How often the latent state stays.
+pub const SELF_TRANSITION: Measure = Measure {
+    key: "self_transition",
+    title: "Self-transition",
+    unit: "per step",
+    card: ("Self-transition", "probability per step"),
+    chart: Some(&Chart {
+        title: "Self-transition",
+        caption: "The mean probability that the latent state stays. A chain that cycles hardly ever does.",
+    }),
+    in_sweeps: true,
+    of: |headline| &headline.self_transition,
+    noted: |figures| Some(figures.self_transition),
+};
+
+/// Between the class shares of data and model.
+pub const CLASS_KL: Measure = Measure {
+    key: "class_kl",
+    title: "Class divergence",
+    unit: "nats",
+    card: ("Class divergence", "nats, data from model"),
+    chart: None,
+    in_sweeps: true,
+    of: |headline| &headline.class_kl,
+    noted: |figures| figures.class_kl,
+};
+
+/// How long the latent chain remembers.
+pub const RELAXATION_TIME: Measure = Measure {
+    key: "relaxation_time",
+    title: "Relaxation time",
+    unit: "steps",
+    card: ("Relaxation time", "steps"),
+    chart: None,
+    in_sweeps: true,
+    of: |headline| &headline.relaxation_time,
+    noted: |_| None,
+};
+
+/// Of the slowest coherent rotation.
+pub const ROTATION_PERIOD: Measure = Measure {
+    key: "rotation_period",
+    title: "Rotation period",
+    unit: "steps",
+    card: ("Rotation period", "steps"),
+    chart: None,
+    // A reversible chain has none.
+    in_sweeps: false,
+    of: |headline| &headline.rotation_period,
+    noted: |_| None,
+};
+
+/// All of them, in the order in which they are shown.
+pub const MEASURES: [Measure; 8] = [
+    LOG_LIKELIHOOD_TRAIN,
+    LOG_LIKELIHOOD_TEST,
+    ENTROPY_PRODUCTION,
+    PATH_ENTROPY_PRODUCTION,
+    SELF_TRANSITION,
+    CLASS_KL,
+    RELAXATION_TIME,
+    ROTATION_PERIOD,
+];
+
+/// What analysis.json holds besides.
+const TABLES: [(&str, &str); 4] = [
+    ("shuffled_entropy_production", "nats per step"),
+    ("transition", "probability per step"),
+    ("currents, cycles.weight", "net events per step"),
+    ("cycles.affinity, reversibility.affinity", "nats per turn"),
+];
+
+impl Measure {
+    /// Its value in an analysis, where it is finite.
+    pub fn value(&self, figures: &Headline) -> Option<f64> {
+        (self.of)(figures).value.filter(|value| value.is_finite())
+    }
+}
+
+/// The measures that are compared between the runs of a sweep, in order.
+pub fn swept() -> impl Iterator<Item = &'static Measure> {
+    const ALL: &[Measure] = &MEASURES;
+    ALL.iter().filter(|measure| measure.in_sweeps)
+}
+
+/// The charts over training, each with its measures, in order.
+pub fn charts() -> Vec<(&'static Chart, Vec<&'static Measure>)> {
+    const ALL: &[Measure] = &MEASURES;
+    let mut charts: Vec<(&Chart, Vec<&Measure>)> = Vec::new();
+    for measure in ALL {
+        let Some(chart) = measure.chart else { continue };
+        match charts.iter_mut().find(|(found, _)| *found == chart) {
+            Some((_, measures)) => measures.push(measure),
+            None => charts.push((chart, vec![measure])),
+        }
+    }
+    charts
+}
+
+/// The units of all figures and tables of analysis.json, by their names; measures of one unit share an entry.
+pub(super) fn units() -> BTreeMap<String, &'static str> {
+    let of_unit = |unit: &str| {
+        let keys = MEASURES.iter().filter(|measure| measure.unit == unit).map(|measure| measure.key);
+        keys.collect::<Vec<_>>().join(", ")
+    };
+    let of_measures = MEASURES.iter().map(|measure| (of_unit(measure.unit), measure.unit));
+    of_measures.chain(TABLES.map(|(names, unit)| (names.to_owned(), unit))).collect()
+}
