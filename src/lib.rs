@@ -55,34 +55,50 @@
 //! to equilibrium, at the same likelihood: self-transition 0.4 instead of 0.001, entropy production 2 instead of 9 (artifacts/paper). A
 //! test pins it.
 //!
+//! # Use as a library
+//!
+//! A trained model, from a run's folder or a record file, and its figures with 95% intervals:
+//!
+//! ```no_run
+//! let parameters = latent_cycles::load("artifacts/runs/default-ndarray-1")?;
+//! let estimate = latent_cycles::Estimate::of(&parameters)?;
+//! println!("entropy production {} nats per step", estimate.entropy_production());
+//! println!("self-transition {} per step", estimate.self_transition());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`analyze`] also compares with the run's data, as the command does. [`train`] trains from a [`Config`] in a new folder; a [`Session`] does it step
+//! by step, can be watched and stopped, and goes on where a run was left. [`latent`] is the thermodynamics of any finite Markov chain,
+//! given as a matrix. [`model`] is the burn module, for programs that use burn.
+//!
 //! # Where everything is
 //!
-//! Data flow one way: images, conditionals, chain, gradient, step, record, latent kernel, thermodynamics, analysis, report.
+//! Data flow one way: images, conditionals, chain, gradient, step, record, latent kernel, thermodynamics, analysis, report. Modules that are no
+//! part of the interface are documented in their source.
 //!
 //! | module | its equation or purpose |
 //! |---|---|
-//! | [`data`] | IDX files, the bundled images, MNIST; binarization; minibatches |
+//! | [`config`] | what can be configured, and the defaults |
+//! | [`data`] | image files, the bundled images, MNIST; binarization; minibatches |
 //! | [`model`] | p(z\|x) and q(x\|z) as a burn module on any backend, in f32 |
-//! | [`random`] | every draw as a function of seed, stream and position |
-//! | [`chain`] | `z ~ p(.\|x)`, `x ~ q(.\|z)`: the persistent chains |
-//! | [`gradient`] | dl/dW, dl/db, dl/dA by hand, without autodiff: over two steps, over all; of the entropy production; of an RBM |
+//! | `src/random.rs` | every draw as a function of seed, stream and position |
+//! | `src/chain.rs` | `z ~ p(.\|x)`, `x ~ q(.\|z)`: the persistent chains |
+//! | `src/gradient` | dl/dW, dl/db, dl/dA by hand, without autodiff: two-step and complete; of the entropy production; of an RBM |
 //! | [`training`] | the step (RMSprop uphill, the floor on probabilities; EM for mixtures), schedules, starts, the loop, a run's folder |
-//! | [`record`], [`exchange`] | burn records with a checksum; safetensors |
-//! | [`ops`] | what the model asks of a backend beyond burn: generic, for CPUs, for GPUs |
-//! | [`kernels`] | the CPU's: products of bits, draws by planes of bits, sums in log space, RMSprop |
-//! | [`conditionals`] | p(z\|x) and q(x\|z) again in f64, for figures that are reported |
+//! | `src/record`, `src/exchange.rs` | burn records with a checksum, checked before they are believed; safetensors |
+//! | `src/ops` | the operations of the model that burn's backends lack: generic, for CPUs, for GPUs |
+//! | `src/kernels` | those of the CPU: products of bits, draws by planes of bits, sums in log space, RMSprop |
+//! | `src/backend`, `src/numerics.rs` | from a backend's name to its type; the model on a device behind a trait |
+//! | `src/conditionals.rs` | p(z\|x) and q(x\|z) again in f64, for figures that are reported |
 //! | [`estimate`] | the latent kernel T: by enumeration, by plain means, by importance sampling along tilts; errors by the jackknife |
-//! | [`logs`] | sums of exponentials by their logarithms |
 //! | [`latent`] | any Markov chain: pi by GTH elimination; currents, entropy production, cycles, reversibility, spectrum |
-//! | [`evaluation`] | log-likelihood, the judge of generated images: the figures of metrics.jsonl |
-//! | [`generation`] | images from a trained chain |
-//! | [`analysis`] | everything asked of a trained model, with intervals: analysis.json, latent.npz, currents.dot |
-//! | [`trained`] | a run's model or a record on the disk, and its analysis |
-//! | [`report`] | the pictures: samples, and the page of an analysis |
-//! | [`sweep`] | many runs from one file, side by side; what they say together |
-//! | [`mod@bench`] | how long a step takes, beside the least that it has to |
-//! | [`config`], [`backend`], [`numerics`], [`files`], [`cli`] | what can be configured; names to backends; a backend behind a trait; files that are whole or absent; the commands |
-//! | [`watch`] | who looks on while long work is done, and may stop it |
+//! | `src/evaluation` | log-likelihood, the classifier of generated images: the figures of metrics.jsonl |
+//! | `src/generation.rs` | images from a trained chain |
+//! | `src/analysis`, `src/trained.rs` | everything asked of a trained model, with intervals: analysis.json, latent.npz, currents.dot |
+//! | `src/report` | the pictures, and the pages of an analysis and of a sweep |
+//! | `src/sweep` | many runs from one file, side by side, and their comparison |
+//! | `src/bench` | the time of a step beside a lower bound on it |
+//! | `src/cli` | the commands |
 //!
 //! # Units and precision
 //!
@@ -90,49 +106,74 @@
 //! in f32, evaluation in f64. At D = 784 the f32 gradient agrees with f64 to 2.6e-6 of its norm on all backends (test
 //! `the_error_of_f32_at_784_pixels_is_as_stated`, which prints it). The class divergence `class_kl` judges images that the model draws in
 //! its steady state, by a logistic regression trained on the labelled training images, whose accuracy is in manifest.json.
-//!
-//! # Use as a library
-//!
-//! ```no_run
-//! use latent_cycles::estimate::Estimate;
-//! use latent_cycles::record;
-//!
-//! let parameters = record::load_model("artifacts/runs/default-ndarray-1/model.mpk".as_ref())?;
-//! let estimate = Estimate::of(&parameters)?;
-//! println!("entropy production {} nats per step", estimate.entropy_production());
-//! println!("self-transition {} per step", estimate.self_transition());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//
 #![warn(missing_docs)]
 
-pub mod analysis;
-pub mod backend;
-pub mod bench;
-pub mod chain;
-pub mod cli;
-pub mod conditionals;
 pub mod config;
 pub mod data;
 pub mod estimate;
-pub mod evaluation;
-pub mod exchange;
-pub mod files;
-pub mod generation;
-pub mod gradient;
-pub mod kernels;
 pub mod latent;
-mod lock;
-pub mod logs;
 pub mod model;
-pub mod numerics;
-pub mod ops;
+pub mod training;
+
+pub use self::analysis::{Analysis, Headline};
+pub use self::backend::BackendName;
+pub use self::config::Config;
+pub use self::estimate::Estimate;
+pub use self::estimate::jackknife::Figure;
+pub use self::latent::SteadyState;
+pub use self::model::Parameters;
+pub use self::random::Seed;
+pub use self::trained::{analyze, load};
+pub use self::training::Outcome;
+pub use self::training::session::{Session, train};
+pub use self::watch::{Stopped, Watch};
+
+mod lock;
 #[cfg(any(feature = "wgpu", feature = "cuda", feature = "mnist"))]
 mod panics;
-pub mod random;
-pub mod record;
-pub mod report;
-pub mod sweep;
 mod text;
+
+// Reached by the program, its tests and its benches. No part of the interface: these change without notice.
+#[doc(hidden)]
+pub mod analysis;
+#[doc(hidden)]
+pub mod backend;
+#[doc(hidden)]
+pub mod bench;
+#[doc(hidden)]
+pub mod chain;
+#[doc(hidden)]
+pub mod cli;
+#[doc(hidden)]
+pub mod conditionals;
+#[doc(hidden)]
+pub mod evaluation;
+#[doc(hidden)]
+pub mod exchange;
+#[doc(hidden)]
+pub mod files;
+#[doc(hidden)]
+pub mod generation;
+#[doc(hidden)]
+pub mod gradient;
+#[doc(hidden)]
+pub mod kernels;
+#[doc(hidden)]
+pub mod logs;
+#[doc(hidden)]
+pub mod numerics;
+#[doc(hidden)]
+pub mod ops;
+#[doc(hidden)]
+pub mod random;
+#[doc(hidden)]
+pub mod record;
+#[doc(hidden)]
+pub mod report;
+#[doc(hidden)]
+pub mod sweep;
+#[doc(hidden)]
 pub mod trained;
-pub mod training;
+#[doc(hidden)]
 pub mod watch;

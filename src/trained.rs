@@ -1,11 +1,4 @@
 //! A trained model as it lies on the disk: a run's folder, one of its checkpoints, or a record file.
-//!
-//! ```no_run
-//! let analysis = latent_cycles::trained::analyze("artifacts/runs/default-ndarray-1".as_ref())?;
-//! println!("entropy production {} nats per step", analysis.headline.entropy_production);
-//! println!("log-likelihood {} nats per image", analysis.headline.log_likelihood_test);
-//! # Ok::<(), latent_cycles::trained::TrainedError>(())
-//! ```
 
 use std::path::{Path, PathBuf};
 
@@ -106,12 +99,35 @@ pub struct Trained {
     pub step: Option<u64>,
 }
 
+/// The parameters of a run's model (of a run that has not ended, its last checkpoint), or of a record file.
+///
+/// ```no_run
+/// let parameters = latent_cycles::load("artifacts/runs/default-ndarray-1")?;
+/// println!("{} pixels, {} latent states", parameters.visible(), parameters.latent());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// When there is none that can be read.
+pub fn load(path: impl AsRef<Path>) -> Result<Parameters, TrainedError> {
+    let path = path.as_ref();
+    Ok(Trained::load(path, run_of(path)?.as_ref())?.parameters)
+}
+
 /// Everything that is found of a run's model (of a run that has not ended, its last checkpoint) or of a record file, as `analyze` finds it
 /// without options: on the CPU, with the settings that suit the model.
 ///
+/// ```no_run
+/// let analysis = latent_cycles::analyze("artifacts/runs/default-ndarray-1")?;
+/// println!("entropy production {} nats per step", analysis.headline.entropy_production);
+/// println!("log-likelihood {} nats per image", analysis.headline.log_likelihood_test);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When the model, its run or the run's data cannot be read, or when the model's numbers overflow.
-pub fn analyze(path: &Path) -> Result<Analysis, TrainedError> {
+pub fn analyze(path: impl AsRef<Path>) -> Result<Analysis, TrainedError> {
+    let path = path.as_ref();
     let run = run_of(path)?;
     let trained = Trained::load(path, run.as_ref())?;
     let mut settings = Settings::of(&trained.parameters);

@@ -80,7 +80,43 @@ pub struct Place<'a> {
     pub base: &'a str,
 }
 
-/// A run that is ready to go.
+/// Trains a model in a new folder, as the command `train` does.
+///
+/// ```no_run
+/// use latent_cycles::{BackendName, Config};
+///
+/// let config = Config::from_toml("model.latent = 5\ntraining.steps = 3000", "my program")?;
+/// latent_cycles::train(config, BackendName::Ndarray, "five-states")?;
+/// let analysis = latent_cycles::analyze("five-states")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// When the folder is taken, when data, device or start cannot be used, when the parameters diverge, or when a file cannot be written.
+pub fn train(config: Config, backend: BackendName, folder: impl AsRef<Path>) -> Result<Outcome, SessionError> {
+    let place = Place {
+        folder: Some(folder.as_ref()),
+        base: "",
+    };
+    Session::begin(config, backend, place)?.train(&mut (), &AtomicBool::new(false))
+}
+
+/// A run that is ready to go: begun, or found again where it was left.
+///
+/// ```no_run
+/// use std::sync::atomic::AtomicBool;
+///
+/// use latent_cycles::training::session::{Place, Resumed};
+/// use latent_cycles::{Outcome, Session};
+///
+/// let place = Place { folder: Some("five-states".as_ref()), base: "" };
+/// if let Resumed::Session(session) = Session::resume(place, None, None)? {
+///     println!("goes on from step {}", session.step());
+///     let stop = AtomicBool::new(false); // a signal handler or another thread may set it
+///     assert_eq!(session.train(&mut (), &stop)?, Outcome::Finished);
+/// }
+/// # Ok::<(), latent_cycles::training::session::SessionError>(())
+/// ```
 pub struct Session {
     config: Config,
     data: Dataset,
