@@ -20,6 +20,7 @@ mod kernels;
 mod latent;
 mod lies;
 mod lines;
+mod lying_records;
 mod messagepack;
 mod model;
 mod paper;
