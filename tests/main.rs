@@ -21,6 +21,7 @@ mod kernels;
 mod latent;
 mod lies;
 mod lines;
+mod lying_records;
 mod messagepack;
 mod model;
 mod panics;

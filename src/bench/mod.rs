@@ -105,7 +105,7 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: Sizes, seconds: f64) -> Re
         // Batches go on from epoch to epoch, so that there are as many images as are asked for.
         config.check_against(sizes.batch, sizes.visible, numerics.device().largest_array)?;
     }
-    let data = Dataset::load(&config.data)?.resampled(sizes.visible);
+    let data = Dataset::load_resampled(&config.data, sizes.visible)?;
     let state = initial_state(&config, &data.train, sizes.visible).expect("a random start reads no file");
     let chains = initial_chains(&state.parameters, sizes.chains, Seed(0));
     let recipe = Recipe::new(&config.training, Update::Gradient { kind, ascent });

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, Axis};
 use sha2::{Digest, Sha256};
 
-use self::binarize::{Binarization, above};
+use self::binarize::above;
 use self::idx::{Idx, IdxError};
 use self::packed::PackedImages;
-use crate::config::{Classes, ConfigError, DataConfig, Source};
+use crate::config::{Binarize, Classes, ConfigError, DataConfig, Source};
 use crate::random::{Seed, Stream};
 
 /// Images of 0s and 1s, one a row, `[N, D]`.
@@ -86,17 +86,29 @@ pub struct Dataset {
     pub train: GreyImages,
     /// Images to evaluate on.
     pub test: Option<GreyImages>,
+    checksum: String,
 }
 
-/// A set of grey images, and how they become binary.
+/// A set of grey images that a threshold has made binary, or that are drawn binary.
 #[derive(Clone, Debug)]
 pub struct GreyImages {
+    pixels: Pixels,
+    labels: Option<Vec<usize>>,
+}
+
+#[derive(Clone, Debug)]
+enum Pixels {
+    /// Lit above a threshold. The grey values are not needed any more.
+    Binary(PackedImages),
+    /// Grey values, `[n, D]`: the probability of each pixel to be lit, in 255ths.
+    Grey(Array2<u8>),
+}
+
+/// The images in use of a source.
+struct Selected {
     /// Grey values, `[n, D]`.
     grey: Array2<u8>,
     labels: Option<Vec<usize>>,
-    binarization: Binarization,
-    /// The binary images, where a threshold fixes them.
-    binary: Option<PackedImages>,
 }
 
 impl Dataset {
@@ -105,6 +117,18 @@ impl Dataset {
     /// # Errors
     /// When a file is missing or malformed, or when images, labels, classes and limits do not go together.
     pub fn load(config: &DataConfig) -> Result<Self, DataError> {
+        Self::load_at(config, None)
+    }
+
+    /// The same images seen at another number of pixels: pixel i is pixel `i D / visible` of D. For measurements of speed.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn load_resampled(config: &DataConfig, visible: usize) -> Result<Self, DataError> {
+        Self::load_at(config, Some(visible))
+    }
+
+    fn load_at(config: &DataConfig, visible: Option<usize>) -> Result<Self, DataError> {
         let (name, train, test) = match &config.source {
             Source::Bundled => {
                 let [train, test] = bundled()?;
@@ -147,16 +171,25 @@ impl Dataset {
             )));
         }
         let classes = choose_classes(&config.classes, &train, test.as_ref())?;
-        let (rows, columns) = (train.rows, train.columns);
-        let binarization = Binarization::new(config.binarize);
+        let (mut rows, mut columns) = (train.rows, train.columns);
+        let mut train = select(train, &classes, config.max_images, "training")?;
+        let mut test = test
+            .map(|test| select(test, &classes, config.max_test_images, "test"))
+            .transpose()?;
+        if let Some(visible) = visible {
+            let pixels: Vec<usize> = (0..visible).map(|pixel| pixel * rows * columns / visible).collect();
+            for images in std::iter::once(&mut train).chain(&mut test) {
+                images.grey = images.grey.select(Axis(1), &pixels);
+            }
+            (rows, columns) = (1, visible);
+        }
         Ok(Self {
             name,
             rows,
             columns,
-            train: select(train, &classes, config.max_images, binarization, "training")?,
-            test: test
-                .map(|test| select(test, &classes, config.max_test_images, binarization, "test"))
-                .transpose()?,
+            checksum: checksum(std::iter::once(&train).chain(&test), (rows, columns), &classes),
+            train: GreyImages::new(train, config.binarize),
+            test: test.map(|test| GreyImages::new(test, config.binarize)),
             classes,
         })
     }
@@ -166,48 +199,29 @@ impl Dataset {
         self.rows * self.columns
     }
 
-    /// The same images seen at another number of pixels: pixel i is pixel `i D / visible` of D. For measurements of speed.
-    pub fn resampled(mut self, visible: usize) -> Self {
-        let pixels: Vec<usize> = (0..visible).map(|pixel| pixel * self.visible() / visible).collect();
-        for images in std::iter::once(&mut self.train).chain(&mut self.test) {
-            *images = GreyImages::new(images.grey.select(Axis(1), &pixels), images.labels.take(), images.binarization);
-        }
-        (self.rows, self.columns) = (1, visible);
-        self
-    }
-
     /// SHA-256 over sizes, grey values and labels of all images in use, in hexadecimal.
     pub fn checksum(&self) -> String {
-        let mut digest = Sha256::new();
-        for images in std::iter::once(&self.train).chain(&self.test) {
-            for size in [images.len(), self.rows, self.columns] {
-                digest.update((size as u64).to_le_bytes());
-            }
-            digest.update(images.grey.as_slice().unwrap_or_default());
-            for &label in images.labels.iter().flatten() {
-                digest.update([self.classes[label]]);
-            }
-        }
-        crate::files::hexadecimal(&digest.finalize())
+        self.checksum.clone()
     }
 }
 
 impl GreyImages {
-    fn new(grey: Array2<u8>, labels: Option<Vec<usize>>, binarization: Binarization) -> Self {
+    fn new(images: Selected, binarize: Binarize) -> Self {
         Self {
-            binary: match binarization {
-                Binarization::Threshold(threshold) => Some(above(threshold, &grey)),
-                Binarization::Stochastic => None,
+            pixels: match binarize {
+                Binarize::Threshold(threshold) => Pixels::Binary(above(threshold, &images.grey)),
+                Binarize::Stochastic => Pixels::Grey(images.grey),
             },
-            grey,
-            labels,
-            binarization,
+            labels: images.labels,
         }
     }
 
     /// The number of images, at least one.
     pub fn len(&self) -> usize {
-        self.grey.nrows()
+        match &self.pixels {
+            Pixels::Binary(images) => images.len(),
+            Pixels::Grey(grey) => grey.nrows(),
+        }
     }
 
     /// Never true: a set without images is refused when it is loaded.
@@ -231,12 +245,31 @@ impl GreyImages {
     /// The mean binary image, `[D]`: the probability of each pixel to be lit.
     pub fn mean(&self) -> Vec<f64> {
         let count = self.len() as f64;
-        self.grey
-            .columns()
-            .into_iter()
-            .map(|pixel| pixel.iter().map(|&grey| self.binarization.probability(grey)).sum::<f64>() / count)
-            .collect()
+        match &self.pixels {
+            Pixels::Binary(images) => images.lit().into_iter().map(|lit| lit as f64 / count).collect(),
+            Pixels::Grey(grey) => {
+                let pixels = grey.columns().into_iter();
+                pixels
+                    .map(|pixel| pixel.iter().map(|&grey| f64::from(grey) / 255.0).sum::<f64>() / count)
+                    .collect()
+            }
+        }
     }
+}
+
+/// SHA-256 over sizes, grey values and labels of some sets of images, in hexadecimal.
+fn checksum<'a>(sets: impl Iterator<Item = &'a Selected>, (rows, columns): (usize, usize), classes: &[u8]) -> String {
+    let mut digest = Sha256::new();
+    for images in sets {
+        for size in [images.grey.nrows(), rows, columns] {
+            digest.update((size as u64).to_le_bytes());
+        }
+        digest.update(images.grey.as_slice().unwrap_or_default());
+        for &label in images.labels.iter().flatten() {
+            digest.update([classes[label]]);
+        }
+    }
+    crate::files::hexadecimal(&digest.finalize())
 }
 
 /// The bundled images, which are inside the program; see mnist-subset/NOTICE.md for their origin and licence.
@@ -331,7 +364,7 @@ fn choose_classes(classes: &Classes, train: &Raw, test: Option<&Raw>) -> Result<
 }
 
 /// Keeps the images of the chosen classes, at most `limit` of them, in the memory that holds all of them.
-fn select(mut raw: Raw, classes: &[u8], limit: Option<usize>, binarization: Binarization, what: &str) -> Result<GreyImages, DataError> {
+fn select(mut raw: Raw, classes: &[u8], limit: Option<usize>, what: &str) -> Result<Selected, DataError> {
     let visible = raw.rows * raw.columns;
     let count = raw.pixels.len() / visible;
     let class_of = |image: usize| match &raw.labels {
@@ -358,5 +391,8 @@ fn select(mut raw: Raw, classes: &[u8], limit: Option<usize>, binarization: Bina
     pixels.shrink_to_fit();
     let grey = Array2::from_shape_vec((kept, visible), pixels)
         .map_err(|error| DataError::Inconsistent(format!("the {what} images do not form a table: {error}")))?;
-    Ok(GreyImages::new(grey, (labels.len() == kept).then_some(labels), binarization))
+    Ok(Selected {
+        grey,
+        labels: (labels.len() == kept).then_some(labels),
+    })
 }

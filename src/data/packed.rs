@@ -51,6 +51,22 @@ impl PackedImages {
         }
     }
 
+    /// How many of the images light each pixel, `[D]`.
+    pub fn lit(&self) -> Vec<usize> {
+        let bits = self.bits();
+        let mut lit = vec![0; self.pixels];
+        for image in 0..self.len() {
+            for (word, counts) in bits.row(image).iter().zip(lit.chunks_mut(WORD)) {
+                let mut left = *word;
+                while left != 0 {
+                    counts[left.trailing_zeros() as usize] += 1;
+                    left &= left - 1;
+                }
+            }
+        }
+        lit
+    }
+
     /// All words.
     pub fn words(&self) -> &[u32] {
         &self.words

@@ -1,0 +1,370 @@
+//! A table of records that are wrong in one place each.
+
+use latent_cycles::data::packed::PackedImages;
+use latent_cycles::record::TrainingState;
+
+use crate::common::{random_images, random_mean_squares, random_model};
+use crate::messagepack::Value::{self, Bytes, Flag, Fraction, List, Negative, Nil, Raw, Whole};
+use crate::messagepack::{chain_pixels, checkpoint, map, model, old_checkpoint, sizes, tensor, text};
+
+pub const VISIBLE: usize = 7;
+pub const LATENT: usize = 3;
+const CHAINS: usize = 5;
+
+/// What the true record holds.
+pub fn state() -> TrainingState {
+    TrainingState {
+        parameters: random_model(85, VISIBLE, LATENT, 1.0),
+        mean_squares: random_mean_squares(86, VISIBLE, LATENT, 1.0),
+        chains: Some(PackedImages::pack(&random_images(85, CHAINS, VISIBLE))),
+        step: 6,
+    }
+}
+
+/// A record with one lie, and what must be said of it.
+pub struct Lie {
+    pub name: String,
+    pub content: Vec<u8>,
+    pub says: &'static str,
+}
+
+/// Records that are wrong in one place each.
+pub fn lies() -> Vec<Lie> {
+    let mut lies = Vec::new();
+    let state = state();
+    let mut add = |base: &str, name: &str, says: &'static str, spoil: &dyn Fn(&mut Value)| {
+        let mut record = match base {
+            "model" => model(&state.parameters),
+            "checkpoint" => checkpoint(&state),
+            _ => old_checkpoint(&state),
+        };
+        spoil(&mut record);
+        lies.push(Lie {
+            name: format!("{base}: {name}"),
+            content: record.encode(),
+            says,
+        });
+    };
+    // What a tensor says of its data, in each place where there is a tensor.
+    for (base, path) in [
+        ("model", "item.forward.param"),
+        ("model", "item.backward.param"),
+        ("checkpoint", "item.model.forward.param"),
+        ("checkpoint", "item.forward_mean_square"),
+        ("old checkpoint", "item.backward_mean_square"),
+    ] {
+        let field = |name: &str| format!("{path}.{name}");
+        let mut set = |name: &str, value: Value, says| {
+            let shown = format!("{path}.{name} = {}", short(&value));
+            add(base, &shown, says, &|record| *record.at(&field(name)) = value.clone());
+        };
+        set("bytes", Bytes(Vec::new()), ".bytes` has 0 bytes, and the shape [");
+        set("bytes", Bytes(vec![0; 4]), ".bytes` has 4 bytes, and the shape [");
+        set("bytes", Bytes(vec![0; 88]), "of F32 numbers needs 84;");
+        set("bytes", text("data"), ".bytes` is \"data\", not data");
+        set("bytes", List(vec![Whole(0); 4]), ".bytes` is [0, 0, 0, 0], not data");
+        set(
+            "bytes",
+            Raw(vec![0xc6, 0xff, 0xff, 0xff, 0xff, 1, 2, 3]),
+            "breaks off in the middle of a value",
+        );
+        set("shape", sizes(&[3]), ".shape` is [3], not the sizes of a tensor of rank 2");
+        set("shape", sizes(&[]), ".shape` is [], not");
+        set("shape", sizes(&[7, 3, 1]), ".shape` is [7, 3, 1], not");
+        set("shape", sizes(&[1 << 40, 1 << 40]), "needs more than any file has");
+        set("shape", sizes(&[u64::MAX, 1]), "needs more than any file has");
+        set("shape", sizes(&[1 << 62, 4]), "needs more than any file has");
+        set("shape", sizes(&[5, 5]), "needs 100;");
+        set(
+            "shape",
+            List(vec![Negative(-7), Negative(-3)]),
+            ".shape` is [a negative number, a negative number]",
+        );
+        set("shape", List(vec![Fraction(7.0), Whole(3)]), ".shape` is [a fraction, 3]");
+        set("shape", text("7 x 3"), ".shape` is \"7 x 3\"");
+        set("shape", Raw(vec![0xdd, 0xff, 0xff, 0xff, 0xff]), "a list of 4294967295 entries");
+        set("dtype", text("F64"), ".dtype` is \"F64\", not \"F32\"");
+        set("dtype", text("I32"), ".dtype` is \"I32\", not \"F32\"");
+        set("dtype", map([("Bool", text("Native"))]), ".dtype` is a map, not \"F32\"");
+        set("dtype", Nil, ".dtype` is empty, not \"F32\"");
+        for name in ["bytes", "shape", "dtype"] {
+            add(base, &format!("no {path}.{name}"), "it has no field `", &|record| {
+                record.at(path).fields().retain(|(found, _)| found != name);
+            });
+            add(base, &format!("{path}.{name} twice"), "or has it twice", &|record| {
+                let again = record.at(&field(name)).clone();
+                record.at(path).fields().push((name.to_owned(), again));
+            });
+        }
+        add(base, &format!("{path}.more"), "has a part \"more\" that no record has", &|record| {
+            record.at(path).fields().push(("more".to_owned(), Whole(1)));
+        });
+        for (value, says) in [
+            (f32::NAN, "not all finite: number 5 is NaN"),
+            (f32::INFINITY, "not all finite: number 5 is inf"),
+            (f32::NEG_INFINITY, "not all finite: number 5 is -inf"),
+        ] {
+            add(base, &format!("{path} with {value}"), says, &|record| {
+                let Bytes(bytes) = record.at(&field("bytes")) else { panic!() };
+                bytes[20..24].copy_from_slice(&value.to_le_bytes());
+            });
+        }
+    }
+
+    let mut set = |base: &str, path: &str, value: Value, says| {
+        let shown = format!("{path} = {}", short(&value));
+        add(base, &shown, says, &|record| *record.at(path) = value.clone());
+    };
+    let id = "item.forward.id";
+    set("model", id, text("xxx"), "`item.forward.id` is \"xxx\", not a parameter's identity");
+    set("model", id, text("040000000000!"), "not a parameter's identity");
+    // burn takes these for some bytes, more than it has room for.
+    set("model", id, text("0123456789abcdef0123456789abcdef"), "not a parameter's identity");
+    set("model", id, text(&"\x1b[31m".repeat(1000)), "\"...");
+    set("model", id, Whole(1), "`item.forward.id` is 1, not a text");
+    set("model", "metadata.float", text("f16"), "`metadata.float` is \"f16\", not \"f32\"");
+    set("model", "metadata.int", text("i64"), "`metadata.int` is \"i64\", not \"i32\"");
+    set("model", "metadata", Nil, "`metadata` is empty, not a map of fields");
+    set("model", "item", List(Vec::new()), "`item` is [], not a map of fields");
+    set("model", "item.forward", text("W"), "`item.forward` is \"W\", not a map of fields");
+    set("model", "item.forward.param", Flag(true), "`item.forward.param` is a truth value");
+    set("model", "_b", Whole(0), "the field `_b` is 0, not []");
+    set("model", "_b", sizes(&[1]), "the field `_b` is [1], not []");
+    set(
+        "model",
+        "item.forward.id",
+        Raw(vec![0xd9, 2, 0xff, 0xfe]),
+        "a text that is not UTF-8",
+    );
+    set(
+        "model",
+        "item.forward.id",
+        Raw(vec![0xd4, 1, 2]),
+        "a value of a kind that no record has",
+    );
+    set("model", "item.forward.id", Raw(vec![0xc1]), "a value of a kind that no record has");
+    set(
+        "model",
+        "item",
+        Raw(vec![0xdf, 0xff, 0xff, 0xff, 0xff]),
+        "a map of 4294967295 entries",
+    );
+    set(
+        "model",
+        "item",
+        Raw(vec![0xdb, 0xff, 0xff, 0xff, 0xff]),
+        "breaks off in the middle of a value",
+    );
+    set("model", "item", Raw(vec![0x91; 100_000]), "values in one another more than 12 deep");
+    set("model", "item", Raw(vec![0x81; 100_000]), "values in one another more than 12 deep");
+    set("model", "", Nil, "it is empty, not a map of fields");
+    set("model", "", Raw(Vec::new()), "breaks off in the middle of a value");
+    // Arrays that do not fit together, or no model.
+    let floats = |count: usize| vec![0; 4 * count];
+    set("model", "item.forward.param.shape", sizes(&[3, 7]), "do not fit together");
+    set(
+        "model",
+        "item.forward_bias.param",
+        tensor(&[4], "F32", floats(4)),
+        "do not fit together",
+    );
+    set(
+        "model",
+        "item.forward_bias.param.shape",
+        sizes(&[3, 1]),
+        "not the size of a tensor of rank 1",
+    );
+    let of_size = |visible: usize, latent: usize| {
+        move |record: &mut Value| {
+            let (d, l) = (visible as u64, latent as u64);
+            *record.at("item.forward.param") = tensor(&[d, l], "F32", floats(visible * latent));
+            *record.at("item.forward_bias.param") = tensor(&[l], "F32", floats(latent));
+            *record.at("item.backward.param") = tensor(&[l, d], "F32", floats(visible * latent));
+        }
+    };
+    add("model", "of no pixels", "the matrix `item.forward.param` is empty", &of_size(0, 3));
+    add("model", "of no states", "the matrix `item.forward.param` is empty", &of_size(7, 0));
+    add("model", "of too many pixels", "at most 65536 and 10000", &of_size(65_537, 1));
+    add("model", "of too many states", "at most 65536 and 10000", &of_size(1, 10_001));
+    for (path, name) in [
+        ("", "metadata"),
+        ("", "item"),
+        ("", "_b"),
+        ("metadata", "version"),
+        ("item", "backward"),
+        ("item.forward", "id"),
+        ("item.forward", "param"),
+    ] {
+        add("model", &format!("no {path}.{name}"), "it has no field `", &|record| {
+            record.at(path).fields().retain(|(found, _)| found != name);
+        });
+        add("model", &format!("{path}.{name} twice"), "or has it twice", &|record| {
+            let fields = record.at(path).fields();
+            let again = fields.iter().find(|(found, _)| found == name).unwrap().clone();
+            fields.push(again);
+        });
+    }
+    for path in ["", "metadata", "item", "item.forward"] {
+        add("model", &format!("{path}.more"), "\"more\" that no record has", &|record| {
+            record.at(path).fields().push(("more".to_owned(), Nil));
+        });
+    }
+    add("model", "a number as a name", "whose name is 3", &|record| {
+        *record = Raw(vec![0x81, 3, 3]);
+    });
+    add("model", "a byte more", "it goes on after its end at byte", &|record| {
+        *record = Raw([record.encode(), vec![0]].concat());
+    });
+    add("model", "a byte less", "breaks off in the middle of a value", &|record| {
+        let content = record.encode();
+        *record = Raw(content[..content.len() - 1].to_vec());
+    });
+
+    // What only checkpoints have.
+    let mut set = |base: &str, path: &str, value: Value, says| {
+        let shown = format!("{path} = {}", short(&value));
+        add(base, &shown, says, &|record| *record.at(path) = value.clone());
+    };
+    for (step, says) in [
+        (Negative(-1), "`item.step` is a negative number, not a number of steps"),
+        (Fraction(1.5), "`item.step` is a fraction"),
+        (text("6"), "`item.step` is \"6\""),
+        (Nil, "`item.step` is empty"),
+        (
+            Whole(1_000_000_001),
+            "`item.step` is 1000000001, not a number of steps up to 1000000000",
+        ),
+        (Whole(u64::MAX), "`item.step` is 18446744073709551615"),
+    ] {
+        set("checkpoint", "item.step", step, says);
+    }
+    let words = |shape: &[u64], words: &[u32]| tensor(shape, "I32", words.iter().flat_map(|word| word.to_le_bytes()).collect());
+    let chains = "item.chain_words";
+    set(
+        "checkpoint",
+        chains,
+        words(&[5, 1], &[1, 2, 0x80, 4, 5]),
+        "chain 2 of `item.chain_words` has lit pixels beyond the 7",
+    );
+    set(
+        "checkpoint",
+        chains,
+        words(&[5, 1], &[1, 2, 3, 4, 1 << 31]),
+        "chain 4 of `item.chain_words` has lit pixels beyond the 7",
+    );
+    set(
+        "checkpoint",
+        chains,
+        words(&[5, 2], &[0; 10]),
+        "`item.chain_words.shape` is [5, 2], not a number of chains",
+    );
+    set(
+        "checkpoint",
+        chains,
+        words(&[5, 0], &[]),
+        "`item.chain_words.shape` is [5, 0], not a number of chains",
+    );
+    set(
+        "checkpoint",
+        chains,
+        words(&[0, 1], &[]),
+        "`item.chain_words.shape` is [0, 1], not a number of chains",
+    );
+    set(
+        "checkpoint",
+        chains,
+        words(&[65_537, 1], &[0; 65_537]),
+        "not a number of chains up to 65536",
+    );
+    set(
+        "checkpoint",
+        chains,
+        words(&[5, 1], &[0; 4]),
+        "`item.chain_words.bytes` has 16 bytes",
+    );
+    set(
+        "checkpoint",
+        "item.chain_words.dtype",
+        text("F32"),
+        "`item.chain_words.dtype` is \"F32\", not \"I32\"",
+    );
+    set(
+        "checkpoint",
+        chains,
+        text("none"),
+        "`item.chain_words` is \"none\", not a map of fields",
+    );
+    let pixels = |shape: &[u64], other: f32| {
+        let mut pixels = vec![0.0_f32; shape.iter().product::<u64>() as usize];
+        pixels[17] = other;
+        tensor(shape, "F32", crate::messagepack::floats(&pixels))
+    };
+    let chains = "item.chains";
+    set(
+        "old checkpoint",
+        chains,
+        pixels(&[5, 7], 0.5),
+        "the pixels of `item.chains` are not all 0 or 1: one is 0.5",
+    );
+    set("old checkpoint", chains, pixels(&[5, 7], 2.0), "not all 0 or 1: one is 2");
+    set("old checkpoint", chains, pixels(&[5, 7], -0.0), "not all 0 or 1: one is -0");
+    set(
+        "old checkpoint",
+        chains,
+        pixels(&[5, 7], f32::NAN),
+        "not all finite: number 17 is NaN",
+    );
+    set(
+        "old checkpoint",
+        chains,
+        pixels(&[7, 5], 1.0),
+        "`item.chains.shape` is [7, 5], not a number of chains up to 65536 and 7",
+    );
+    add(
+        "checkpoint",
+        "chains in both forms",
+        "\"chain_words\" that no record has",
+        &|record| {
+            let chains = chain_pixels(&PackedImages::pack(&random_images(85, CHAINS, VISIBLE)));
+            record.at("item").fields().push(("chains".to_owned(), chains));
+        },
+    );
+    for name in [
+        "model",
+        "forward_mean_square",
+        "forward_bias_mean_square",
+        "backward_mean_square",
+        "chain_words",
+        "step",
+    ] {
+        add("checkpoint", &format!("no {name}"), "it has no field `item.", &|record| {
+            record.at("item").fields().retain(|(found, _)| found != name);
+        });
+    }
+    add(
+        "checkpoint",
+        "a negative mean square",
+        "its mean squares are not all 0 or more: one is -0.25",
+        &|record| {
+            let Bytes(bytes) = record.at("item.forward_bias_mean_square.bytes") else {
+                panic!()
+            };
+            bytes[4..8].copy_from_slice(&(-0.25_f32).to_le_bytes());
+        },
+    );
+    add(
+        "checkpoint",
+        "mean squares of another shape",
+        "its mean squares are those of 2 pixels and 5 latent states",
+        &|record| {
+            *record.at("item.forward_mean_square") = tensor(&[2, 5], "F32", floats(10));
+            *record.at("item.forward_bias_mean_square") = tensor(&[5], "F32", floats(5));
+            *record.at("item.backward_mean_square") = tensor(&[5, 2], "F32", floats(10));
+        },
+    );
+    lies
+}
+
+fn short(value: &Value) -> String {
+    format!("{value:?}").chars().take(60).collect()
+}
