@@ -162,7 +162,7 @@ impl Page<'_> {
                     "map-currents",
                     &format!("<h3>Currents</h3>{}", heatmap::currents(&analysis.currents, order)),
                     "J<sub>ij</sub> = π<sub>i</sub>T<sub>ij</sub> − π<sub>j</sub>T<sub>ji</sub>, net steps per step: red where the row's state leads to the column's, blue \
-                     where it is led to. The map is antisymmetric and its rows sum to zero; in equilibrium it is blank.",
+                     where it is led to, the colour as strong as the square root of the current. The map is antisymmetric and its rows sum to zero; in equilibrium it is blank.",
                 ),
                 figure(
                     "spectrum",
