@@ -29,7 +29,6 @@ mod lying_records;
 mod meaning;
 mod messagepack;
 mod model;
-mod model;
 mod pages;
 mod panics;
 mod paper;
