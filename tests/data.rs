@@ -116,7 +116,7 @@ fn of_an_idx_file_the_first_items_are_kept_and_all_are_checked() {
     assert!(problem(&[&bytes[..], &[1]].concat()).contains("goes on after"));
     assert!(problem(&gzip(&bytes)[..25]).contains("corrupt"));
     // No memory is taken beyond what is there, neither for a large file nor for a claim.
-    let large = idx_bytes(&[3, 1 << 10, 1234], &vec![7; 3 * 1234 << 10]);
+    let large = idx_bytes(&[3, 1 << 10, 1234], &vec![7; 3 * 1234 * 1024]);
     let large = idx::parse(&large[..], &[3], usize::MAX).unwrap();
     assert!(large.bytes.capacity() < large.bytes.len() + (1 << 16), "{}", large.bytes.capacity());
     // Without a choice of classes, and with a limit, the rest of a file takes no memory; it is the same data.

@@ -94,10 +94,10 @@ pub fn entropy_production(t: &Array2<f64>) -> f64 {
 pub fn parameters() -> Parameters {
     let mut parameters = Parameters::zeros(PIXELS, STATES);
     parameters.backward.fill(-SURE as f32);
-    for state in 0..STATES {
+    for (state, signal) in SIGNAL.into_iter().enumerate() {
         let (lit, dark) = (given_signal(state, true), given_signal(state, false));
         parameters.backward[[state, 2 * state]] = SURE as f32;
-        parameters.backward[[state, 2 * state + 1]] = (SIGNAL[state] / (1.0 - SIGNAL[state])).ln() as f32;
+        parameters.backward[[state, 2 * state + 1]] = (signal / (1.0 - signal)).ln() as f32;
         for k in 0..STATES {
             parameters.forward[[2 * state, k]] = dark[k].ln() as f32;
             parameters.forward[[2 * state + 1, k]] = (lit[k] / dark[k]).ln() as f32;
@@ -233,9 +233,10 @@ pub fn train(folder: &Path) {
     succeeds(folder, "train --quiet --config config.toml --run run");
 }
 
-/// Runs a command that must succeed without a word on stderr, and gives what it said.
+/// Runs a command that must succeed without a word on stderr, and with `--quiet` without any, and gives what it said.
 pub fn succeeds(folder: &Path, arguments: &str) -> String {
     let (status, stdout, stderr) = run(program().args(arguments.split_whitespace()).current_dir(folder));
     assert_eq!((status, stderr.as_str()), (0, ""), "{arguments}: {stdout}");
+    assert!(stdout.is_empty() || !arguments.contains("--quiet"), "{arguments}: {stdout}");
     stdout
 }

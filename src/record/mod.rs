@@ -79,7 +79,7 @@ pub enum Recorded {
     /// A model alone.
     Model(Parameters),
     /// A checkpoint.
-    Checkpoint(TrainingState),
+    Checkpoint(Box<TrainingState>),
 }
 
 /// The burn record of a [`TrainingState`].
@@ -130,7 +130,7 @@ pub fn save_checkpoint(path: &Path, state: &TrainingState) -> Result<(), RecordE
 /// Loads a checkpoint; its arrays fit together and its numbers are possible.
 pub fn load_checkpoint(path: &Path) -> Result<TrainingState, RecordError> {
     match load(path)? {
-        Recorded::Checkpoint(state) => Ok(state),
+        Recorded::Checkpoint(state) => Ok(*state),
         Recorded::Model(_) => Err(foreign(path, "checkpoint", "it is the record of a model alone".to_owned())),
     }
 }

@@ -34,7 +34,7 @@ pub fn read(content: &[u8]) -> Result<Recorded, String> {
     let item = Fields::of(record.take("item")?, "item")?;
     record.end()?;
     if item.has("model") {
-        checkpoint(item).map(Recorded::Checkpoint)
+        checkpoint(item).map(|state| Recorded::Checkpoint(Box::new(state)))
     } else {
         model(item).map(Recorded::Model)
     }
