@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Ix2};
 use crate::data::packed::PackedImages;
 use crate::kernels::products;
 use crate::kernels::visible::Thresholds;
-use crate::logs::{largest, log_sum_exp, sigmoid, softplus};
+use crate::logs::{largest, logsumexp, sigmoid, softplus};
 use crate::model::Parameters;
 use crate::random::Draws;
 
@@ -85,7 +85,7 @@ impl Conditionals {
         for mut row in logits.rows_mut() {
             // In two steps, so that huge logits do not cost the probabilities their digits.
             row -= largest(row.iter().copied());
-            row -= log_sum_exp(row.view());
+            row -= logsumexp(row.view());
         }
         logits
     }

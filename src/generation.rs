@@ -12,7 +12,7 @@ use crate::estimate::plain::PlainEstimate;
 use crate::estimate::reversible::closed_form;
 use crate::model::Parameters;
 use crate::numerics::Numerics;
-use crate::random::{Seed, Stream, index};
+use crate::random::{Seed, Stream, categorical};
 use crate::watch::Watch;
 
 /// The most chains that one call moves.
@@ -30,14 +30,14 @@ pub struct TooLarge {
 }
 
 /// The chains of one trained model on one device.
-pub struct Generator<'a> {
+pub struct TrainedChains<'a> {
     numerics: &'a dyn Numerics,
     parameters: &'a Parameters,
     conditionals: &'a Conditionals,
     seed: Seed,
 }
 
-impl<'a> Generator<'a> {
+impl<'a> TrainedChains<'a> {
     /// Chains that walk on a device; the seed sets all their draws.
     ///
     /// # Errors
@@ -139,5 +139,5 @@ pub fn steady_state(parameters: &Parameters, model: &Conditionals, seed: Seed, w
 fn draw_states(log_pi: &Array1<f64>, count: usize, seed: Seed) -> Vec<i32> {
     let mut generator = seed.generator(Stream::Generated, 0, 0);
     let pi = log_pi.mapv(f64::exp).to_vec();
-    (0..count).map(|_| index(&mut generator, &pi) as i32).collect()
+    (0..count).map(|_| categorical(&mut generator, &pi) as i32).collect()
 }

@@ -1,15 +1,15 @@
-//! Sums of exponentials by their logarithms, which hold what f64 does not.
+//! Sums of exponentials in log space, where the terms themselves would overflow or underflow f64.
 
 use ndarray::ArrayView1;
 
-/// The largest of some numbers; minus infinity of none, and no number (NaN) if one of them is none, which `f64::max` would pass over.
+/// The largest of some numbers: minus infinity if there are none, NaN if one of them is NaN, which `f64::max` would ignore.
 pub fn largest(numbers: impl IntoIterator<Item = f64>) -> f64 {
     let larger = |largest: f64, number: f64| if number > largest || number.is_nan() { number } else { largest };
     numbers.into_iter().fold(f64::NEG_INFINITY, larger)
 }
 
 /// `ln sum_k exp(a_k)`.
-pub fn log_sum_exp(a: ArrayView1<f64>) -> f64 {
+pub fn logsumexp(a: ArrayView1<f64>) -> f64 {
     let largest = largest(a.iter().copied());
     if !largest.is_finite() {
         return largest;
@@ -18,7 +18,7 @@ pub fn log_sum_exp(a: ArrayView1<f64>) -> f64 {
 }
 
 /// `ln(e^a + e^b)`.
-pub fn log_add(a: f64, b: f64) -> f64 {
+pub fn logaddexp(a: f64, b: f64) -> f64 {
     let (large, small) = if a >= b { (a, b) } else { (b, a) };
     // e^-38 is less than half of the last bit of any number from 1 on: the sum would round to the larger term.
     if small == f64::NEG_INFINITY || large == f64::INFINITY && !small.is_nan() || large <= -1.0 && large - small > 38.0 {

@@ -189,7 +189,7 @@ pub fn uniform_f64(generator: &mut impl Rng) -> f64 {
 }
 
 /// An index in proportion to its weight; the last where rounding leaves something beyond it.
-pub fn index(generator: &mut impl Rng, weights: &[f64]) -> usize {
+pub fn categorical(generator: &mut impl Rng, weights: &[f64]) -> usize {
     let mut left = uniform_f64(generator) * weights.iter().sum::<f64>();
     let falls_below = |weight: &f64| {
         left -= weight;

@@ -1,26 +1,26 @@
-//! Who looks on while long work is done, and may end it.
+//! Progress and interruption of long computations.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The work was stopped before its end.
+/// The computation was stopped before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("stopped")]
 pub struct Stopped;
 
-/// Is told how long work goes on, and asked whether it should.
+/// Follows a long computation, and can stop it.
 ///
-/// `&()` is nobody: the work is done to its end. A flag, such as one that Ctrl-C sets, ends it when it is set.
+/// `&()` does neither. A flag, such as one that Ctrl-C sets, stops the computation once it is set.
 pub trait Watch: Sync {
     /// One of the announced parts is done.
     fn part_done(&self) {}
 
-    /// Should the work end?
+    /// Should the computation stop?
     fn is_stopped(&self) -> bool;
 
-    /// The error that ends the work if it should end.
+    /// Returns an error if the computation should stop.
     ///
     /// # Errors
-    /// If it should.
+    /// [`Stopped`], if it should.
     fn go_on(&self) -> Result<(), Stopped> {
         if self.is_stopped() { Err(Stopped) } else { Ok(()) }
     }

@@ -53,7 +53,7 @@ fn the_default_run_reaches_its_figures() {
     let (first_line, last_line) = (stdout.lines().next().unwrap(), stdout.lines().last().unwrap());
     assert!(first_line.contains(manifest["device"].as_str().unwrap()), "{first_line}");
 
-    // The rungs: four a decade, the start and the end.
+    // The kept checkpoints: four a decade, the start and the end.
     let mut checkpoints: Vec<String> = std::fs::read_dir(path.join("checkpoints"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -5,11 +5,11 @@ use latent_cycles::estimate::jackknife::Figure;
 use latent_cycles::sweep::effects::{Difference, Effects};
 use latent_cycles::sweep::plan::Plan;
 use latent_cycles::sweep::run::PlannedRun;
-use latent_cycles::sweep::statistics::Sample;
-use latent_cycles::sweep::summary::{Record, RunStatus};
+use latent_cycles::sweep::statistics::SampleStatistics;
+use latent_cycles::sweep::summary::{RunRecord, RunStatus};
 
 /// Finished runs whose log-likelihood is a function of the run and whose entropy production is its square.
-fn records<'a>(plan: &'a Plan, likelihood: impl Fn(&PlannedRun) -> Option<f64>) -> Vec<Record<'a>> {
+fn records<'a>(plan: &'a Plan, likelihood: impl Fn(&PlannedRun) -> Option<f64>) -> Vec<RunRecord<'a>> {
     let record = |run: &'a PlannedRun| {
         let value = likelihood(run);
         let none = || Figure::missing("not made");
@@ -24,7 +24,7 @@ fn records<'a>(plan: &'a Plan, likelihood: impl Fn(&PlannedRun) -> Option<f64>) 
             relaxation_time: none(),
             rotation_period: none(),
         });
-        Record {
+        RunRecord {
             run,
             status: if value.is_some() { RunStatus::Finished } else { RunStatus::Failed },
             steps: None,
@@ -48,7 +48,7 @@ fn settings_are_runs_that_differ_in_their_seed_alone() {
     let effects = Effects::new(&plan, &records(&plan, likelihood));
     let names: Vec<&str> = effects.settings.iter().map(|setting| setting.name.as_str()).collect();
     assert_eq!(names, ["latent = 3", "latent = 5"]);
-    let of = |place: usize| -> &Sample { &effects.settings[place].figures["log_likelihood_train"] };
+    let of = |place: usize| -> &SampleStatistics { &effects.settings[place].figures["log_likelihood_train"] };
     assert_eq!((of(0).n, of(0).mean, of(0).deviation), (3, -32.0, Some(1.0)));
     assert_eq!((of(1).n, of(1).mean, effects.settings[1].runs), (2, -52.0, 3));
     assert!(!effects.settings[0].figures.contains_key("log_likelihood_test"));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use latent_cycles::latent::cycles::Cycle;
 use latent_cycles::latent::spectrum::{decay_time, rotation_period};
 use latent_cycles::latent::{ChainError, SteadyState};
-use latent_cycles::logs::{LogSum, largest, log_add, log_sum_exp};
+use latent_cycles::logs::{LogSum, largest, logaddexp, logsumexp};
 use latent_cycles::random::{Seed, Stream, uniform_f64};
 use latent_cycles::watch::{Stopped, Watch};
 use ndarray::{Array2, Axis, array};
@@ -347,7 +347,7 @@ fn entropy_production_is_the_rate_at_which_paths_tell_the_direction_of_time() {
     assert!(error < 0.02 * mean);
 }
 
-/// The null model keeps each state's probabilities, and only deals them to other states; a chain of one kind of step stays what it is.
+/// The null model keeps each state's probabilities and shuffles them among the other states; a uniform chain stays what it is.
 #[test]
 fn a_shuffled_chain_keeps_the_probabilities_of_every_state() {
     let transition = ndarray::array![
@@ -376,11 +376,11 @@ fn a_shuffled_chain_keeps_the_probabilities_of_every_state() {
     }
     assert!((backward[[0, 4]] - 0.2).abs() < 1e-15 && (backward[[3, 4]] - 0.7).abs() < 1e-15);
     let even = ndarray::array![[0.4, 0.3, 0.3], [0.3, 0.4, 0.3], [0.3, 0.3, 0.4]];
-    let dealt = SteadyState::new(&even)
+    let shuffled = SteadyState::new(&even)
         .unwrap()
         .shuffled(|count| (0..count).rev().collect())
         .unwrap();
-    assert_eq!(dealt.entropy_production(), 0.0);
+    assert_eq!(shuffled.entropy_production(), 0.0);
 }
 
 /// `ln(e^a + e^b)` as it is written down.
@@ -397,8 +397,8 @@ fn sums_of_exponentials_lose_nothing() {
         let terms = ndarray::Array1::from_vec(terms.to_vec());
         let mut sum = LogSum::EMPTY;
         terms.iter().for_each(|&term| sum.add(term));
-        let added = terms.iter().fold(-inf, |sum, &term| log_add(sum, term));
-        [log_sum_exp(terms.view()), sum.ln(), added]
+        let added = terms.iter().fold(-inf, |sum, &term| logaddexp(sum, term));
+        [logsumexp(terms.view()), sum.ln(), added]
     };
     for terms in [
         &[nan][..],
@@ -431,8 +431,8 @@ fn sums_of_exponentials_lose_nothing() {
         let mut uniform = |low: f64, high: f64| low + (high - low) * uniform_f64(&mut generator);
         let a = if draw % 3 == 0 { uniform(-2.0, 0.5) } else { uniform(-800.0, 0.0) };
         let b = a - if draw % 2 == 0 { uniform(35.0, 41.0) } else { uniform(0.0, 800.0) };
-        assert_eq!(log_add(a, b), log_add_in_full(a, b), "{a} {b}");
-        assert_eq!(log_add(b, a), log_add(a, b));
+        assert_eq!(logaddexp(a, b), log_add_in_full(a, b), "{a} {b}");
+        assert_eq!(logaddexp(b, a), logaddexp(a, b));
     }
 }
 
@@ -480,7 +480,7 @@ fn many_states_are_eliminated_on_all_threads_and_can_be_stopped() {
         });
         for k in 0..states {
             log_t[[k, k]] = f64::NEG_INFINITY;
-            log_t[[k, k]] = (-log_sum_exp(log_t.row(k)).exp()).ln_1p();
+            log_t[[k, k]] = (-logsumexp(log_t.row(k)).exp()).ln_1p();
         }
         let steady = SteadyState::from_logs(log_t).unwrap();
         for k in 0..states {
@@ -493,7 +493,7 @@ fn many_states_are_eliminated_on_all_threads_and_can_be_stopped() {
     let mut generator = Seed(32).generator(Stream::Parameters, 0, 0);
     let mut log_t = Array2::from_shape_simple_fn((211, 211), || -60.0 * uniform_f64(&mut generator));
     for mut row in log_t.rows_mut() {
-        row -= log_sum_exp(row.view());
+        row -= logsumexp(row.view());
     }
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

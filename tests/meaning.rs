@@ -269,10 +269,10 @@ fn an_analysis_says_what_is_known_of_the_machine() {
     null_model(&found["shuffled_entropy_production"], &t);
 }
 
-/// The quantiles of the null model among chains that are dealt here.
+/// The quantiles of the null model among chains that are shuffled here.
 fn null_model(found: &Value, t: &Array2<f64>) {
     let mut generator = Seed(91).generator(Stream::Kernel, 3, 0);
-    let mut dealt = || {
+    let mut shuffled = || {
         let mut other = t.clone();
         for (state, mut row) in other.rows_mut().into_iter().enumerate() {
             // Fisher and Yates, over all states but this one.
@@ -284,7 +284,7 @@ fn null_model(found: &Value, t: &Array2<f64>) {
         }
         known::entropy_production(&other)
     };
-    let produced: Vec<f64> = (0..2000).map(|_| dealt()).collect();
+    let produced: Vec<f64> = (0..2000).map(|_| shuffled()).collect();
     let share = |key: &str| {
         let value = found[key].as_f64().unwrap();
         produced.iter().filter(|sigma| **sigma < value).count() as f64 / produced.len() as f64

@@ -10,7 +10,7 @@ use crate::data::packed::PackedImages;
 use crate::estimate::jackknife::Figure;
 use crate::estimate::sampling::{GROUPS, Sampling, mean_of_groups};
 use crate::evaluation::judge::{Judge, shares};
-use crate::generation::Generator;
+use crate::generation::TrainedChains;
 use crate::latent::SteadyState;
 use crate::watch::{Stopped, Watch};
 
@@ -63,9 +63,9 @@ pub(super) fn of_states(
 }
 
 /// Images of chains that start in the steady state and walk on the backend.
-pub(super) fn generate(generator: &Generator, log_pi: &Array1<f64>) -> BinaryImages {
-    let start = generator.emit(&generator.steady_states(log_pi, GENERATED));
-    generator.walk(&start, STEPS, 0)
+pub(super) fn generate(chains: &TrainedChains, log_pi: &Array1<f64>) -> BinaryImages {
+    let start = chains.emit(&chains.steady_states(log_pi, GENERATED));
+    chains.walk(&start, STEPS, 0)
 }
 
 impl ClassShares {

@@ -7,12 +7,12 @@ use super::measures::units;
 use super::{Analysis, AnalysisError, CycleFigures, Headline, MOST_STATES, Precision, Settings, Subject, figures};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
+use crate::estimate::importance::{Sampled, sample};
 use crate::estimate::jackknife::Figure;
-use crate::estimate::mixture::{Sampled, sample};
 use crate::estimate::reversible::closed_form;
 use crate::estimate::sampling::Sampling;
 use crate::estimate::{Estimate, EstimateError, exact};
-use crate::generation::Generator;
+use crate::generation::TrainedChains;
 use crate::logs::largest;
 use crate::numerics::Numerics;
 use crate::watch::Watch;
@@ -27,7 +27,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         return Err(AnalysisError::TooManyStates(latent));
     }
     let model = Conditionals::new(subject.parameters);
-    let generator = Generator::new(numerics, subject.parameters, &model, settings.seed)?;
+    let chains = TrainedChains::new(numerics, subject.parameters, &model, settings.seed)?;
     let Sampled {
         estimate,
         row_sums,
@@ -36,7 +36,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
     let judge = subject.data.and_then(|data| data.judge.as_ref());
     let steady = &estimate.kernel.steady;
     watch.go_on()?;
-    let generated = classes::generate(&generator, steady.log_pi());
+    let generated = classes::generate(&chains, steady.log_pi());
     let classes = judge.map(|judge| ClassShares::new(judge, subject, steady, &by_state, &generated));
     let no_data = || Figure::missing("the record was analyzed without its run, and so without data");
     let likelihood = |images: Option<&PackedImages>| match (subject.data, images) {

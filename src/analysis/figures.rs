@@ -37,13 +37,13 @@ pub(super) fn shuffled(estimate: &Estimate, seed: Seed) -> Option<Shuffled> {
     if estimate.reversible || !(3..=MOST_STATES).contains(&steady.states()) {
         return None;
     }
-    let dealt = |chain: u64| {
+    let shuffled = |chain: u64| {
         let mut generator = seed.generator(Stream::Shuffled, chain, 0);
         Some(steady.shuffled(|count| permutation(&mut generator, count))?.entropy_production())
     };
     let mut produced: Vec<f64> = (0..CHAINS)
         .into_par_iter()
-        .filter_map(dealt)
+        .filter_map(shuffled)
         .filter(|sigma| sigma.is_finite())
         .collect();
     produced.sort_unstable_by(f64::total_cmp);

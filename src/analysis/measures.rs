@@ -1,5 +1,6 @@
-//! The table of measures: every single figure of a model, with its name, title and unit, and where it stands. Whoever prints, draws or
-//! compares figures reads it here. A new one is a constant of this file, a field of [`Headline`], and of [`Figures`] if training notes it.
+//! The table of measures: the name, title and unit of every single figure of a model, and where to find its value. The terminal, the
+//! pages, the sweeps and analysis.json read it. A new measure is a constant here, a field of [`Headline`], and one of [`Figures`] if
+//! training records it.
 
 use std::collections::BTreeMap;
 
@@ -92,7 +93,7 @@ pub const PATH_ENTROPY_PRODUCTION: Measure = Measure {
     noted: |figures| Some(figures.path_entropy_production),
 };
 
-/// How often the latent state stays.
+/// Probability that the latent state stays.
 pub const SELF_TRANSITION: Measure = Measure {
     key: "self_transition",
     title: "Self-transition",
@@ -119,7 +120,7 @@ pub const CLASS_KL: Measure = Measure {
     noted: |figures| figures.class_kl,
 };
 
-/// How long the latent chain remembers.
+/// Relaxation time of the latent chain.
 pub const RELAXATION_TIME: Measure = Measure {
     key: "relaxation_time",
     title: "Relaxation time",

@@ -105,11 +105,11 @@ pub struct Precision {
     pub worst_row_sum: f64,
 }
 
-/// The entropy production of a null model: chains whose every state deals the probabilities of its steps anew among the other states; see
-/// [`crate::latent::SteadyState::shuffled`]. How far the chain is from equilibrium, beyond what steps as sure as its own bring.
+/// The entropy production of a null model: chains in which the transition probabilities of each state are shuffled among the other states;
+/// see [`crate::latent::SteadyState::shuffled`].
 #[derive(Clone, Debug, Serialize)]
 pub struct Shuffled {
-    /// Chains dealt.
+    /// Shuffled chains.
     pub chains: usize,
     /// Nats per step.
     pub median: f64,
@@ -125,7 +125,7 @@ impl std::fmt::Display for Shuffled {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(
             f,
-            "with their steps dealt anew among the states, 95% of {} chains produce {:.2} to {:.2} nats per step (median {:.2}), {:.0}% of them less than this one",
+            "with the transition probabilities of each state shuffled among the others, 95% of {} chains produce {:.2} to {:.2} nats per step (median {:.2}), {:.0}% of them less than this one",
             self.chains,
             self.low,
             self.high,

@@ -13,7 +13,7 @@ use crate::conditionals::Conditionals;
 use crate::data::BinaryImages;
 use crate::estimate::EstimateError;
 use crate::files;
-use crate::generation::{Generator, MOST_CHAINS, steady_state};
+use crate::generation::{MOST_CHAINS, TrainedChains, steady_state};
 use crate::model::Parameters;
 use crate::random::Seed;
 use crate::report::grid::Grid;
@@ -77,18 +77,18 @@ impl Sample {
         let parameters = &trained.parameters;
         let model = Conditionals::new(parameters);
         let numerics = self.backend.open()?;
-        let generator = Generator::new(&*numerics, parameters, &model, Seed(self.seed))?;
+        let trained = TrainedChains::new(&*numerics, parameters, &model, Seed(self.seed))?;
 
-        let states = match self.start_states(&generator, parameters, &model, &*stop) {
+        let states = match self.start_states(&trained, parameters, &model, &*stop) {
             Err(error) if matches!(error.downcast_ref(), Some(EstimateError::Stopped(_))) => return Err(stopped()),
             states => states?,
         };
-        let start = generator.emit(&states);
+        let start = trained.emit(&states);
         let (count, steps) = (self.count as usize, self.steps as usize);
         let images = if self.film {
-            by_chain(&generator.film(start, count, steps))
+            by_chain(&trained.film(start, count, steps))
         } else {
-            generator.walk(&start, steps, 0)
+            trained.walk(&start, steps, 0)
         };
         let content = if picture {
             Grid::new(size).png(&images, across)
@@ -130,7 +130,7 @@ impl Sample {
     /// One state for each chain.
     fn start_states(
         &self,
-        generator: &Generator,
+        trained: &TrainedChains,
         parameters: &Parameters,
         model: &Conditionals,
         watch: &dyn Watch,
@@ -145,7 +145,7 @@ impl Sample {
         };
         if self.start.is_empty() {
             let log_pi = steady_state(parameters, model, Seed(self.seed), watch)?;
-            return Ok(generator.steady_states(&log_pi, chains));
+            return Ok(trained.steady_states(&log_pi, chains));
         }
         Ok(self.start.iter().cycle().take(chains).map(|&state| state as i32).collect())
     }

@@ -15,11 +15,11 @@ use crate::backend::BackendName;
 use crate::files;
 use crate::report::sweep_page::SweepPage;
 use crate::sweep::effects::Effects;
-use crate::sweep::folder::{Progress, SWEEPS, SweepFolder, SweepFolderError};
+use crate::sweep::folder::{RunProgress, SWEEPS, SweepFolder, SweepFolderError};
 use crate::sweep::plan::Plan;
 use crate::sweep::pool::{Event, Failure, PERIOD, run_program, spread};
 use crate::sweep::run::PlannedRun;
-use crate::sweep::summary::{Record, RunStatus, write_csv};
+use crate::sweep::summary::{RunRecord, RunStatus, write_csv};
 
 /// Seconds between summaries while runs end.
 const SUMMARY_SECONDS: u64 = 2;
@@ -64,8 +64,8 @@ impl Sweep {
         let (progress, backend) = self.survey(&plan, &folder)?;
         folder.begin(&plan.source)?;
 
-        let read = |run| Record::read(&folder, run, plan.analyze, Ok(()));
-        let mut records: Vec<Record> = plan.runs.iter().map(read).collect();
+        let read = |run| RunRecord::read(&folder, run, plan.analyze, Ok(()));
+        let mut records: Vec<RunRecord> = plan.runs.iter().map(read).collect();
         let unfinished = |number: &usize| records[*number].status != RunStatus::Finished;
         let left: Vec<usize> = (0..records.len()).filter(unfinished).collect();
         if !left.is_empty() {
@@ -123,13 +123,13 @@ impl Sweep {
     }
 
     /// How far each run is, and the backend for all: that of the runs that are there, or what is asked for.
-    fn survey(&self, plan: &Plan, folder: &SweepFolder) -> anyhow::Result<(Vec<Progress>, BackendName)> {
+    fn survey(&self, plan: &Plan, folder: &SweepFolder) -> anyhow::Result<(Vec<RunProgress>, BackendName)> {
         let found = plan.runs.iter().map(|run| match folder.progress(run) {
             // Files that were damaged: `train` says so itself, as the failure of this run.
-            Err(SweepFolderError::Run(_)) => Ok((Progress::Begun, None)),
+            Err(SweepFolderError::Run(_)) => Ok((RunProgress::Begun, None)),
             found => found,
         });
-        let (progress, begun_with): (Vec<Progress>, Vec<Option<String>>) = found.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let (progress, begun_with): (Vec<RunProgress>, Vec<Option<String>>) = found.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let known = |name: &String| <BackendName as clap::ValueEnum>::from_str(name, true).ok();
         let backend = self
             .backend
@@ -156,7 +156,7 @@ impl Sweep {
         (jobs, (cores / jobs).max(1))
     }
 
-    fn conclude(&self, folder: &SweepFolder, records: &[Record], stopped: bool) -> anyhow::Result<()> {
+    fn conclude(&self, folder: &SweepFolder, records: &[RunRecord], stopped: bool) -> anyhow::Result<()> {
         records.iter().flat_map(|record| &record.unread).for_each(warn);
         let path = shell(folder.path());
         let with = |status: RunStatus| records.iter().filter(|record| record.status == status).collect::<Vec<_>>();
@@ -204,7 +204,7 @@ struct Sweeping<'a> {
 
 impl<'a> Sweeping<'a> {
     /// Carries out the runs that are left, and keeps records and summary.csv up to date.
-    fn run(&self, left: &[usize], progress: &[Progress], jobs: usize, records: &mut [Record<'a>], quiet: bool) -> anyhow::Result<()> {
+    fn run(&self, left: &[usize], progress: &[RunProgress], jobs: usize, records: &mut [RunRecord<'a>], quiet: bool) -> anyhow::Result<()> {
         let finished = records.len() - left.len();
         let display = RefCell::new(SweepProgress::new(finished, records.len(), jobs, self.threads, quiet));
         let mut written: Option<Instant> = None;
@@ -214,7 +214,7 @@ impl<'a> Sweeping<'a> {
             Event::Started(number) => display.borrow_mut().started(&self.plan.runs[left[number]].name),
             Event::Ended(number, ended) => {
                 let place = left[number];
-                records[place] = Record::read(self.folder, &self.plan.runs[place], self.plan.analyze, ended);
+                records[place] = RunRecord::read(self.folder, &self.plan.runs[place], self.plan.analyze, ended);
                 display.borrow_mut().ended(&records[place]);
                 if written.is_none_or(|written| written.elapsed().as_secs() >= SUMMARY_SECONDS) {
                     unwritten = write_csv(self.folder, self.plan, records);
@@ -228,7 +228,7 @@ impl<'a> Sweeping<'a> {
     }
 
     /// Waits until no other process is at work on the run, and says how far it is then.
-    fn wait_for_others(&self, run: &PlannedRun, progress: Progress) -> Result<Progress, Failure> {
+    fn wait_for_others(&self, run: &PlannedRun, progress: RunProgress) -> Result<RunProgress, Failure> {
         if !self.folder.is_held(run) {
             return Ok(progress);
         }
@@ -245,7 +245,7 @@ impl<'a> Sweeping<'a> {
     }
 
     /// One run from where it is to its analysis, each command a child process.
-    fn carry_out(&self, run: &PlannedRun, progress: Progress) -> Result<(), Failure> {
+    fn carry_out(&self, run: &PlannedRun, progress: RunProgress) -> Result<(), Failure> {
         let (path, log, config) = (
             self.folder.run(&run.name),
             self.folder.log(&run.name),
@@ -259,12 +259,12 @@ impl<'a> Sweeping<'a> {
         // An earlier attempt's.
         let _ = std::fs::remove_file(&log);
         match self.wait_for_others(run, progress)? {
-            Progress::New => {
+            RunProgress::New => {
                 files::write(&config, run.config.to_toml().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
                 child(&[&"train", &"--quiet", &"--config", &config, &"--run", &path, &"--backend", &backend])?;
             }
-            Progress::Begun => child(&[&"train", &"--quiet", &"--resume", &"--run", &path, &"--backend", &backend])?,
-            Progress::Trained | Progress::Analyzed => (),
+            RunProgress::Begun => child(&[&"train", &"--quiet", &"--resume", &"--run", &path, &"--backend", &backend])?,
+            RunProgress::Trained | RunProgress::Analyzed => (),
         }
         if self.plan.analyze {
             let samples = self.plan.samples.map(|samples| samples.to_string());

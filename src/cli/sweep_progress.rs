@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
 use crate::analysis::Headline;
-use crate::sweep::summary::{Record, RunStatus};
+use crate::sweep::summary::{RunRecord, RunStatus};
 
 /// Shows the progress of a sweep.
 pub struct SweepProgress {
@@ -70,7 +70,7 @@ impl SweepProgress {
     }
 
     /// A run ended, one way or the other.
-    pub fn ended(&mut self, record: &Record) {
+    pub fn ended(&mut self, record: &RunRecord) {
         let name = &record.run.name;
         self.running.retain(|running| running != name);
         let said = match (record.status, &record.figures, &record.error) {

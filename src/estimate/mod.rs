@@ -4,7 +4,7 @@
 //! T_jk = sum_x q(x|j) p(k|x)                                  [L, L]
 //! ```
 //!
-//! [`exact`] sums over all images where there are few. Otherwise [`mixture`] draws images from each state along the [`tilt`]s that make
+//! [`exact`] sums over all images where there are few. Otherwise [`importance`] draws images from each state along the [`tilt`]s that make
 //! its rare transitions common, and [`jackknife`] turns groups of draws into errors and removes the bias of curved functions.
 //! [`path`] adds the images to the entropy production;
 //! [`reversible`] knows the models whose steady state has a closed form. [`plain`] is the estimate by plain means, cheap enough for
@@ -32,8 +32,8 @@
 
 pub mod exact;
 mod figures;
+pub mod importance;
 pub mod jackknife;
-pub mod mixture;
 pub mod path;
 pub mod plain;
 pub mod reversible;
@@ -44,8 +44,8 @@ use ndarray::Array1;
 
 use self::exact::{MOST_PIXELS, enumerate};
 pub use self::figures::Spectra;
+use self::importance::sample;
 use self::jackknife::Figure;
-use self::mixture::sample;
 use self::reversible::{balanced, closed_form};
 use self::sampling::Sampling;
 use crate::conditionals::Conditionals;

@@ -8,7 +8,7 @@ use super::{EstimateError, Kernel};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::latent::SteadyState;
-use crate::logs::{log_add, log_sum_exp};
+use crate::logs::{logaddexp, logsumexp};
 use crate::random::{Draws, Seed, Stream};
 use crate::watch::{Stopped, Watch};
 
@@ -16,7 +16,7 @@ use crate::watch::{Stopped, Watch};
 ///
 /// The estimate is stratified: M images from `q(.|j)` for every state j, averages of probabilities and never counts. It needs no
 /// mixing, and works in log space and f64 because rare transitions underflow f32. A transition rarer than 1 / M rests on few draws,
-/// which biases the latent entropy production upward; [`super::mixture`] does better.
+/// which biases the latent entropy production upward; [`super::importance`] does better.
 #[derive(Clone, Debug)]
 pub struct PlainEstimate<T> {
     /// T, pi, and the path's log ratios.
@@ -91,8 +91,8 @@ impl<T> Stratum<T> {
             for (log_p, log_q) in log_forward.rows().into_iter().zip(log_backward.rows()) {
                 path += log_q[state] - log_p[state] - expected_ratio(log_p, log_q);
             }
-            let block = log_forward.map_axis(Axis(0), log_sum_exp);
-            log_sum.zip_mut_with(&block, |sum, &block| *sum = log_add(*sum, block));
+            let block = log_forward.map_axis(Axis(0), logsumexp);
+            log_sum.zip_mut_with(&block, |sum, &block| *sum = logaddexp(*sum, block));
             observed.extend(observe(&images));
         }
         Ok(Self {

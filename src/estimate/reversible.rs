@@ -3,7 +3,7 @@
 use ndarray::Array1;
 
 use crate::latent::SteadyState;
-use crate::logs::{log_add, log_sum_exp, softplus};
+use crate::logs::{logaddexp, logsumexp, softplus};
 use crate::model::Parameters;
 use crate::watch::{Stopped, Watch};
 
@@ -33,7 +33,7 @@ pub fn closed_form(parameters: &Parameters) -> Option<Array1<f64>> {
             f64::from(bias) + normalizer
         });
         let log_weights: Array1<f64> = weights.collect();
-        let total = log_sum_exp(log_weights.view());
+        let total = logsumexp(log_weights.view());
         log_weights - total
     })
 }
@@ -55,7 +55,7 @@ pub fn balanced(steady: &SteadyState, log_pi: &Array1<f64>, watch: &dyn Watch) -
     let log_t = steady.log_transition();
     let mut log_flux = log_t.clone();
     for ((j, k), flux) in log_flux.indexed_iter_mut() {
-        *flux = log_add(log_pi[j] + log_t[[j, k]], log_pi[k] + log_t[[k, j]]);
+        *flux = logaddexp(log_pi[j] + log_t[[j, k]], log_pi[k] + log_t[[k, j]]);
     }
     let mut log_factors = Array1::<f64>::zeros(log_pi.len());
     for _ in 0..ROUNDS {
@@ -63,7 +63,7 @@ pub fn balanced(steady: &SteadyState, log_pi: &Array1<f64>, watch: &dyn Watch) -
         for j in 0..log_pi.len() {
             // Half the way, since a factor stands in its row and in its column.
             let row = &log_flux.row(j) + &log_factors;
-            log_factors[j] = 0.5 * (log_factors[j] + log_pi[j] - log_sum_exp(row.view()));
+            log_factors[j] = 0.5 * (log_factors[j] + log_pi[j] - logsumexp(row.view()));
         }
     }
     for ((j, k), flux) in log_flux.indexed_iter_mut() {

@@ -58,12 +58,12 @@ impl Sampling {
         (1 << 26) / (latent + 1) / GROUPS * GROUPS
     }
 
-    /// The most parts that [`super::mixture::sample`] announces: one for every block of images that a state draws.
+    /// The most parts that [`super::importance::sample`] announces: one for every block of images that a state draws.
     pub fn parts(&self, latent: usize) -> usize {
         latent * (blocks(self.each).count() + blocks(latent * self.each).count())
     }
 
-    /// The images of q(.|j), some at a time, with the group they are dealt to; the same whenever they are asked for.
+    /// The images of q(.|j), some at a time, with the group they belong to; the same whenever they are asked for.
     pub fn images_of<'a>(&self, model: &'a Conditionals, state: usize) -> impl Iterator<Item = (usize, PackedImages)> + 'a {
         let draws = self.draws(Stream::Kernel, state);
         let states = vec![state as i32; self.each];

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, ArrayView1};
 use crate::conditionals::affine;
 use crate::data::packed::PackedImages;
 use crate::kernels::bits::{WORD, lit_columns};
-use crate::logs::log_sum_exp;
+use crate::logs::logsumexp;
 use crate::random::{Seed, Stream, permutation};
 
 /// Passes over the training images; the decaying rate has settled well before the last.
@@ -82,7 +82,7 @@ impl Classifier {
         for &pixel in lit {
             logits += &self.weights.row(usize::from(pixel));
         }
-        let normalization = log_sum_exp(logits.view());
+        let normalization = logsumexp(logits.view());
         logits - normalization
     }
 }

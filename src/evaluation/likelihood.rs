@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
-use crate::logs::log_sum_exp;
+use crate::logs::logsumexp;
 use crate::watch::{Stopped, Watch};
 
 /// Images held at a time.
@@ -51,8 +51,6 @@ pub fn log_likelihoods(
 /// `ln P(x)` of some of the images, for each pi.
 fn log_densities(model: &Conditionals, log_pis: &[&Array1<f64>], images: &PackedImages, block: &[usize]) -> Vec<Array1<f64>> {
     let log_backward = model.log_backward(&images.select(block));
-    let densities = log_pis
-        .iter()
-        .map(|log_pi| (&log_backward + *log_pi).map_axis(Axis(1), log_sum_exp));
+    let densities = log_pis.iter().map(|log_pi| (&log_backward + *log_pi).map_axis(Axis(1), logsumexp));
     densities.collect()
 }

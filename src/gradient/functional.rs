@@ -22,7 +22,7 @@ use faer::linalg::solvers::Solve;
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use crate::latent::{ChainError, SteadyState};
-use crate::logs::log_sum_exp;
+use crate::logs::logsumexp;
 
 /// Images drawn in every state, as many in each, seen through p; all in f64 on the host.
 pub struct StratifiedSample {
@@ -60,13 +60,13 @@ impl StratifiedSample {
     pub fn new(mut log_p: Array2<f64>, log_weights: Array1<f64>) -> Result<Self, ChainError> {
         let states = log_p.ncols();
         for mut row in log_p.rows_mut() {
-            row -= log_sum_exp(row.view());
+            row -= logsumexp(row.view());
         }
         let each = log_p.nrows() / states;
         let log_transition = Array2::from_shape_fn((states, states), |(i, k)| {
             let images = i * each..(i + 1) * each;
             let terms: Array1<f64> = images.map(|n| log_weights[n] + log_p[[n, k]]).collect();
-            log_sum_exp(terms.view())
+            logsumexp(terms.view())
         });
         Ok(Self {
             steady: SteadyState::from_logs(log_softmax(log_transition))?,
@@ -171,7 +171,7 @@ impl Fundamental {
 /// Rows that sum to 1 to the last bit, as far as logarithms can.
 fn log_softmax(mut logs: Array2<f64>) -> Array2<f64> {
     for mut row in logs.rows_mut() {
-        row -= log_sum_exp(row.view());
+        row -= logsumexp(row.view());
     }
     logs
 }

@@ -1,15 +1,14 @@
-//! The null model of a chain: the same probabilities, dealt anew.
+//! The null model of a chain: the transition probabilities of each state shuffled among the other states.
 
 use ndarray::Array2;
 
 use super::SteadyState;
 
 impl SteadyState {
-    /// A chain in which every state stays with the probability that it had, and deals the probabilities of its other transitions to the
-    /// other states in an order of `order`, which gives a permutation of so many items. `None` where the result has no steady state of
-    /// its own.
+    /// A chain in which every state keeps its self-transition and the set of its other transition probabilities, but assigns these to the
+    /// other states in a new order; `order` gives a permutation of so many items. `None` where the result has no unique steady state.
     ///
-    /// Its entropy production is what chains have whose steps are as sure as this one's, but lead anywhere.
+    /// Its entropy production is that of a random chain whose transitions are as close to deterministic as this one's.
     pub fn shuffled(&self, mut order: impl FnMut(usize) -> Vec<usize>) -> Option<Self> {
         let states = self.states();
         let mut log_transition = Array2::zeros((states, states));

@@ -1,4 +1,4 @@
-//! The spectrum of a chain: how fast it forgets, and how it turns while it does.
+//! The spectrum of a chain: relaxation time and coherent rotation.
 
 use faer::Mat;
 use faer::c64;

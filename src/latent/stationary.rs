@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayViewMut1, Axis, s};
 use rayon::prelude::*;
 
-use crate::logs::{log_add, log_sum_exp};
+use crate::logs::{logaddexp, logsumexp};
 use crate::watch::{Stopped, Watch};
 
 /// Entries that are worth a thread: some 50 microseconds.
@@ -50,7 +50,7 @@ pub(super) fn log_stationary(log_t: Array2<f64>, watch: &dyn Watch) -> Result<Ar
         log_weights.push(weight(&log_weights, &log_t, n));
     }
     let log_weights: Array1<f64> = log_weights.into_iter().map(|Logarithm(log_weight)| log_weight).collect();
-    let log_total = log_sum_exp(log_weights.view());
+    let log_total = logsumexp(log_weights.view());
     Ok(log_weights - log_total)
 }
 
@@ -115,7 +115,7 @@ impl Number for Logarithm {
     const ZERO: Self = Self(f64::NEG_INFINITY);
 
     fn plus(self, other: Self) -> Self {
-        Self(log_add(self.0, other.0))
+        Self(logaddexp(self.0, other.0))
     }
 
     fn times(self, other: Self) -> Self {

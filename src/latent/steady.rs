@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, Axis};
 
 use super::stationary::log_stationary;
-use crate::logs::log_sum_exp;
+use crate::logs::logsumexp;
 use crate::watch::{Stopped, Watch};
 
 /// Why a matrix is no Markov chain with one steady state. States and rows are counted from 0.
@@ -71,7 +71,7 @@ impl SteadyState {
             return Err(ChainError::Entry(j, k, log_p));
         }
         for (j, mut row) in log_transition.rows_mut().into_iter().enumerate() {
-            let log_sum = log_sum_exp(row.view());
+            let log_sum = logsumexp(row.view());
             if log_sum.is_nan() || log_sum.abs() > 1e-9 {
                 return Err(ChainError::Row(j, log_sum.exp()));
             }
@@ -92,9 +92,9 @@ impl SteadyState {
 
     /// From `ln F` `[L, L]` of symmetric fluxes, all of them positive: a chain in detailed balance. The fluxes from a state sum to its pi.
     pub fn in_balance(mut log_flux: Array2<f64>) -> Self {
-        let mut log_pi = log_flux.map_axis(Axis(1), log_sum_exp);
+        let mut log_pi = log_flux.map_axis(Axis(1), logsumexp);
         log_flux -= &log_pi.view().insert_axis(Axis(1));
-        log_pi -= log_sum_exp(log_pi.view());
+        log_pi -= logsumexp(log_pi.view());
         Self {
             log_transition: log_flux,
             log_pi,

@@ -6,7 +6,7 @@ use super::png;
 use crate::analysis::CycleFigures;
 use crate::conditionals::Conditionals;
 use crate::logs::largest;
-use crate::random::{Seed, Stream, index};
+use crate::random::{Seed, Stream, categorical};
 
 /// Images from which one is chosen.
 const CANDIDATES: usize = 512;
@@ -24,7 +24,7 @@ pub fn strip(model: &Conditionals, cycle: &CycleFigures, size: (usize, usize), s
         let log_p = model.log_forward(&images).column(next).to_owned();
         let largest = largest(log_p.iter().copied());
         let weights = log_p.mapv_into(|log_p| (log_p - largest).exp()).to_vec();
-        let image = images.select(&[index(&mut draws.part(1).generator(), &weights)]).unpack();
+        let image = images.select(&[categorical(&mut draws.part(1).generator(), &weights)]).unpack();
         let picture = png::data_uri(png::gray(image.iter().map(|&pixel| f64::from(pixel)), size));
         let _ = write!(
             html,

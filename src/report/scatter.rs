@@ -9,7 +9,7 @@ use super::curves::{FAINT, INK, SIZE, shown, themed};
 use super::page::escape;
 
 /// One run.
-pub struct Point {
+pub struct ScatterPoint {
     pub x: f64,
     pub y: f64,
     /// Classes by which the page gives it a colour.
@@ -133,9 +133,9 @@ fn ticks(low: f64, high: f64, decades: bool) -> Vec<f64> {
 ///
 /// # Errors
 /// When it cannot be drawn, in words.
-pub fn svg(points: &[Point], x_title: &str, y_title: &str) -> Result<Option<String>, String> {
+pub fn svg(points: &[ScatterPoint], x_title: &str, y_title: &str) -> Result<Option<String>, String> {
     // Files can be changed by hand, and an axis without end never ends.
-    let points: Vec<&Point> = points.iter().filter(|point| shown(point.x) && shown(point.y)).collect();
+    let points: Vec<&ScatterPoint> = points.iter().filter(|point| shown(point.x) && shown(point.y)).collect();
     if points.is_empty() {
         return Ok(None);
     }

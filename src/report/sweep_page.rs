@@ -3,14 +3,14 @@
 use std::fmt::Write;
 
 use super::page::{document, escape, figure, section, wide};
-use super::scatter::{self, Point};
+use super::scatter::{self, ScatterPoint};
 use super::sweep_tables as tables;
 use crate::analysis::Headline;
 use crate::analysis::measures::{CLASS_KL, ENTROPY_PRODUCTION, LOG_LIKELIHOOD_TEST, LOG_LIKELIHOOD_TRAIN, Measure, SELF_TRANSITION, swept};
 use crate::sweep::effects::Effects;
 use crate::sweep::plan::Plan;
 use crate::sweep::statistics::{FEWEST_SEEDS, REPLICATES};
-use crate::sweep::summary::{Record, RunStatus};
+use crate::sweep::summary::{RunRecord, RunStatus};
 
 /// Most entries of a legend.
 const MOST_ENTRIES: usize = 12;
@@ -35,7 +35,7 @@ pub struct SweepPage<'a> {
     /// What was asked for.
     pub plan: &'a Plan,
     /// What came of it, run by run.
-    pub records: &'a [Record<'a>],
+    pub records: &'a [RunRecord<'a>],
     /// What the runs say together.
     pub effects: &'a Effects,
 }
@@ -130,7 +130,7 @@ impl SweepPage<'_> {
     }
 
     /// The page of a run, where it has one.
-    fn link(&self, record: &Record) -> Option<String> {
+    fn link(&self, record: &RunRecord) -> Option<String> {
         let analyzed = self.plan.analyze && record.status == RunStatus::Finished;
         analyzed.then(|| format!("runs/{}/analysis/report.html", record.run.name))
     }
@@ -185,14 +185,14 @@ impl SweepPage<'_> {
         ))
     }
 
-    fn points(&self, measure: &Measure, colourings: &[Colouring]) -> Vec<Point> {
-        let point = |(place, (record, figures)): (usize, (&Record, &Headline))| {
+    fn points(&self, measure: &Measure, colourings: &[Colouring]) -> Vec<ScatterPoint> {
+        let point = |(place, (record, figures)): (usize, (&RunRecord, &Headline))| {
             let classes = colourings.iter().enumerate();
             let classes: Vec<String> = classes
                 .map(|(number, colouring)| format!("k{number}-{}", colouring.of_run[place]))
                 .collect();
             let lines = swept().map(|measure| format!("\n{}: {}", measure.title, (measure.of)(figures)));
-            Some(Point {
+            Some(ScatterPoint {
                 x: ENTROPY_PRODUCTION.value(figures)?,
                 y: measure.value(figures)?,
                 classes: classes.join(" "),
@@ -204,7 +204,7 @@ impl SweepPage<'_> {
     }
 
     /// The runs that have figures.
-    fn finished(&self) -> impl Iterator<Item = (&Record<'_>, &Headline)> {
+    fn finished(&self) -> impl Iterator<Item = (&RunRecord<'_>, &Headline)> {
         self.records.iter().filter_map(|record| Some((record, record.figures.as_ref()?)))
     }
 

@@ -7,14 +7,14 @@ use super::page::escape;
 use crate::analysis::measures::swept;
 use crate::estimate::jackknife::Figure;
 use crate::sweep::effects::{Difference, Setting, WithEntropyProduction};
-use crate::sweep::statistics::{Correlation, Sample};
-use crate::sweep::summary::{Record, RunStatus};
+use crate::sweep::statistics::{Correlation, SampleStatistics};
+use crate::sweep::summary::{RunRecord, RunStatus};
 
 /// Each setting: mean with interval, and below it spread, median and range.
 pub fn settings(settings: &[Setting]) -> String {
     let rows = settings.iter().map(|setting| {
         let most = setting.figures.values().map(|sample| sample.n).max().unwrap_or(0);
-        let cells = by_measure(&setting.figures, |sample: &Sample| {
+        let cells = by_measure(&setting.figures, |sample: &SampleStatistics| {
             let deviation = sample
                 .deviation
                 .map_or(String::new(), |deviation| format!("s {}, ", short(deviation)));
@@ -78,7 +78,7 @@ pub fn differences(all: &[Difference]) -> String {
 }
 
 /// Every run.
-pub fn runs(records: &[Record], link: impl Fn(&Record) -> Option<String>) -> String {
+pub fn runs(records: &[RunRecord], link: impl Fn(&RunRecord) -> Option<String>) -> String {
     let rows = records.iter().map(|record| {
         let name = escape(&record.run.name);
         let name = link(record).map_or(name.clone(), |link| format!(r#"<a href="{}">{name}</a>"#, escape(&link)));
@@ -122,7 +122,7 @@ fn by_measure<T>(figures: &BTreeMap<&'static str, T>, cell: impl Fn(&T) -> Strin
     cells.map(|cell| format!("<td>{cell}</td>")).collect()
 }
 
-fn mean(sample: &Sample) -> String {
+fn mean(sample: &SampleStatistics) -> String {
     let figure = Figure {
         low: sample.interval.map(|(low, _)| low),
         high: sample.interval.map(|(_, high)| high),

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::plan::Plan;
 use super::run::{Choice, PlannedRun};
-use super::statistics::{Correlations, Observation, Paired, Sample, correlations, describe, paired};
-use super::summary::Record;
+use super::statistics::{Correlations, Observation, Paired, SampleStatistics, correlations, describe, paired};
+use super::summary::RunRecord;
 use crate::analysis::measures::{ENTROPY_PRODUCTION, LOG_LIKELIHOOD_TEST, LOG_LIKELIHOOD_TRAIN, Measure, swept};
 use crate::random::Seed;
 
@@ -33,7 +33,7 @@ pub struct Setting {
     /// Runs asked for.
     pub runs: usize,
     /// Over the finished ones, by the names of the figures.
-    pub figures: BTreeMap<&'static str, Sample>,
+    pub figures: BTreeMap<&'static str, SampleStatistics>,
 }
 
 /// Spearman's correlation of a figure with entropy production.
@@ -71,12 +71,12 @@ struct Group<'a> {
     /// Any of its runs, for what they share.
     run: &'a PlannedRun,
     planned: usize,
-    finished: Vec<&'a Record<'a>>,
+    finished: Vec<&'a RunRecord<'a>>,
 }
 
 impl Effects {
     /// Of the finished runs.
-    pub fn new(plan: &Plan, records: &[Record]) -> Self {
+    pub fn new(plan: &Plan, records: &[RunRecord]) -> Self {
         let groups = groups(records);
         let settings = groups.iter().map(|group| Setting {
             name: group.run.setting_name(),
@@ -100,7 +100,7 @@ fn by_measure<T>(of: impl Fn(&Measure) -> Option<T>) -> BTreeMap<&'static str, T
 }
 
 /// The settings in the order of their first runs.
-fn groups<'a>(records: &'a [Record<'a>]) -> Vec<Group<'a>> {
+fn groups<'a>(records: &'a [RunRecord<'a>]) -> Vec<Group<'a>> {
     let mut places = BTreeMap::new();
     let mut groups: Vec<Group> = Vec::new();
     for record in records {
@@ -122,7 +122,7 @@ fn groups<'a>(records: &'a [Record<'a>]) -> Vec<Group<'a>> {
 impl Group<'_> {
     /// A figure by seed.
     fn values(&self, measure: &Measure) -> BTreeMap<u64, f64> {
-        let value = |record: &&Record| Some((record.run.config.training.seed, measure.value(record.figures.as_ref()?)?));
+        let value = |record: &&RunRecord| Some((record.run.config.training.seed, measure.value(record.figures.as_ref()?)?));
         self.finished.iter().filter_map(value).collect()
     }
 

@@ -72,7 +72,7 @@ pub struct SweepFolder {
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Progress {
+pub enum RunProgress {
     /// It has no folder.
     New,
     /// It was stopped, killed, or failed; or it is being trained by someone else.
@@ -152,17 +152,17 @@ impl SweepFolder {
     ///
     /// # Errors
     /// When its folder holds another run than the one planned, or something else.
-    pub fn progress(&self, run: &PlannedRun) -> Result<(Progress, Option<String>), SweepFolderError> {
+    pub fn progress(&self, run: &PlannedRun) -> Result<(RunProgress, Option<String>), SweepFolderError> {
         let folder = self.run(&run.name);
         if folder.symlink_metadata().is_err() {
-            return Ok((Progress::New, None));
+            return Ok((RunProgress::New, None));
         }
         if !folder.join("config.toml").is_file() {
             if self.is_held(run) {
-                return Ok((Progress::Begun, None));
+                return Ok((RunProgress::Begun, None));
             }
             remove_unbegun(&folder).map_err(|source| SweepFolderError::Create { path: folder, source })?;
-            return Ok((Progress::New, None));
+            return Ok((RunProgress::New, None));
         }
         if read_config(&folder)? != run.config {
             return Err(SweepFolderError::OtherConfiguration(folder));
@@ -170,9 +170,9 @@ impl SweepFolder {
         let manifest = read_manifest(&folder)?;
         let trained = manifest.as_ref().is_some_and(|manifest| manifest.status == Status::Finished) && folder.join("model.mpk").is_file();
         let progress = match (trained, is_analyzed(&folder)) {
-            (false, _) => Progress::Begun,
-            (true, false) => Progress::Trained,
-            (true, true) => Progress::Analyzed,
+            (false, _) => RunProgress::Begun,
+            (true, false) => RunProgress::Trained,
+            (true, true) => RunProgress::Analyzed,
         };
         Ok((progress, manifest.map(|manifest| manifest.backend)))
     }

@@ -13,7 +13,7 @@ pub const FEWEST_SEEDS: usize = 5;
 
 /// What is said of the values of one figure over seeds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Sample {
+pub struct SampleStatistics {
     /// How many values.
     pub n: usize,
     /// Their mean.
@@ -32,7 +32,7 @@ pub struct Sample {
 }
 
 /// Describes values; `None` for none.
-pub fn describe(values: &[f64]) -> Option<Sample> {
+pub fn describe(values: &[f64]) -> Option<SampleStatistics> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (&min, &max) = (sorted.first()?, sorted.last()?);
@@ -41,7 +41,7 @@ pub fn describe(values: &[f64]) -> Option<Sample> {
     let squares = sorted.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
     let deviation = (n > 1).then(|| (squares / (n - 1) as f64).sqrt());
     let reach = deviation.map(|deviation| student(n - 1) * deviation / (n as f64).sqrt());
-    Some(Sample {
+    Some(SampleStatistics {
         n,
         mean,
         deviation,
@@ -216,7 +216,7 @@ pub fn quantile(sorted: &[f64], share: f64) -> f64 {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Paired {
     /// The differences, with the interval of their mean.
-    pub difference: Sample,
+    pub difference: SampleStatistics,
     /// The share of pairs in which it is above zero.
     pub above: f64,
 }

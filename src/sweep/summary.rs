@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::folder::{Progress, SweepFolder};
+use super::folder::{RunProgress, SweepFolder};
 use super::plan::Plan;
 use super::pool::Failure;
 use super::run::PlannedRun;
@@ -34,7 +34,7 @@ impl fmt::Display for RunStatus {
 
 /// A run with what came of it.
 #[derive(Clone, Debug)]
-pub struct Record<'a> {
+pub struct RunRecord<'a> {
     /// As planned.
     pub run: &'a PlannedRun,
     /// How it stands.
@@ -51,7 +51,7 @@ pub struct Record<'a> {
     pub unread: Vec<UnreadLine>,
 }
 
-impl<'a> Record<'a> {
+impl<'a> RunRecord<'a> {
     /// What has come of a run: from its folder, and how its commands ended where they were run.
     pub fn read(folder: &SweepFolder, run: &'a PlannedRun, analyze: bool, ended: Result<(), Failure>) -> Self {
         let path = folder.run(&run.name);
@@ -66,7 +66,7 @@ impl<'a> Record<'a> {
             error: None,
             unread: lines.unread,
         };
-        let needed = if analyze { Progress::Analyzed } else { Progress::Trained };
+        let needed = if analyze { RunProgress::Analyzed } else { RunProgress::Trained };
         let found = match (ended, folder.progress(run)) {
             (Err(Failure::Stopped), _) => return record,
             (Err(Failure::Failed(error)), _) => Err(error),
@@ -94,7 +94,7 @@ fn figures_of_analysis(path: &std::path::Path) -> Result<Headline, String> {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_csv(folder: &SweepFolder, plan: &Plan, records: &[Record]) -> Result<(), FileError> {
+pub fn write_csv(folder: &SweepFolder, plan: &Plan, records: &[RunRecord]) -> Result<(), FileError> {
     let path = folder.file("summary.csv");
     let error = |source: csv::Error| FileError::Write {
         path: path.clone(),
@@ -124,7 +124,7 @@ fn header(plan: &Plan) -> Vec<String> {
     names
 }
 
-fn row(plan: &Plan, record: &Record) -> Vec<String> {
+fn row(plan: &Plan, record: &RunRecord) -> Vec<String> {
     let run = record.run;
     let mut cells = vec![run.name.clone()];
     cells.extend(has_variants(plan).then(|| run.variant.clone().unwrap_or_default()));

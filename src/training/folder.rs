@@ -235,7 +235,7 @@ impl RunFolder {
 
     /// Saves a checkpoint that stays.
     pub fn keep_checkpoint(&self, state: &TrainingState) -> Result<(), RecordError> {
-        record::save_checkpoint(&self.rung(state.step), state)
+        record::save_checkpoint(&self.kept_path(state.step), state)
     }
 
     /// Saves the checkpoint that the next one replaces.
@@ -248,21 +248,21 @@ impl RunFolder {
         let _ = fs::remove_file(self.file(LATEST));
     }
 
-    fn rung(&self, step: u64) -> PathBuf {
-        self.file("checkpoints").join(rung(step))
+    fn kept_path(&self, step: u64) -> PathBuf {
+        self.file("checkpoints").join(kept_name(step))
     }
 }
 
 /// The checkpoints that a run's folder keeps for good, with their steps, in order.
 pub fn checkpoints(folder: &Path) -> Vec<(u64, PathBuf)> {
     let files = fs::read_dir(folder.join("checkpoints")).into_iter().flatten().flatten();
-    let mut rungs: Vec<(u64, PathBuf)> = files
+    let mut kept: Vec<(u64, PathBuf)> = files
         .map(|entry| entry.path())
         .filter_map(|path| Some((path.file_stem()?.to_str()?.strip_prefix("step-")?.parse().ok()?, path)))
-        .filter(|(step, path)| path.file_name().is_some_and(|name| name == rung(*step).as_str()))
+        .filter(|(step, path)| path.file_name().is_some_and(|name| name == kept_name(*step).as_str()))
         .collect();
-    rungs.sort_unstable();
-    rungs
+    kept.sort_unstable();
+    kept
 }
 
 /// The checkpoint of a run with the most steps that can be read, with what is wrong with those that cannot.
@@ -277,13 +277,13 @@ pub fn last_checkpoint(folder: &Path) -> (Option<TrainingState>, Vec<RecordError
     };
     let latest = folder.join(LATEST);
     let latest = if latest.exists() { load(latest) } else { None };
-    let rung = checkpoints(folder).into_iter().rev().find_map(|(_, path)| load(path));
-    let last = latest.into_iter().chain(rung).max_by_key(|state| state.step);
+    let kept = checkpoints(folder).into_iter().rev().find_map(|(_, path)| load(path));
+    let last = latest.into_iter().chain(kept).max_by_key(|state| state.step);
     (last, broken)
 }
 
 /// The name of the checkpoint of a step.
-fn rung(step: u64) -> String {
+fn kept_name(step: u64) -> String {
     format!("step-{step:07}.mpk")
 }
 

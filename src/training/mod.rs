@@ -2,7 +2,7 @@
 
 pub mod em;
 pub mod folder;
-pub mod ladder;
+pub mod kept_steps;
 pub mod manifest;
 pub mod metrics;
 pub mod restarts;
@@ -214,7 +214,7 @@ impl Journal<'_> {
     /// Saves a checkpoint if it is time for one.
     fn checkpoint(&mut self, trainer: &dyn Trainer, step: u64) -> Result<bool, TrainingError> {
         let config = self.run.config;
-        let keep = ladder::is_rung(step, config.checkpoint.per_decade) || step == config.training.steps;
+        let keep = kept_steps::is_kept(step, config.checkpoint.per_decade) || step == config.training.steps;
         let replace = self.last_saved.elapsed() >= Duration::from_secs(config.checkpoint.seconds);
         if keep {
             self.run.folder.keep_checkpoint(&self.run.checked_state(trainer)?)?;

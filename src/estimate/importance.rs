@@ -9,7 +9,7 @@
 //!
 //! The proposals depend on the model alone and never on draws, so each row is unbiased; rows are then divided by their sums. No weight
 //! is above C, since q(.|j) is one of the C, and no term of T_jk above `C e^{K_jk}`, the bound on what it estimates, which is why sums
-//! are kept in its units and never underflow. Draws are dealt to 32 groups, each a whole mixture.
+//! are kept in its units and never underflow. Draws are divided into 32 groups, each a whole mixture.
 
 use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
@@ -22,7 +22,7 @@ use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::kernels::visible::Thresholds;
 use crate::latent::SteadyState;
-use crate::logs::{log_sum_exp, sigmoid};
+use crate::logs::{logsumexp, sigmoid};
 use crate::random::{Draws, Stream};
 use crate::watch::{Stopped, Watch};
 
@@ -70,11 +70,11 @@ pub fn sample<T: Send + Sync>(
         .collect();
     let sources = sources?;
     let rows = |left_out: Option<usize>| Array2::from_shape_fn((latent, latent), |(j, k)| sources[j].log_mean(k, left_out, sampling));
-    let row_sums = rows(None).map_axis(Axis(1), |row| log_sum_exp(row).exp());
+    let row_sums = rows(None).map_axis(Axis(1), |row| logsumexp(row).exp());
     let steady = |left_out: Option<usize>| -> Result<SteadyState, EstimateError> {
         let mut log_transition = rows(left_out);
         for mut row in log_transition.rows_mut() {
-            row -= log_sum_exp(row.view());
+            row -= logsumexp(row.view());
         }
         let steady = SteadyState::from_logs_watched(log_transition, watch)?;
         match log_pi {
@@ -144,7 +144,7 @@ impl Source {
             for (log_ratio, tilt) in log_ratios.iter_mut().skip(1).zip(tilts) {
                 *log_ratio = tilt.log_ratio(flat);
             }
-            let common = log_sum_exp(log_ratios.view()) + log_sum_exp(a);
+            let common = logsumexp(log_ratios.view()) + logsumexp(a);
             for ((sum, a), log_bound) in sums.iter_mut().zip(a).zip(&self.log_bounds) {
                 *sum += (a - common - log_bound).exp();
             }
