@@ -53,7 +53,7 @@ fn catch(stop: &Arc<AtomicBool>, line: &'static str, termination: bool) -> std::
     for &signal in &caught {
         flag::register(signal, Arc::clone(stop))?;
     }
-    // The line is a courtesy: without a thread to print it the program stops as well.
+    // Without a thread to print the line the program stops all the same.
     if !line.is_empty()
         && let Ok(mut signals) = signal_hook::iterator::Signals::new(&caught)
     {

@@ -1,4 +1,4 @@
-//! What the commands print. All text passes through here, and none of it can give the terminal orders.
+//! What the commands print: every line passes through here, with its control characters escaped.
 
 use std::fmt::Display;
 use std::io::Write;

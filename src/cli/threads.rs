@@ -21,6 +21,7 @@ pub fn on_pool<T: Send>(command: impl FnOnce() -> T + Send) -> T {
                 ));
                 pool.install(command)
             }
+            // A pool of the present thread alone starts none, so that nothing is left to fail; rayon's own words if it does.
             Err(_) => command(),
         },
     }
