@@ -1,7 +1,7 @@
 //! `analyze`: the thermodynamics of a record.
 
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -192,7 +192,7 @@ impl Analyze {
                         folder: of_step(step),
                     }),
                     Err(error) => {
-                        let _ = writeln!(std::io::stderr(), "warning: passed over {error}");
+                        super::warn(format_args!("passed over {error}"));
                     }
                 }
             }

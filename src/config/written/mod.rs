@@ -153,19 +153,17 @@ impl Em {
 
 impl Default for Data {
     fn default() -> Self {
-        Self {
-            threshold: None,
-            ..(&DataConfig::default()).into()
-        }
+        let mut data = Self::from(&DataConfig::default());
+        data.threshold = None;
+        data
     }
 }
 
 impl Default for Model {
     fn default() -> Self {
-        Self {
-            scale: None,
-            ..Self::new(&ModelConfig::default(), ModelKind::Nonequilibrium)
-        }
+        let mut model = Self::new(&ModelConfig::default(), ModelKind::Nonequilibrium);
+        model.scale = None;
+        model
     }
 }
 
