@@ -366,7 +366,7 @@ fn the_library_finds_what_the_command_finds() {
         ("run/checkpoints/step-0000010.mpk", "run/analysis/step-0000010"),
     ] {
         succeeds(folder.path(), &format!("analyze {record} --quiet"));
-        let found = latent_cycles::trained::analyze(&folder.path().join(record)).unwrap();
+        let found = latent_cycles::analyze(folder.path().join(record)).unwrap();
         let json: Value = serde_json::from_slice(&latent_cycles::analysis::files::json(&found).unwrap()).unwrap();
         assert_eq!(json, analysis(&folder.path().join(out)), "{record}");
         assert!(found.headline.log_likelihood_train.value.is_some());
@@ -376,7 +376,7 @@ fn the_library_finds_what_the_command_finds() {
             estimate.entropy_production() != found.headline.entropy_production
         );
     }
-    let missing = latent_cycles::trained::analyze(&folder.path().join("nowhere")).err().unwrap();
+    let missing = latent_cycles::analyze(folder.path().join("nowhere")).err().unwrap();
     assert!(missing.is_of_usage() && missing.to_string().contains("does not exist"), "{missing}");
 }
 
