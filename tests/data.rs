@@ -87,7 +87,7 @@ fn idx_that_lies_is_refused_in_words() {
         (idx_bytes(&[0, 3, 2], &[]), "hold nothing"),
         (idx_bytes(&[u32::MAX, u32::MAX, u32::MAX], &[1; 30]), "more than"),
         (idx_bytes(&[1 << 30, 28, 28], &[1; 30]), "more than"),
-        // Two GiB claimed, thirty bytes there: nothing is allocated for the claim.
+        // Two GiB claimed, thirty bytes there: the claim takes no memory.
         (idx_bytes(&[1 << 21, 32, 32], &[1; 30]), "truncated"),
         (gzip(&good)[..20].to_vec(), "corrupt"),
         // A gzip bomb: 64 MiB of zeros behind a header that promises 30 bytes.
@@ -115,7 +115,7 @@ fn of_an_idx_file_the_first_items_are_kept_and_all_are_checked() {
     assert!(problem(&bytes[..40]).contains("need 30 bytes and 24 are there"));
     assert!(problem(&[&bytes[..], &[1]].concat()).contains("goes on after"));
     assert!(problem(&gzip(&bytes)[..25]).contains("corrupt"));
-    // No memory is taken beyond what is there, neither for a large file nor for a claim.
+    // A large file takes no more memory than its content.
     let large = idx_bytes(&[3, 1 << 10, 1234], &vec![7; 3 * 1234 * 1024]);
     let large = idx::parse(&large[..], &[3], usize::MAX).unwrap();
     assert!(large.bytes.capacity() < large.bytes.len() + (1 << 16), "{}", large.bytes.capacity());

@@ -100,7 +100,7 @@ fn parse_plain(mut source: impl Read, dimensions: &[usize], most: usize) -> Resu
         _ => return Err(format!("declares the sizes {sizes:?}, more than the {LARGEST} bytes that are read")),
     };
     let item = total / sizes[0] as u64;
-    let bytes = read_growing(&mut source, total.min(item.saturating_mul(most as u64)))?;
+    let bytes = read_up_to(&mut source, total.min(item.saturating_mul(most as u64)))?;
     // What is not kept is read as well, and one byte more shows a file that goes on.
     let kept = bytes.len() as u64;
     let rest = std::io::copy(&mut source.take(total - kept + 1), &mut std::io::sink());
@@ -114,21 +114,16 @@ fn parse_plain(mut source: impl Read, dimensions: &[usize], most: usize) -> Resu
     }
 }
 
-/// The next `wanted` bytes, or as many as there are. Memory grows with what is there, not with what the header claims, and not beyond it.
-fn read_growing(source: &mut impl Read, wanted: u64) -> Result<Vec<u8>, String> {
-    const FIRST: u64 = 1 << 20;
+/// The next `wanted` bytes, or as many as there are. Room for them is asked for once: the system gives it as it is filled, so that a header's
+/// claim costs nothing, while a buffer that grows is copied and lies in memory twice.
+fn read_up_to(source: &mut impl Read, wanted: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    loop {
-        let here = bytes.len() as u64;
-        let more = here.max(FIRST).min(wanted - here);
-        bytes
-            .try_reserve_exact(more as usize)
-            .map_err(|_| format!("needs {wanted} bytes of memory, which are not to be had"))?;
-        let read = source.take(more).read_to_end(&mut bytes);
-        let read = read.map_err(|error| corrupt(bytes.len() as u64, &error))?;
-        if more == 0 || (read as u64) < more {
-            return Ok(bytes);
-        }
+    bytes
+        .try_reserve_exact(wanted as usize)
+        .map_err(|_| format!("needs {wanted} bytes of memory, which are not to be had"))?;
+    match source.take(wanted).read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(corrupt(bytes.len() as u64, &error)),
     }
 }
 
