@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use latent_cycles::backend::{BackendError, BackendName};
 use latent_cycles::config::{Config, ConfigError, Method};
@@ -11,6 +12,7 @@ use latent_cycles::model::Parameters;
 use latent_cycles::numerics::Inspect;
 use latent_cycles::random::{Seed, Stream, normal, uniform_f64};
 use latent_cycles::training::step::{Recipe, Update};
+use latent_cycles::watch::Watch;
 use ndarray::{Array1, Array2};
 
 /// Runs a check on every backend. Where there is no graphics adapter, wgpu is skipped and named, past the capture of output, unless
@@ -250,4 +252,28 @@ pub fn interrupt(child: &Child) {
 /// The repository's root.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Lets work go on until it has been asked so many times.
+pub struct Impatient {
+    asked: AtomicUsize,
+    patience: usize,
+}
+
+impl Impatient {
+    pub fn after(patience: usize) -> Self {
+        let asked = AtomicUsize::new(0);
+        Self { asked, patience }
+    }
+
+    /// How many times it has been asked.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Watch for Impatient {
+    fn is_stopped(&self) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed) >= self.patience
+    }
 }
