@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use latent_cycles::backend::{BackendError, BackendName};
@@ -12,6 +13,7 @@ use latent_cycles::model::Parameters;
 use latent_cycles::numerics::Inspect;
 use latent_cycles::random::{Seed, Stream, normal, uniform_f64};
 use latent_cycles::training::step::{Recipe, Update};
+use latent_cycles::watch::Watch;
 use ndarray::{Array1, Array2};
 
 /// Runs a check on every backend. Where there is no graphics adapter, wgpu is skipped and named, past the capture of output, unless
@@ -304,4 +306,28 @@ pub fn is_running(process: u32) -> bool {
 fn status_lines(process: u32) -> Vec<String> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     status.lines().map(str::to_owned).collect()
+}
+
+/// Lets work go on until it has been asked so many times.
+pub struct Impatient {
+    asked: AtomicUsize,
+    patience: usize,
+}
+
+impl Impatient {
+    pub fn after(patience: usize) -> Self {
+        let asked = AtomicUsize::new(0);
+        Self { asked, patience }
+    }
+
+    /// How many times it has been asked.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Watch for Impatient {
+    fn is_stopped(&self) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed) >= self.patience
+    }
 }

@@ -1,7 +1,5 @@
 //! The kernel of a model: by enumeration, by plain means and by importance sampling, each against the truth.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use latent_cycles::conditionals::Conditionals;
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::estimate::exact::enumerate;
@@ -15,10 +13,10 @@ use latent_cycles::estimate::{Estimate, EstimateError, Kernel, Settings};
 use latent_cycles::latent::SteadyState;
 use latent_cycles::model::Parameters;
 use latent_cycles::random::Seed;
-use latent_cycles::watch::{Stopped, Watch};
+use latent_cycles::watch::Stopped;
 use ndarray::Array2;
 
-use crate::common::{Plain, image, random_model};
+use crate::common::{Impatient, Plain, image, random_model};
 
 fn exact(parameters: &Parameters) -> Kernel {
     enumerate(&Conditionals::new(parameters), &()).unwrap()
@@ -361,18 +359,6 @@ fn every_group_of_draws_has_images() {
     assert!(matches!(error, EstimateError::TooManySamples { most, .. } if most == Sampling::most_samples(3)));
 }
 
-/// Counts how often it is asked, and says stop from some time on.
-struct Impatient {
-    asked: AtomicUsize,
-    patience: usize,
-}
-
-impl Watch for Impatient {
-    fn is_stopped(&self) -> bool {
-        self.asked.fetch_add(1, Ordering::Relaxed) >= self.patience
-    }
-}
-
 /// Each kind of work ends with what happened: stopped, at whatever moment, or numbers that are none.
 #[test]
 fn what_ends_an_estimate_is_told() {
@@ -386,24 +372,18 @@ fn what_ends_an_estimate_is_told() {
     };
     assert!(exact.exact);
     for (parameters, settings) in [(&parameters, exact), (&parameters, drawn), (&balanced, exact), (&balanced, drawn)] {
-        let patient = Impatient {
-            asked: AtomicUsize::new(0),
-            patience: usize::MAX,
-        };
+        let patient = Impatient::after(usize::MAX);
         assert!(Estimate::with(parameters, settings, &patient).is_ok());
-        let asked = patient.asked.into_inner();
+        let asked = patient.asked();
         assert!(asked > 32, "{asked}");
         for patience in (0..asked).step_by(asked.div_ceil(50)).chain([asked - 1]) {
-            let watch = Impatient {
-                asked: AtomicUsize::new(0),
-                patience,
-            };
-            let stopped = Estimate::with(parameters, settings, &watch).unwrap_err();
+            let stopped = Estimate::with(parameters, settings, &Impatient::after(patience)).unwrap_err();
             assert_eq!(stopped, EstimateError::Stopped(Stopped), "{patience} of {asked}");
         }
         let mut broken = parameters.clone();
         broken.forward[[0, 1]] = f32::NAN;
         assert_eq!(Estimate::with(&broken, settings, &()).unwrap_err(), EstimateError::NoNumbers);
+        assert_eq!(closed_form(&broken), None);
     }
     assert_eq!(
         Estimate::with(&random_model(76, 21, 2, 1.0), exact, &()).unwrap_err(),

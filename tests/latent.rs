@@ -1,14 +1,14 @@
 //! The thermodynamics of a chain: closed forms, and what must hold for any chain.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use latent_cycles::latent::cycles::Cycle;
 use latent_cycles::latent::spectrum::{decay_time, rotation_period};
 use latent_cycles::latent::{ChainError, SteadyState};
 use latent_cycles::logs::{LogSum, largest, logaddexp, logsumexp};
 use latent_cycles::random::{Seed, Stream, uniform_f64};
-use latent_cycles::watch::{Stopped, Watch};
+use latent_cycles::watch::Stopped;
 use ndarray::{Array2, Axis, array};
+
+use crate::common::Impatient;
 
 /// A ring: one way with probability `ahead`, the other with `back`, else it stays.
 fn ring(states: usize, ahead: f64, back: f64) -> Array2<f64> {
@@ -436,18 +436,6 @@ fn sums_of_exponentials_lose_nothing() {
     }
 }
 
-/// Asked `patience` times, it lets the work go on; then no more.
-struct Impatient {
-    asked: AtomicUsize,
-    patience: usize,
-}
-
-impl Watch for Impatient {
-    fn is_stopped(&self) -> bool {
-        self.asked.fetch_add(1, Ordering::Relaxed) >= self.patience
-    }
-}
-
 /// Many states: the closed form of a chain of births and deaths, the same digits on any number of threads, and a stop between two states.
 #[test]
 fn many_states_are_eliminated_on_all_threads_and_can_be_stopped() {
@@ -505,15 +493,12 @@ fn many_states_are_eliminated_on_all_threads_and_can_be_stopped() {
     assert!(moved.iter().zip(&pi).all(|(moved, pi)| (moved - pi).abs() < 1e-13));
 
     for patience in [0, 1, 100, 209] {
-        let watch = Impatient {
-            asked: AtomicUsize::new(0),
-            patience,
-        };
+        let watch = Impatient::after(patience);
         assert_eq!(
             SteadyState::from_logs_watched(log_t.clone(), &watch),
             Err(ChainError::Stopped(Stopped))
         );
-        assert_eq!(watch.asked.into_inner(), patience + 1, "no state more");
+        assert_eq!(watch.asked(), patience + 1, "no state more");
     }
     assert_eq!(SteadyState::from_logs_watched(log_t.clone(), &()).as_ref(), Ok(&on(1)));
 }

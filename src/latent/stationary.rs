@@ -1,6 +1,6 @@
 //! The stationary distribution, accurate for its rarest state.
 
-use ndarray::{Array1, Array2, ArrayViewMut1, Axis, s};
+use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 
 use crate::logs::{logaddexp, logsumexp};
@@ -29,58 +29,82 @@ const LEAST: f64 = -700.0;
 ///
 /// # Errors
 /// When it is stopped, which it looks for between two states.
-pub(super) fn log_stationary(log_t: Array2<f64>, watch: &dyn Watch) -> Result<Array1<f64>, Stopped> {
+pub(super) fn log_stationary(log_t: &Array2<f64>, watch: &dyn Watch) -> Result<Array1<f64>, Stopped> {
     let states = log_t.nrows();
-    let mut log_t = log_t.mapv(Logarithm);
+    let mut logarithms = Square::new(log_t.iter().map(|&log_p| Logarithm(log_p)), states);
     let mut left = states;
-    while left > 1 && !(left > MANY && are_held(&log_t, left)) {
+    while left > 1 && !(left > MANY && logarithms.are_held(left)) {
         left -= 1;
-        remove(&mut log_t, left, watch)?;
+        logarithms.remove(left, watch)?;
     }
-    let mut t = log_t.slice(s![..left, ..left]).mapv(|Logarithm(log_p)| log_p.exp());
+    let numbers = (0..left).flat_map(|i| &logarithms.row(i)[..left]);
+    let mut numbers = Square::new(numbers.map(|Logarithm(log_p)| log_p.exp()), left);
     for n in (1..left).rev() {
-        remove(&mut t, n, watch)?;
+        numbers.remove(n, watch)?;
     }
-    let mut weights = vec![1.0];
+    let mut weights = vec![1.0_f64];
     for n in 1..left {
-        weights.push(weight(&weights, &t, n));
+        weights.push(numbers.weight(&weights, n));
     }
-    let mut log_weights: Vec<Logarithm> = weights.into_iter().map(|weight: f64| Logarithm(weight.ln())).collect();
+    let mut log_weights: Vec<Logarithm> = weights.into_iter().map(|weight| Logarithm(weight.ln())).collect();
     for n in left..states {
-        log_weights.push(weight(&log_weights, &log_t, n));
+        log_weights.push(logarithms.weight(&log_weights, n));
     }
     let log_weights: Array1<f64> = log_weights.into_iter().map(|Logarithm(log_weight)| log_weight).collect();
     let log_total = logsumexp(log_weights.view());
     Ok(log_weights - log_total)
 }
 
-/// Does f64 hold the transitions between the first states?
-fn are_held(log_t: &Array2<Logarithm>, states: usize) -> bool {
-    log_t.slice(s![..states, ..states]).iter().all(|&Logarithm(log_p)| log_p >= LEAST)
+/// T in rows, of which those of removed states hold what leads to them instead.
+struct Square<N> {
+    entries: Vec<N>,
+    size: usize,
 }
 
-/// Removes state n, the last that is left.
-fn remove<N: Number>(t: &mut Array2<N>, n: usize, watch: &dyn Watch) -> Result<(), Stopped> {
-    watch.go_on()?;
-    let (mut kept, removed) = t.view_mut().split_at(Axis(0), n);
-    let removed = &removed.row(0).to_vec()[..n];
-    let leave = removed.iter().fold(N::ZERO, |sum, &p| sum.plus(p));
-    let go_round = |mut row: ArrayViewMut1<N>| {
-        let via = row[n].over(leave);
-        row[n] = via;
-        for (p, &onward) in row.iter_mut().zip(removed) {
-            *p = p.plus(via.times(onward));
+impl<N: Number> Square<N> {
+    fn new(entries: impl Iterator<Item = N>, size: usize) -> Self {
+        Self {
+            entries: entries.collect(),
+            size,
         }
-    };
-    let rows = kept.axis_iter_mut(Axis(0)).into_par_iter();
-    rows.with_min_len(GRAIN.div_ceil(n)).for_each(go_round);
-    Ok(())
+    }
+
+    fn row(&self, i: usize) -> &[N] {
+        &self.entries[i * self.size..(i + 1) * self.size]
+    }
+
+    /// Removes state n, the last that is left.
+    fn remove(&mut self, n: usize, watch: &dyn Watch) -> Result<(), Stopped> {
+        watch.go_on()?;
+        let (kept, removed) = self.entries.split_at_mut(n * self.size);
+        let removed = &removed[..n];
+        let leave = removed.iter().fold(N::ZERO, |sum, &p| sum.plus(p));
+        let go_round = |row: &mut [N]| {
+            let (others, to_removed) = row.split_at_mut(n);
+            let via = to_removed[0].over(leave);
+            to_removed[0] = via;
+            for (p, &onward) in others.iter_mut().zip(removed) {
+                *p = p.plus(via.times(onward));
+            }
+        };
+        let rows = kept.par_chunks_exact_mut(self.size);
+        rows.with_min_len(GRAIN.div_ceil(n)).for_each(go_round);
+        Ok(())
+    }
+
+    /// The weight of state n from those of the states before it, to which pi is in proportion.
+    fn weight(&self, weights: &[N], n: usize) -> N {
+        let flows = weights.iter().enumerate().map(|(i, &weight)| weight.times(self.row(i)[n]));
+        flows.fold(N::ZERO, N::plus)
+    }
 }
 
-/// The weight of state n from those of the states before it, to which pi is in proportion.
-fn weight<N: Number>(weights: &[N], t: &Array2<N>, n: usize) -> N {
-    let flows = weights.iter().zip(t.column(n)).map(|(&weight, &p)| weight.times(p));
-    flows.fold(N::ZERO, N::plus)
+impl Square<Logarithm> {
+    /// Does f64 hold the transitions between the first states?
+    fn are_held(&self, states: usize) -> bool {
+        let mut rows = (0..states).map(|i| &self.row(i)[..states]);
+        rows.all(|row| row.iter().all(|&Logarithm(log_p)| log_p >= LEAST))
+    }
 }
 
 /// The numbers of the elimination: none is negative.

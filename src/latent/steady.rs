@@ -84,7 +84,7 @@ impl SteadyState {
         let class = closed.remove(0);
         let within = log_transition.select(Axis(0), &class).select(Axis(1), &class);
         let mut log_pi = Array1::from_elem(rows, f64::NEG_INFINITY);
-        for (&state, log_weight) in class.iter().zip(log_stationary(within, watch)?) {
+        for (&state, log_weight) in class.iter().zip(log_stationary(&within, watch)?) {
             log_pi[state] = log_weight;
         }
         Ok(Self { log_transition, log_pi })
