@@ -371,6 +371,41 @@ fn stated_errors_are_those_that_are_made() {
     assert_ne!(transition(1), transition(2), "another seed, other draws");
 }
 
+/// Two rings of the same images, seldom left: the slowest deviation does not turn, and what turns is not the slowest. Each time is of its own.
+#[test]
+fn relaxation_and_rotation_are_two_times() {
+    let rings: [&[usize]; 2] = [&[0, 3, 6, 2], &[5, 1, 4]];
+    let mut t = Array2::<f64>::from_elem((STATES, STATES), 2e-3);
+    for ring in rings {
+        for (place, &k) in ring.iter().enumerate() {
+            t[[k, ring[(place + 1) % ring.len()]]] = 0.9;
+            t[[k, k]] = 0.0;
+            t[[k, k]] = 1.0 - t.row(k).sum();
+        }
+    }
+    let mut parameters = known::parameters();
+    parameters.forward.fill(0.0);
+    for ((from, to), p) in t.indexed_iter() {
+        parameters.forward[[2 * from, to]] = f64::ln(*p) as f32;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    record::save_model(&folder.path().join("rings.mpk"), &parameters).unwrap();
+    succeeds(folder.path(), "analyze rings.mpk --quiet --out rings");
+    let found = analysis(&folder.path().join("rings"));
+    // A deviation between the rings, after all others have died out, shrinks by the second eigenvalue in each step.
+    let between: f64 = rings[0].len() as f64 / rings[1].len() as f64;
+    let mut deviation = Array1::from_shape_fn(STATES, |k| if rings[0].contains(&k) { 1.0 } else { -between });
+    for _ in 0..400 {
+        deviation = deviation.dot(&t);
+        deviation /= deviation.iter().map(|d| d.abs()).sum::<f64>();
+    }
+    let shrinks = deviation.dot(&t).iter().map(|d| d.abs()).sum::<f64>();
+    close(value(&found["relaxation_time"]), -1.0 / shrinks.ln(), 0.01, "relaxation time");
+    // Waves round the larger ring, which the other does not see: with steps of a quarter turn, 0.09 + 0.9 i - 0.002 - 0.002 i.
+    let period = std::f64::consts::TAU / 0.898_f64.atan2(0.088);
+    close(value(&found["rotation_period"]), period, 1e-3, "rotation period");
+}
+
 /// The interval of a rank correlation holds 95% of the coefficients of seeds that are drawn again, here by draws of the test's own.
 #[test]
 fn bootstrap_intervals_are_of_95_percent() {
