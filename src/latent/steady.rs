@@ -58,7 +58,7 @@ impl SteadyState {
         Self::from_logs_watched(log_transition, &())
     }
 
-    /// As [`SteadyState::from_logs`], for many states: the work grows as their cube, a minute on one core for 2,000, and can be stopped.
+    /// As [`SteadyState::from_logs`], for many states: the work grows as their cube, and can be stopped.
     ///
     /// # Errors
     /// As [`SteadyState::new`], and when it is stopped.
