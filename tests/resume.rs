@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::command::{SMALL, metrics, run};
-use crate::common::{interrupt, program};
+use crate::common::{interrupt, program, signal};
 
 const STEPS: u64 = 2000;
 
@@ -127,10 +127,12 @@ fn ctrl_c_stops_after_a_step_and_says_how_to_go_on() {
         .spawn()
         .unwrap();
     assert!(wait_for_lines(&mut child, folder.path(), 3));
-    // While it runs, its folder is taken.
+    // While it runs, its folder is taken. It pauses meanwhile: on a busy machine it might end before the other program starts.
+    signal(&child, "STOP");
     let (status, _, stderr) = run(&mut resume(folder.path()));
     assert!(status == 1 && stderr.contains("another process"), "{stderr}");
     interrupt(&child);
+    signal(&child, "CONT");
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
