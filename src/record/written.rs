@@ -9,7 +9,7 @@ use crate::data::packed::PackedImages;
 use crate::kernels::bits::WORD;
 use crate::model::Parameters;
 
-/// The fields that a map has and should have.
+/// A map of the record, at a dotted path, with the fields that have not been taken yet.
 struct Fields<'a> {
     path: String,
     fields: Vec<(&'a str, Value<'a>)>,
