@@ -14,6 +14,7 @@ use crate::model::Parameters;
 use crate::numerics::Numerics;
 use crate::random::{Seed, Stream, permutation};
 use crate::record::TrainingState;
+use crate::watch::{Stopped, Watch};
 
 /// The pseudo-counts to choose from.
 const PSEUDO_COUNTS: [f64; 8] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
@@ -23,7 +24,7 @@ const STEPS_TO_CHOOSE: usize = 50;
 /// the order (C. Biernacki, G. Celeux and G. Govaert, Comput. Stat. Data Anal. 41, 561 (2003)).
 const STEPS_TO_COMPARE: usize = 30;
 
-/// Trains mixtures on one set of images; a `tick` that gives false stops the work.
+/// Trains mixtures on one set of images.
 pub struct Restarts<'a> {
     /// As resolved and checked.
     pub config: &'a Config,
@@ -33,32 +34,35 @@ pub struct Restarts<'a> {
     pub data: &'a Dataset,
     /// What computes.
     pub numerics: &'a dyn Numerics,
-    /// Called before each training step.
-    pub tick: &'a dyn Fn() -> bool,
+    /// Asked before each training step.
+    pub watch: &'a dyn Watch,
 }
 
 impl Restarts<'_> {
     /// The pseudo-count, which may be known from an earlier sitting, and the state to go on from: the best start for a run that has not
-    /// begun and whose start is random. `None` if stopped.
-    pub fn begin(&self, known: Option<f64>, state: TrainingState) -> Option<(f64, TrainingState)> {
+    /// begun and whose start is random.
+    ///
+    /// # Errors
+    /// When it is stopped.
+    pub fn begin(&self, known: Option<f64>, state: TrainingState) -> Result<(f64, TrainingState), Stopped> {
         let pseudo_count = match (known, self.em.pseudo_count) {
             (Some(count), _) | (None, PseudoCount::Number(count)) => count,
             (None, PseudoCount::HeldOut(HeldOutWord::HeldOut)) => self.choose()?,
         };
         if state.step > 0 || matches!(self.config.model.init, Init::Record(_)) {
-            return Some((pseudo_count, state));
+            return Ok((pseudo_count, state));
         }
-        Some((pseudo_count, self.best(pseudo_count)?))
+        Ok((pseudo_count, self.best(pseudo_count)?))
     }
 
     /// The pseudo-count with the largest likelihood of a fifth of the training images, when the others are trained on.
-    fn choose(&self) -> Option<f64> {
+    fn choose(&self) -> Result<f64, Stopped> {
         let seed = Seed(self.config.training.seed);
         let images = self.data.train.evaluation_images(seed, 0);
         let order = permutation(&mut seed.generator(Stream::HeldOut, 0, 0), images.len());
         let (held_out, kept) = order.split_at((images.len() / 5).max(1).min(images.len() - 1));
         if held_out.is_empty() {
-            return Some(PSEUDO_COUNTS[PSEUDO_COUNTS.len() - 1]);
+            return Ok(PSEUDO_COUNTS[PSEUDO_COUNTS.len() - 1]);
         }
         let (held_out, kept) = (images.select(held_out), images.select(kept));
         let start = self.start(0);
@@ -70,23 +74,24 @@ impl Restarts<'_> {
                 best = (likelihood, count);
             }
         }
-        Some(best.1)
+        Ok(best.1)
     }
 
     /// The state at step 0 after some steps from each start, of that with the largest likelihood of the training images.
-    fn best(&self, pseudo_count: f64) -> Option<TrainingState> {
+    fn best(&self, pseudo_count: f64) -> Result<TrainingState, Stopped> {
         let seed = Seed(self.config.training.seed);
         let images = self.data.train.evaluation_images(seed, 0);
-        let mut best: Option<(f64, Parameters)> = None;
-        for restart in 0..self.em.restarts {
-            let trained = self.train(&self.start(restart), &images, pseudo_count, STEPS_TO_COMPARE)?;
-            let likelihood = likelihood(&trained, &images);
-            if best.as_ref().is_none_or(|(best, _)| likelihood > *best) {
-                best = Some((likelihood, trained));
+        let trained = |restart| self.train(&self.start(restart), &images, pseudo_count, STEPS_TO_COMPARE);
+        let mut best = trained(0)?;
+        let mut largest = likelihood(&best, &images);
+        for restart in 1..self.em.restarts {
+            let other = trained(restart)?;
+            let likelihood = likelihood(&other, &images);
+            if likelihood > largest {
+                (largest, best) = (likelihood, other);
             }
         }
-        let (_, parameters) = best?;
-        Some(self.state(&parameters))
+        Ok(self.state(&best))
     }
 
     fn start(&self, restart: u32) -> Parameters {
@@ -101,16 +106,14 @@ impl Restarts<'_> {
         })
     }
 
-    fn train(&self, start: &Parameters, images: &PackedImages, pseudo_count: f64, steps: usize) -> Option<Parameters> {
+    fn train(&self, start: &Parameters, images: &PackedImages, pseudo_count: f64, steps: usize) -> Result<Parameters, Stopped> {
         let recipe = Recipe::new(&self.config.training, Update::Em { pseudo_count });
         let mut trainer = self.numerics.trainer(&self.state(start), recipe);
         for _ in 0..steps {
-            if !(self.tick)() {
-                return None;
-            }
+            self.watch.go_on()?;
             trainer.step(images);
         }
-        Some(trainer.parameters())
+        Ok(trainer.parameters())
     }
 
     fn state(&self, parameters: &Parameters) -> TrainingState {

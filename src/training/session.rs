@@ -1,7 +1,7 @@
 //! A run from its configuration to its end, or from where it was left: what `train` does, for any program.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use clap::ValueEnum;
 
@@ -19,6 +19,7 @@ use crate::files::{FileError, UnreadLine};
 use crate::numerics::{DeviceInfo, Numerics};
 use crate::random::Seed;
 use crate::record::{self, RecordError, TrainingState};
+use crate::watch::Stopped;
 
 /// Why a run cannot begin, go on, or end.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +42,12 @@ pub enum SessionError {
     /// A file cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Training stopped.
+    /// Training failed.
     #[error(transparent)]
     Training(#[from] TrainingError),
+    /// It was stopped before its first step.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// Another configuration was asked for.
     #[error("{0} was started with another configuration and can only go on with its own; leave out --config and --set")]
     OtherConfiguration(PathBuf),
@@ -286,10 +290,13 @@ impl Session {
         manifest.classifier_accuracy = evaluator.reference.judge.as_ref().map(|judge| judge.accuracy());
         self.folder.write_manifest(&manifest)?;
 
-        let Some((update, state)) = self.start(&mut manifest, observer, stop)? else {
-            manifest.ended(Status::Interrupted, 0);
-            self.folder.write_manifest(&manifest)?;
-            return Ok(Outcome::Interrupted(0));
+        let (update, state) = match self.start(&mut manifest, observer, stop) {
+            Err(SessionError::Stopped(_)) => {
+                manifest.ended(Status::Interrupted, 0);
+                self.folder.write_manifest(&manifest)?;
+                return Ok(Outcome::Interrupted(0));
+            }
+            started => started?,
         };
         let mut watched = Watched {
             observer,
@@ -316,13 +323,13 @@ impl Session {
         Ok(outcome)
     }
 
-    /// What moves the parameters, and the state to go on from: of a mixture, the best of several starts. `None` if stopped.
+    /// What moves the parameters, and the state to go on from: of a mixture, the best of several starts.
     fn start(
         &self,
         manifest: &mut Manifest,
         observer: &mut dyn Observer,
         stop: &AtomicBool,
-    ) -> Result<Option<(Update, TrainingState)>, SessionError> {
+    ) -> Result<(Update, TrainingState), SessionError> {
         let state = self.state.clone();
         let em = match &self.config.training.method {
             Method::Em(em) => *em,
@@ -331,7 +338,7 @@ impl Session {
                     kind: *kind,
                     ascent: ascent.clone(),
                 };
-                return Ok(Some((update, state)));
+                return Ok((update, state));
             }
         };
         let restarts = Restarts {
@@ -339,15 +346,13 @@ impl Session {
             em,
             data: &self.data,
             numerics: &*self.numerics,
-            tick: &|| !stop.load(Ordering::Relaxed),
+            watch: stop,
         };
-        let Some((pseudo_count, state)) = restarts.begin(manifest.pseudo_count, state) else {
-            return Ok(None);
-        };
+        let (pseudo_count, state) = restarts.begin(manifest.pseudo_count, state)?;
         observer.pseudo_count(pseudo_count);
         manifest.pseudo_count = Some(pseudo_count);
         self.folder.write_manifest(manifest)?;
-        Ok(Some((Update::Em { pseudo_count }, state)))
+        Ok((Update::Em { pseudo_count }, state))
     }
 }
 
