@@ -116,17 +116,29 @@ pub mod latent;
 pub mod model;
 pub mod training;
 
+#[doc(inline)]
 pub use self::analysis::{Analysis, Headline};
+#[doc(inline)]
 pub use self::backend::BackendName;
+#[doc(inline)]
 pub use self::config::Config;
+#[doc(inline)]
 pub use self::estimate::Estimate;
+#[doc(inline)]
 pub use self::estimate::jackknife::Figure;
+#[doc(inline)]
 pub use self::latent::SteadyState;
+#[doc(inline)]
 pub use self::model::Parameters;
+#[doc(inline)]
 pub use self::random::Seed;
+#[doc(inline)]
 pub use self::trained::{analyze, load};
+#[doc(inline)]
 pub use self::training::Outcome;
+#[doc(inline)]
 pub use self::training::session::{Session, train};
+#[doc(inline)]
 pub use self::watch::{Stopped, Watch};
 
 mod lock;
