@@ -9,6 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::config::Config;
 use crate::files::{self, FileError};
 use crate::model::Parameters;
+use crate::record::{MOST_PIXELS, MOST_STATES};
 
 /// What the file says it is, under the metadata key `format`.
 const FORMAT: &str = "latent-cycles model: p(z|x) = softmax(x @ forward + forward_bias), q(x_i=1|z) = sigmoid(backward[z, i])";
@@ -116,6 +117,13 @@ pub fn from_bytes(content: &[u8]) -> Result<(Parameters, Option<Config>), String
             parameters.forward.shape(),
             parameters.forward_bias.len(),
             parameters.backward.shape()
+        ));
+    }
+    if parameters.visible() > MOST_PIXELS || parameters.latent() > MOST_STATES {
+        return Err(format!(
+            "its model has {} pixels and {} latent states, and models have at most {MOST_PIXELS} and {MOST_STATES}",
+            parameters.visible(),
+            parameters.latent()
         ));
     }
     if !parameters.is_finite() {

@@ -77,7 +77,8 @@ fn foreign_files_are_refused_in_one_sentence() {
     use safetensors::tensor::{Dtype, TensorView};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
-    let zeros = [0_u8; 8 * 64];
+    const TOO_MANY: usize = (1 << 16) + 1;
+    let zeros = [0_u8; 4 * TOO_MANY];
     let nan = f32::NAN.to_le_bytes().repeat(64);
     let view = |dtype, shape: &[usize], data: &'static [u8]| {
         let size = shape.iter().product::<usize>() * if dtype == Dtype::F64 { 8 } else { 4 };
@@ -118,6 +119,14 @@ fn foreign_files_are_refused_in_one_sentence() {
                 ("backward", view(Dtype::F32, &[2, 3], zeros)),
             ],
             "not all finite",
+        ),
+        (
+            vec![
+                ("forward", view(Dtype::F32, &[TOO_MANY, 1], zeros)),
+                ("forward_bias", view(Dtype::F32, &[1], zeros)),
+                ("backward", view(Dtype::F32, &[1, TOO_MANY], zeros)),
+            ],
+            "at most 65536",
         ),
     ];
     for (tensors, expected) in cases {

@@ -21,8 +21,8 @@ type Host = NdArrayBackend;
 type Recording = NamedMpkBytesRecorder<FullPrecisionSettings>;
 
 /// What training's configuration allows at most; the kernels count columns in 16 bits.
-const MOST_PIXELS: usize = 1 << 16;
-const MOST_STATES: usize = 10_000;
+pub(crate) const MOST_PIXELS: usize = 1 << 16;
+pub(crate) const MOST_STATES: usize = 10_000;
 const MOST_CHAINS: usize = 1 << 16;
 const MOST_STEPS: u64 = 1_000_000_000;
 
