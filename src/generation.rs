@@ -3,7 +3,6 @@
 use ndarray::{Array1, Axis, concatenate};
 
 use crate::conditionals::Conditionals;
-use crate::config::EvaluationConfig;
 use crate::data::BinaryImages;
 use crate::data::packed::PackedImages;
 use crate::estimate::EstimateError;
@@ -129,7 +128,7 @@ pub fn steady_state(parameters: &Parameters, model: &Conditionals, seed: Seed, w
     let kernel = if model.visible() <= MOST_PIXELS {
         enumerate(model, watch)?
     } else {
-        let samples = EvaluationConfig::of(model.latent()).samples;
+        let samples = (10_000_000 / (model.latent() * model.latent())).clamp(50, 1000);
         PlainEstimate::draw(model, samples, seed, 0, |_| Vec::<()>::new(), watch)?.kernel
     };
     Ok(kernel.steady.log_pi().clone())

@@ -74,7 +74,7 @@ pub const ENTROPY_PRODUCTION: Measure = Measure {
     card: ("Entropy production", "nats per step, latent chain"),
     chart: Some(&Chart {
         title: "Entropy production",
-        caption: "Does the chain leave equilibrium as it learns? Lines are plain means of 1,000 draws or so per state, biased upward where transitions are rare.",
+        caption: "Does the chain leave equilibrium as it learns? Lines are plain means over the images drawn in each state, biased upward where transitions are rare.",
     }),
     in_sweeps: true,
     of: |headline| &headline.entropy_production,
