@@ -4,8 +4,12 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use latent_cycles::Config;
+use latent_cycles::record::TrainingState;
+use latent_cycles::training::folder::{RunFolder, last_checkpoint};
+
 use crate::command::{SMALL, metrics, run};
-use crate::common::{program, wait_until};
+use crate::common::{program, random_mean_squares, random_model, wait_until};
 
 fn train(folder: &Path, more: &[&str]) -> (i32, String, String) {
     run(&mut command(folder, more))
@@ -257,4 +261,26 @@ fn files_that_are_deleted_while_a_run_trains_are_there_in_the_end() {
     let steps: Vec<u64> = metrics(&path).iter().map(|line| line["step"].as_u64().unwrap()).collect();
     assert_eq!(steps, (0..=100).map(|line| 20 * line).collect::<Vec<_>>());
     assert!(train(folder.path(), &["--resume", "--run", "run"]).1.contains("is finished"));
+}
+
+/// Checkpoints go on being saved where their folder was deleted, and a run's own folder is not made anew.
+#[test]
+fn a_deleted_folder_of_checkpoints_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let run_folder = RunFolder::create(Some(&path), "", &Config::default()).unwrap();
+    let state = |step| TrainingState {
+        parameters: random_model(91, 7, 3, 1.0),
+        mean_squares: random_mean_squares(92, 7, 3, 1.0),
+        chains: None,
+        step,
+    };
+    for step in [2, 3] {
+        run_folder.keep_checkpoint(&state(step)).unwrap();
+        run_folder.replace_latest(&state(step + 2)).unwrap();
+        assert_eq!(last_checkpoint(&path).0, Some(state(step + 2)));
+        std::fs::remove_dir_all(path.join("checkpoints")).unwrap();
+    }
+    std::fs::remove_dir_all(&path).unwrap();
+    assert!(run_folder.keep_checkpoint(&state(5)).is_err() && !path.exists());
 }

@@ -230,16 +230,21 @@ impl RunFolder {
     /// Makes the folder of checkpoints, unless it is there.
     pub fn make_checkpoints(&self) -> Result<(), FileError> {
         let path = self.file("checkpoints");
-        fs::create_dir_all(&path).map_err(|source| FileError::Write { path, source })
+        match fs::create_dir(&path) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(FileError::Write { path, source }),
+            _ => Ok(()),
+        }
     }
 
-    /// Saves a checkpoint that stays.
+    /// Saves a checkpoint that stays. Their folder may have been deleted while the run went on: it is made again.
     pub fn keep_checkpoint(&self, state: &TrainingState) -> Result<(), RecordError> {
+        self.make_checkpoints()?;
         record::save_checkpoint(&self.kept_path(state.step), state)
     }
 
     /// Saves the checkpoint that the next one replaces.
     pub fn replace_latest(&self, state: &TrainingState) -> Result<(), RecordError> {
+        self.make_checkpoints()?;
         record::save_checkpoint(&self.file(LATEST), state)
     }
 
