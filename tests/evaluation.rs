@@ -20,10 +20,9 @@ use latent_cycles::numerics::{DeviceInfo, Numerics};
 use latent_cycles::random::Seed;
 use latent_cycles::record::TrainingState;
 use latent_cycles::training::folder::{self, RunFolder};
-use latent_cycles::training::metrics::Metrics;
 use latent_cycles::training::start::initial_state;
 use latent_cycles::training::step::{Recipe, Trainer};
-use latent_cycles::training::{Observer, Outcome, Run};
+use latent_cycles::training::{Outcome, Run};
 use serde_json::Value;
 
 use crate::command::metrics;
@@ -40,7 +39,7 @@ fn the_log_likelihood_is_that_of_the_images_chain() {
     let code = |image: ndarray::ArrayView1<u8>| image.iter().enumerate().map(|(i, &lit)| usize::from(lit) << i).sum::<usize>();
     let expected = images.rows().into_iter().map(|image| distribution[code(image)].ln()).sum::<f64>() / 53.0;
     let steady = SteadyState::new(&plain.kernel()).unwrap();
-    let found = log_likelihood(&Conditionals::new(&parameters), steady.log_pi(), &PackedImages::pack(&images));
+    let found = log_likelihood(&Conditionals::new(&parameters), steady.log_pi(), &PackedImages::pack(&images), &()).unwrap();
     assert!((found - expected).abs() < 1e-10, "{found} {expected}");
 }
 
@@ -188,15 +187,6 @@ impl Numerics for Stopping<'_> {
     }
 }
 
-/// Takes no notice.
-struct Unobserved;
-
-impl Observer for Unobserved {
-    fn pseudo_count(&mut self, _: f64) {}
-    fn stepped(&mut self, _: u64) {}
-    fn evaluated(&mut self, _: &Metrics) {}
-}
-
 /// A stop ends an evaluation before its end, the last one and the first as well; what it would have written is there when the run has
 /// gone on, and the run is what it would have been without the stop, bit for bit.
 #[test]
@@ -233,7 +223,7 @@ fn an_evaluation_that_is_stopped_is_made_up_for() {
             recipe: crate::common::recipe(&settings),
             folder,
         };
-        run.train(state, &mut Unobserved, &stop).unwrap()
+        run.train(state, &mut (), &stop).unwrap()
     };
     let evaluated = |path: &Path| -> Vec<Value> {
         let mut lines = metrics(path);

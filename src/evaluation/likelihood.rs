@@ -8,35 +8,36 @@ use crate::data::packed::PackedImages;
 use crate::logs::logsumexp;
 use crate::watch::{Stopped, Watch};
 
-/// Images held at a time.
-const BLOCK: usize = 2048;
-
 /// `mean_n ln P(x_n)` with `P(x) = sum_k pi_k q(x|k)`, nats per image.
 ///
 /// The model's distribution is a mixture of L Bernoulli products whose weights are set by the chain, so there is no partition
 /// function to estimate. The sum runs in the images' order, so that the figure does not depend on the number of threads.
-pub fn log_likelihood(model: &Conditionals, log_pi: &Array1<f64>, images: &PackedImages) -> f64 {
-    let all: Vec<usize> = (0..images.len()).collect();
-    let of_block = |block: &[usize]| log_densities(model, &[log_pi], images, block).remove(0);
-    let blocks: Vec<Array1<f64>> = all.par_chunks(BLOCK).map(of_block).collect();
-    blocks.iter().flatten().sum::<f64>() / images.len() as f64
+///
+/// # Errors
+/// When it is stopped, which it looks for after 2,048 images.
+pub fn log_likelihood(model: &Conditionals, log_pi: &Array1<f64>, images: &PackedImages, watch: &dyn Watch) -> Result<f64, Stopped> {
+    Ok(log_likelihoods(model, &[log_pi], images, watch)?.0[0])
 }
 
 /// As [`log_likelihood`] for several pi, with the first one's standard error over images: how far it may be from the mean over all
 /// images of the kind that these are a sample of.
 ///
 /// # Errors
-/// When it is stopped, which it looks for after 2,048 images.
+/// As [`log_likelihood`].
 pub fn log_likelihoods(
     model: &Conditionals,
     log_pis: &[&Array1<f64>],
     images: &PackedImages,
     watch: &dyn Watch,
 ) -> Result<(Vec<f64>, f64), Stopped> {
+    /// Images held at a time.
+    const BLOCK: usize = 2048;
     let all: Vec<usize> = (0..images.len()).collect();
     let of_block = |block: &[usize]| {
         watch.go_on()?;
-        Ok(log_densities(model, log_pis, images, block))
+        let log_backward = model.log_backward(&images.select(block));
+        let densities = log_pis.iter().map(|log_pi| (&log_backward + *log_pi).map_axis(Axis(1), logsumexp));
+        Ok(densities.collect())
     };
     let blocks: Result<Vec<Vec<Array1<f64>>>, Stopped> = all.par_chunks(BLOCK).map(of_block).collect();
     let blocks = blocks?;
@@ -46,11 +47,4 @@ pub fn log_likelihoods(
     let squares: f64 = densities(0).map(|density| (density - means[0]).powi(2)).sum();
     let error = (squares / (count * (count - 1.0).max(1.0))).sqrt();
     Ok((means, error))
-}
-
-/// `ln P(x)` of some of the images, for each pi.
-fn log_densities(model: &Conditionals, log_pis: &[&Array1<f64>], images: &PackedImages, block: &[usize]) -> Vec<Array1<f64>> {
-    let log_backward = model.log_backward(&images.select(block));
-    let densities = log_pis.iter().map(|log_pi| (&log_backward + *log_pi).map_axis(Axis(1), logsumexp));
-    densities.collect()
 }

@@ -7,7 +7,7 @@ pub mod likelihood;
 use serde::{Deserialize, Serialize};
 
 use self::judge::Judge;
-use self::likelihood::log_likelihoods;
+use self::likelihood::log_likelihood;
 use crate::conditionals::Conditionals;
 use crate::data::Dataset;
 use crate::data::packed::PackedImages;
@@ -16,7 +16,7 @@ use crate::estimate::plain::PlainEstimate;
 use crate::estimate::reversible::closed_form;
 use crate::model::Parameters;
 use crate::random::Seed;
-use crate::watch::{Stopped, Watch};
+use crate::watch::Watch;
 
 /// The figures of one evaluation; a figure that cannot be had (no test set, no labels, an infinite divergence) is null in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,10 +95,7 @@ impl Evaluator {
             kernel = kernel.in_balance(&log_pi, watch)?;
         }
         let steady = &kernel.steady;
-        let likelihood = |images: &PackedImages| -> Result<f64, Stopped> {
-            let (means, _) = log_likelihoods(&model, &[steady.log_pi()], images, watch)?;
-            Ok(means[0])
-        };
+        let likelihood = |images: &PackedImages| log_likelihood(&model, steady.log_pi(), images, watch);
         let class_kl = judge.as_ref().map(|judge| {
             let model_shares = steady.pi().dot(&judge.shares_by_state(&observed));
             judge.divergence(&model_shares)

@@ -228,7 +228,7 @@ impl RunFolder {
     }
 
     /// Makes the folder of checkpoints, unless it is there.
-    pub fn make_checkpoints(&self) -> Result<(), FileError> {
+    fn make_checkpoints(&self) -> Result<(), FileError> {
         let path = self.file("checkpoints");
         match fs::create_dir(&path) {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(FileError::Write { path, source }),

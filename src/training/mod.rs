@@ -102,7 +102,6 @@ impl Run<'_> {
             training.method.batch_of(self.data.train.len()),
             Seed(training.seed),
         );
-        self.folder.make_checkpoints()?;
         let resumed = (state.step > 0).then_some(state.step);
         let (metrics_file, earlier) = MetricsFile::open(&self.folder.file("metrics.jsonl"), resumed)?;
         earlier.unread.iter().for_each(|line| observer.passed_over(line));

@@ -34,7 +34,7 @@ pub struct Restarts<'a> {
     pub data: &'a Dataset,
     /// What computes.
     pub numerics: &'a dyn Numerics,
-    /// Asked before each training step.
+    /// Asked before each training step and each block of images.
     pub watch: &'a dyn Watch,
 }
 
@@ -69,7 +69,7 @@ impl Restarts<'_> {
         let mut best = (f64::NEG_INFINITY, PSEUDO_COUNTS[0]);
         for count in PSEUDO_COUNTS {
             let trained = self.train(&start, &kept, count, STEPS_TO_CHOOSE)?;
-            let likelihood = likelihood(&trained, &held_out);
+            let likelihood = likelihood(&trained, &held_out, self.watch)?;
             if likelihood > best.0 {
                 best = (likelihood, count);
             }
@@ -83,10 +83,10 @@ impl Restarts<'_> {
         let images = self.data.train.evaluation_images(seed, 0);
         let trained = |restart| self.train(&self.start(restart), &images, pseudo_count, STEPS_TO_COMPARE);
         let mut best = trained(0)?;
-        let mut largest = likelihood(&best, &images);
+        let mut largest = likelihood(&best, &images, self.watch)?;
         for restart in 1..self.em.restarts {
             let other = trained(restart)?;
-            let likelihood = likelihood(&other, &images);
+            let likelihood = likelihood(&other, &images, self.watch)?;
             if likelihood > largest {
                 (largest, best) = (likelihood, other);
             }
@@ -127,8 +127,8 @@ impl Restarts<'_> {
 }
 
 /// Nats per image, of a mixture.
-fn likelihood(parameters: &Parameters, images: &PackedImages) -> f64 {
+fn likelihood(parameters: &Parameters, images: &PackedImages, watch: &dyn Watch) -> Result<f64, Stopped> {
     let latent = parameters.latent();
     let log_pi = closed_form(parameters).unwrap_or_else(|| Array1::from_elem(latent, -(latent as f64).ln()));
-    log_likelihood(&Conditionals::new(parameters), &log_pi, images)
+    log_likelihood(&Conditionals::new(parameters), &log_pi, images, watch)
 }
