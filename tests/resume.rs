@@ -233,3 +233,26 @@ fn a_run_whose_configuration_was_changed_does_not_go_on() {
     let (status, _, stderr) = run(&mut resume(folder.path()));
     assert!(status == 1 && stderr.contains("the checkpoints are gone"), "{stderr}");
 }
+
+/// A run that was killed between its config.toml and its manifest.json could have been for any backend.
+#[test]
+fn a_run_without_a_manifest_goes_on_only_with_a_named_backend() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = ["train", "--quiet", "--run", "run", "--set", "training.steps=3"];
+    assert_eq!(run(program().args(short).args(SMALL).current_dir(folder.path())).0, 0);
+    for entry in std::fs::read_dir(folder.path().join("run")).unwrap() {
+        let path = entry.unwrap().path();
+        match path.file_name().unwrap().to_str() {
+            Some("config.toml" | ".lock") => (),
+            _ if path.is_dir() => std::fs::remove_dir_all(path).unwrap(),
+            _ => std::fs::remove_file(path).unwrap(),
+        }
+    }
+    let (status, _, stderr) = run(&mut resume(folder.path()));
+    assert!(
+        status == 2 && stderr == "error: run: there is no manifest.json to say what computed this run; name its backend with --backend\n",
+        "{stderr}"
+    );
+    assert_eq!(run(resume(folder.path()).args(["--backend", "ndarray"])).0, 0);
+    assert!(folder.path().join("run/model.mpk").exists());
+}

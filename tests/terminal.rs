@@ -178,15 +178,16 @@ fn an_empty_path_is_called_that() {
     }
 }
 
-/// Where the system grants too few threads, the run goes on with those that it grants, says so, and is the same. Address space for the stacks
-/// of all of them stands in for a limit on processes, which does not bind every user.
+/// Where the system grants too few threads, the run goes on with those that it grants, says so, and is the same. Address space for their
+/// stacks stands in for a limit on processes, which does not bind every user: each stack takes 1 GiB, so that the few that fit leave room
+/// for all else.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_run_needs_no_more_threads_than_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_latent-cycles");
     let small = SMALL.map(|word| format!("'{word}'")).join(" ");
-    let models = ["", "ulimit -v 3000000; export RAYON_NUM_THREADS=5000;"].map(|limit| {
+    let models = ["", "ulimit -v 3700000; export RUST_MIN_STACK=1073741824 RAYON_NUM_THREADS=50;"].map(|limit| {
         let name = format!("run-{}", limit.len());
         let script = format!("{limit} exec '{program}' train --quiet --run {name} --set training.steps=10 {small}");
         let (status, stdout, stderr) = run(std::process::Command::new("sh").arg("-c").arg(script).current_dir(&folder));

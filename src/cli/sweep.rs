@@ -57,7 +57,7 @@ pub struct Sweep {
 
 impl Sweep {
     pub fn run(self) -> anyhow::Result<()> {
-        let line = "stopping the runs, each with a checkpoint; Ctrl-C again does not wait for them";
+        let line = "stopping the runs, each with a checkpoint; Ctrl-C again does not wait for them; the same command with --resume goes on";
         let stop = stop_on_termination(if self.quiet { "" } else { line })?;
         let plan = Plan::read(&self.config)?;
         let folder = SweepFolder::open(&self.path(), self.resume)?;

@@ -54,6 +54,9 @@ pub enum SessionError {
     /// A backend that this program does not know.
     #[error("the run was made with backend {0}, which this build lacks; name another with --backend")]
     UnknownBackend(String),
+    /// It was stopped before its manifest was written.
+    #[error("{0}: there is no manifest.json to say what computed this run; name its backend with --backend")]
+    NoBackend(PathBuf),
     /// A checkpoint of another run.
     #[error("{path}: its last checkpoint, of step {step}, is not one of this configuration; restore it")]
     ForeignCheckpoint {
@@ -68,7 +71,11 @@ impl SessionError {
     /// Would other arguments or another configuration do?
     pub fn is_of_usage(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Data(DataError::Config(_)) | Self::OtherConfiguration(_) | Self::UnknownBackend(_) => true,
+            Self::Config(_)
+            | Self::Data(DataError::Config(_))
+            | Self::OtherConfiguration(_)
+            | Self::UnknownBackend(_)
+            | Self::NoBackend(_) => true,
             Self::Folder(error) => error.is_of_usage(),
             _ => false,
         }
@@ -197,7 +204,7 @@ impl Session {
                 let name = &manifest.backend;
                 BackendName::from_str(name, true).map_err(|_| SessionError::UnknownBackend(name.clone()))?
             }
-            (None, None) => BackendName::Ndarray,
+            (None, None) => return Err(SessionError::NoBackend(folder.path().to_owned())),
         };
         let (data, numerics) = prepare(&config, backend)?;
         if let Some(manifest) = &earlier {
