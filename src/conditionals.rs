@@ -5,27 +5,52 @@
 
 use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Ix2};
 
+use crate::codes::Codes;
 use crate::data::packed::PackedImages;
 use crate::kernels::products;
 use crate::kernels::visible::Thresholds;
-use crate::logs::{largest, logsumexp, sigmoid, softplus};
+use crate::logs::{largest, log_softmax_rows, sigmoid, softplus};
 use crate::model::Parameters;
 use crate::random::Draws;
 
-/// `p(z|x)` and `q(x|z)` of one model, in log space; nats.
+/// `p(z|x)` and `q(x|z)` of one model, in log space; nats. z is a state of the last latent layer, one of L.
 #[derive(Clone, Debug)]
 pub struct Conditionals {
-    /// W, `[D, L]`.
+    /// W and b, `[D, H]` and `[H]`, and the codes that they act on.
+    up: Logits,
+    /// A^T and zeros, `[D, H]` and `[H]`, and the codes that act on A.
+    down: Logits,
+    /// a, `[D, 1]`, where there is one.
+    visible_bias: Option<Array2<f64>>,
+    /// g, `[L]`, of a machine in equilibrium whose weights are free.
+    log_weights: Option<Array1<f64>>,
+    /// M, `[L, L']`, from each latent layer to the next.
+    between: Vec<Array2<f64>>,
+    /// `W~ = W C^T` and `b~ = C b + g`, `[D, L]` and `[L]`, of the first layer.
     forward: Array2<f64>,
-    /// b, `[L]`.
     forward_bias: Array1<f64>,
-    /// A, `[L, D]`.
+    /// `A~ = a + C A`, `[L, D]`.
     backward: Array2<f64>,
-    /// `-sum_i ln(1 + exp(A_ki))`, `[L]`: ln q of the dark image.
+    /// `-sum_i ln(1 + exp(A~_ki))`, `[L]`: ln q of the dark image.
     log_dark: Array1<f64>,
-    /// `s(A_ki)`, `[L, D]`: the mean image of each state.
+    /// `s(A~_ki)`, `[L, D]`: the mean image of each state.
     means: Array2<f64>,
     thresholds: Thresholds,
+}
+
+/// What images give the logits of codes.
+#[derive(Clone, Debug)]
+struct Logits {
+    matrix: Array2<f64>,
+    bias: Array1<f64>,
+    codes: Codes,
+}
+
+impl Logits {
+    /// `x M + s` of N images, `[N, H]`.
+    fn of(&self, images: &PackedImages) -> Array2<f64> {
+        affine(images, &self.matrix, &self.bias)
+    }
 }
 
 impl Conditionals {
@@ -33,66 +58,109 @@ impl Conditionals {
     pub fn new(parameters: &Parameters) -> Self {
         // In rows, whatever the order that they came in: what sums over rows reads them as slices.
         let [forward, backward] = [&parameters.forward, &parameters.backward].map(|matrix| matrix.as_standard_layout().mapv(f64::from));
-        let means = backward.mapv(sigmoid);
+        let up = Logits {
+            codes: Codes::of(parameters.layers.first()),
+            bias: parameters.forward_bias.mapv(f64::from),
+            matrix: forward,
+        };
+        let down = Logits {
+            codes: Codes::of(parameters.layers.last()),
+            bias: Array1::zeros(backward.nrows()),
+            matrix: backward.t().as_standard_layout().into_owned(),
+        };
+        let table = parameters.backward_table();
+        let means = table.mapv(sigmoid);
+        let log_weights = parameters.log_weights.as_ref().map(|log_weights| log_weights.mapv(f64::from));
+        let first_log_weights = log_weights.clone().unwrap_or_else(|| up.codes.log_weights());
         Self {
-            forward,
-            forward_bias: parameters.forward_bias.mapv(f64::from),
-            log_dark: backward.map_axis(Axis(1), |row| -row.iter().copied().map(softplus).sum::<f64>()),
+            forward: up.codes.spread_rows(&up.matrix),
+            forward_bias: up.codes.spread_rows(&up.bias.clone().insert_axis(Axis(0))).remove_axis(Axis(0)) + first_log_weights,
+            visible_bias: parameters
+                .visible_bias
+                .as_ref()
+                .map(|bias| bias.mapv(f64::from).insert_axis(Axis(1))),
+            log_weights,
+            between: between(parameters),
+            log_dark: table.map_axis(Axis(1), |row| -row.iter().copied().map(softplus).sum::<f64>()),
             thresholds: Thresholds::of_probabilities(&means.iter().copied().collect::<Vec<f64>>(), means.ncols()),
             means,
-            backward,
+            backward: table,
+            up,
+            down,
         }
     }
 
     /// D, the number of pixels.
     pub fn visible(&self) -> usize {
-        self.forward.nrows()
+        self.backward.ncols()
     }
 
     /// L, the number of latent states.
     pub fn latent(&self) -> usize {
-        self.forward.ncols()
+        self.backward.nrows()
     }
 
-    /// W, `[D, L]`.
+    /// Is p(z|x) a softmax of logits that are linear in x? Not in a deeper chain.
+    pub fn has_logits(&self) -> bool {
+        self.between.is_empty()
+    }
+
+    /// `W~ = W C^T`, `[D, L]`, of the first latent layer.
     pub fn forward(&self) -> &Array2<f64> {
         &self.forward
     }
 
-    /// b, `[L]`.
+    /// `b~ = C b + g`, `[L]`, of the first latent layer.
     pub fn forward_bias(&self) -> &Array1<f64> {
         &self.forward_bias
     }
 
-    /// A, `[L, D]`.
+    /// `A~ = a + C A`, `[L, D]`.
     pub fn backward(&self) -> &Array2<f64> {
         &self.backward
     }
 
-    /// `s(A_ki)`, the mean image of each latent state, `[L, D]`.
+    /// `s(A~_ki)`, the mean image of each latent state, `[L, D]`.
     pub fn means(&self) -> &Array2<f64> {
         &self.means
     }
 
-    /// `sum_i x_i W_ik + b_k` of N images, `[N, L]`: ln p(z=k | x) up to its normalizer.
+    /// `c_k . (x W + b) + g_k` of N images, `[N, L]`, for the states of the first latent layer: ln p(z=k | x) up to its normalizer.
     pub fn forward_logits(&self, images: &PackedImages) -> Array2<f64> {
-        affine(images, &self.forward, &self.forward_bias)
+        let logits = self.up.codes.spread_rows(&self.up.of(images));
+        match &self.log_weights {
+            Some(log_weights) => logits + log_weights,
+            None if self.up.codes.is_one_hot() => logits,
+            None => logits + self.up.codes.log_weights(),
+        }
     }
 
     /// `ln p(z=k | x)` of N images, `[N, L]`.
     pub fn log_forward(&self, images: &PackedImages) -> Array2<f64> {
-        let mut logits = self.forward_logits(images);
-        for mut row in logits.rows_mut() {
-            // In two steps, so that huge logits do not cost the probabilities their digits.
-            row -= largest(row.iter().copied());
-            row -= logsumexp(row.view());
+        let mut log_p = if self.log_weights.is_some() {
+            log_softmax_rows(self.forward_logits(images))
+        } else {
+            self.up.codes.log_softmax_rows(&self.up.of(images))
+        };
+        for kernel in &self.between {
+            // Relative to the most likely state, so that what is summed cannot all underflow.
+            let largest = log_p.map_axis(Axis(1), |row| largest(row.iter().copied())).insert_axis(Axis(1));
+            let p = (log_p - &largest).mapv_into(f64::exp);
+            log_p = p.dot(kernel).mapv_into(|p| p.max(f64::MIN_POSITIVE).ln()) + &largest;
         }
-        logits
+        log_p
     }
 
     /// `ln q(x | z=k)` of N images, `[N, L]`.
     pub fn log_backward(&self, images: &PackedImages) -> Array2<f64> {
-        affine(images, &self.backward.t(), &self.log_dark)
+        if self.down.codes.is_one_hot() {
+            return affine(images, &self.down.matrix, &self.log_dark);
+        }
+        let log_q = self.down.codes.spread_rows(&self.down.of(images)) + &self.log_dark;
+        match &self.visible_bias {
+            Some(bias) => log_q + affine(images, bias, &Array1::zeros(1)),
+            None => log_q,
+        }
     }
 
     /// Draws an image from `q(.|z)` for each of some states, with probabilities to the nearest 2^-32.
@@ -105,4 +173,14 @@ impl Conditionals {
 pub fn affine<S: Data<Elem = f64>>(images: &PackedImages, table: &ArrayBase<S, Ix2>, start: &Array1<f64>) -> Array2<f64> {
     let sums = products::affine(images.bits(), table.view(), Some(&start.to_vec()));
     Array2::from_shape_vec((images.len(), table.ncols()), sums).expect("a sum for every image and state")
+}
+
+/// `M(k|j) = softmax_k( c_k . (c_j V + b') + g_k )`, `[L, L']`, from each latent layer to the next.
+fn between(parameters: &Parameters) -> Vec<Array2<f64>> {
+    let layers: Vec<Codes> = parameters.layers.all().iter().map(Codes::of).collect();
+    let kernels = layers.windows(2).zip(&parameters.between).map(|(layers, between)| {
+        let logits = layers[0].spread_columns(&between.matrix.mapv(f64::from)) + between.bias.mapv(f64::from);
+        layers[1].log_softmax_rows(&logits).mapv_into(f64::exp)
+    });
+    kernels.collect()
 }

@@ -106,11 +106,11 @@ pub fn from_bytes(content: &[u8]) -> Result<(Parameters, Option<Config>), String
         let (shape, values) = tensor(name, 2)?;
         Array2::from_shape_vec((shape[0], shape[1]), values).map_err(|error| format!("its tensor `{name}`: {error}"))
     };
-    let parameters = Parameters {
-        forward: matrix("forward")?,
-        forward_bias: Array1::from_vec(tensor("forward_bias", 1)?.1),
-        backward: matrix("backward")?,
-    };
+    let parameters = Parameters::one_hot(
+        matrix("forward")?,
+        Array1::from_vec(tensor("forward_bias", 1)?.1),
+        matrix("backward")?,
+    );
     if !parameters.is_consistent() || parameters.visible() == 0 || parameters.latent() == 0 {
         return Err(format!(
             "its tensors have the shapes {:?}, [{}] and {:?}, which do not fit together",

@@ -80,6 +80,7 @@
 //! |---|---|
 //! | [`config`] | what can be configured, and the defaults |
 //! | [`data`] | image files, the bundled images, MNIST; binarization; minibatches |
+//! | [`codes`] | what a latent layer is: the codes of its states, which both matrices act on |
 //! | [`model`] | p(z\|x) and q(x\|z) as a burn module on any backend, in f32 |
 //! | `src/random.rs` | every draw as a function of seed, stream and position |
 //! | `src/chain.rs` | `z ~ p(.\|x)`, `x ~ q(.\|z)`: the persistent chains |
@@ -109,6 +110,7 @@
 //
 #![warn(missing_docs)]
 
+pub mod codes;
 pub mod config;
 pub mod data;
 pub mod estimate;

@@ -1,6 +1,6 @@
 //! Sums of exponentials in log space, where the terms themselves would overflow or underflow f64.
 
-use ndarray::ArrayView1;
+use ndarray::{Array2, ArrayView1};
 
 /// The largest of some numbers: minus infinity if there are none, NaN if one of them is NaN, which `f64::max` would ignore.
 pub fn largest(numbers: impl IntoIterator<Item = f64>) -> f64 {
@@ -15,6 +15,16 @@ pub fn logsumexp(a: ArrayView1<f64>) -> f64 {
         return largest;
     }
     largest + a.iter().map(|a| (a - largest).exp()).sum::<f64>().ln()
+}
+
+/// `ln softmax` of every row.
+pub fn log_softmax_rows(mut logits: Array2<f64>) -> Array2<f64> {
+    for mut row in logits.rows_mut() {
+        // In two steps, so that huge logits do not cost the probabilities their digits.
+        row -= largest(row.iter().copied());
+        row -= logsumexp(row.view());
+    }
+    logits
 }
 
 /// `ln(e^a + e^b)`.

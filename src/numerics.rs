@@ -12,7 +12,7 @@ use crate::chain::walk;
 use crate::data::BinaryImages;
 use crate::data::packed::PackedImages;
 use crate::gradient::two_step;
-use crate::model::{Model, Parameters, matrix, to_matrix, to_vector};
+use crate::model::{Model, Parameters, matrix, to_matrix};
 use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::{Draws, Seed};
 use crate::record::TrainingState;
@@ -103,7 +103,7 @@ impl<B: ChainBackend> Inspect for On<B> {
     fn conditionals(&self, parameters: &Parameters, images: &BinaryImages) -> (Array2<f32>, Array2<f32>) {
         let model = self.model(parameters);
         let images = self.images(images);
-        let (_, log_dark) = B::bernoulli(model.backward.val());
+        let (_, log_dark) = B::bernoulli(model.backward_table());
         (
             to_matrix(model.log_forward(&images)),
             to_matrix(model.log_backward(&images, log_dark)),
@@ -111,12 +111,7 @@ impl<B: ChainBackend> Inspect for On<B> {
     }
 
     fn gradient(&self, parameters: &Parameters, images: &BinaryImages, chains: &BinaryImages) -> Parameters {
-        let gradient = two_step(&self.model(parameters), &self.images(images), &self.images(chains));
-        Parameters {
-            forward: to_matrix(gradient.forward),
-            forward_bias: to_vector(gradient.forward_bias),
-            backward: to_matrix(gradient.backward),
-        }
+        two_step(&self.model(parameters), &self.images(images), &self.images(chains)).to_host(&parameters.layers)
     }
 
     fn draw_latent(&self, logits: &Array2<f32>, draws: Draws) -> Vec<i32> {

@@ -134,7 +134,7 @@ pub fn analyze(path: impl AsRef<Path>) -> Result<Analysis, TrainedError> {
     let data = run.as_ref().map(RunOf::data).transpose()?;
     let mut reference = None;
     if let (Some(run), Some(data)) = (&run, &data) {
-        record::expect_shape(path, &trained.parameters, data.visible(), run.config.model.latent)?;
+        record::expect_shape(path, &trained.parameters, data.visible(), &run.config.model.latent)?;
         settings.seed = Seed(run.config.training.seed);
         reference = Some(Reference::new(data, settings.seed));
     }

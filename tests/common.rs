@@ -61,25 +61,17 @@ pub fn recipe(settings: &[&str]) -> Recipe {
 pub fn random_model(seed: u64, visible: usize, latent: usize, scale: f64) -> Parameters {
     let mut generator = Seed(seed).generator(Stream::Parameters, 77, 0);
     let mut draw = || (scale * normal(&mut generator)) as f32;
-    Parameters {
-        forward: Array2::from_shape_simple_fn((visible, latent), &mut draw),
-        forward_bias: Array1::from_shape_simple_fn(latent, &mut draw),
-        backward: Array2::from_shape_simple_fn((latent, visible), &mut draw),
-    }
+    Parameters::one_hot(
+        Array2::from_shape_simple_fn((visible, latent), &mut draw),
+        Array1::from_shape_simple_fn(latent, &mut draw),
+        Array2::from_shape_simple_fn((latent, visible), &mut draw),
+    )
 }
 
 /// Numbers that the mean squares of gradients can be.
 pub fn random_mean_squares(seed: u64, visible: usize, latent: usize, scale: f64) -> Parameters {
-    let Parameters {
-        forward,
-        forward_bias,
-        backward,
-    } = random_model(seed, visible, latent, scale);
-    Parameters {
-        forward: forward.abs(),
-        forward_bias: forward_bias.abs(),
-        backward: backward.abs(),
-    }
+    let model = random_model(seed, visible, latent, scale);
+    Parameters::one_hot(model.forward.abs(), model.forward_bias.abs(), model.backward.abs())
 }
 
 /// Images of independent fair pixels.

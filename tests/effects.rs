@@ -44,7 +44,8 @@ fn seed(run: &PlannedRun) -> f64 {
 #[test]
 fn settings_are_runs_that_differ_in_their_seed_alone() {
     let plan = Plan::from_toml("[grid]\ntraining.seed = \"1..3\"\nmodel.latent = [3, 5]", "F.toml").unwrap();
-    let likelihood = |run: &PlannedRun| (run.name != "latent-5-seed-2").then(|| -seed(run) - 10.0 * run.config.model.latent as f64);
+    let likelihood =
+        |run: &PlannedRun| (run.name != "latent-5-seed-2").then(|| -seed(run) - 10.0 * run.config.model.latent.states() as f64);
     let effects = Effects::new(&plan, &records(&plan, likelihood));
     let names: Vec<&str> = effects.settings.iter().map(|setting| setting.name.as_str()).collect();
     assert_eq!(names, ["latent = 3", "latent = 5"]);
@@ -85,7 +86,7 @@ fn variants_are_compared_with_the_baseline_seed_by_seed() {
                 set.model.scale = 0.1\ngrid.training.learning_rate = [0.5, 0.25]";
     let plan = Plan::from_toml(text, "F.toml").unwrap();
     let likelihood = |run: &PlannedRun| {
-        let (seed, latent) = (seed(run), run.config.model.latent as f64);
+        let (seed, latent) = (seed(run), run.config.model.latent.states() as f64);
         // Seeds differ much; the variant is above by its rate times size, and by the seed where that is 3.
         let rate = run.config.training.method.ascent().unwrap().learning_rate;
         let gain = rate * latent + if seed == 3.0 { 3.0 } else { -1.0 };
@@ -115,7 +116,10 @@ fn a_key_that_a_variant_replaces_is_its_own() {
         "baseline = \"b\"\n[grid]\ntraining.seed = [1, 2]\nmodel.latent = [3]\n[[variants]]\nname = \"b\"\n[[variants]]\nname = \"v\"
                 grid.model.latent = [7]";
     let plan = Plan::from_toml(text, "F.toml").unwrap();
-    let effects = Effects::new(&plan, &records(&plan, |run| Some(run.config.model.latent as f64 * seed(run))));
+    let effects = Effects::new(
+        &plan,
+        &records(&plan, |run| Some(run.config.model.latent.states() as f64 * seed(run))),
+    );
     let found = &difference(&effects, "v", "latent = 7", "latent = 3").figures["log_likelihood_train"];
     assert_eq!((found.difference.n, found.difference.mean), (2, 6.0));
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use latent_cycles::codes::Layers;
 use latent_cycles::config::TrainingConfig;
 use latent_cycles::data::BinaryImages;
 use latent_cycles::data::packed::PackedImages;
@@ -124,7 +125,7 @@ fn expectation_and_maximization_is_that_of_the_textbook_on_every_backend() {
     let (visible, latent, count, steps) = (11, 3, 53, 23);
     let images = random_images(26, count, visible);
     let mut generator = Seed(26).generator(latent_cycles::random::Stream::Restart, 0, 0);
-    let start = tied_start(around_the_mean(&[0.4; 11], latent, 1.0, 1e-4, &mut generator));
+    let start = tied_start(around_the_mean(&[0.4; 11], &Layers::one_hot(latent), 1.0, 1e-4, &mut generator));
     for pseudo_count in [0.05, 1.0] {
         let rows: Vec<Vec<u8>> = images.rows().into_iter().map(|row| row.to_vec()).collect();
         let mut means = start.backward.mapv(|a| 1.0 / (1.0 + (-f64::from(a)).exp()));

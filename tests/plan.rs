@@ -31,7 +31,7 @@ fn a_grid_is_every_combination_with_the_seed_running_fastest() {
     );
     let last = plan.runs.last().unwrap();
     assert_eq!(last.name, "classes-all-latent-20-steps-7-seed-5");
-    assert_eq!((last.config.model.latent, last.config.training.seed), (20, 5));
+    assert_eq!((last.config.model.latent.states(), last.config.training.seed), (20, 5));
     assert_eq!(last.values, ["all", "20", "7", "5"]);
 }
 
@@ -72,7 +72,7 @@ fn variants_add_their_own_settings_and_grids() {
     assert_eq!((slow.training.steps, chains(slow), slow.model.init.scale()), (9, 10, 0.1));
     assert_eq!((wide.training.steps, chains(wide), wide.model.init.scale()), (7, 40, 0.1));
     let rate = wide.training.method.ascent().unwrap().learning_rate;
-    assert_eq!((wide.model.latent, rate), (30, 1e-3));
+    assert_eq!((wide.model.latent.states(), rate), (30, 1e-3));
     assert_eq!(
         plan.keys,
         [
@@ -161,8 +161,14 @@ fn impossible_sweeps_are_refused() {
             "[grid]\ntraining.learning_rate = [1, 1.0]",
             "training.learning_rate has the value 1.0 twice",
         ),
-        ("[grid]\nmodel.latent = [3, \"many\"]", "[grid], model.latent = many: invalid type"),
-        ("[set]\nmodel.latent = \"many\"", "[set], model.latent = many: invalid type"),
+        (
+            "[grid]\nmodel.latent = [3, \"many\"]",
+            "[grid], model.latent = many: expected a number of states",
+        ),
+        (
+            "[set]\nmodel.latent = \"many\"",
+            "[set], model.latent = many: expected a number of states",
+        ),
         ("[grid]\nmodel.latent = [3, 0]", "run latent-0: model.latent is 0; it must be"),
         (
             "[set]\nmodel.latent = 4\n[grid]\nmodel.latent = [3]",

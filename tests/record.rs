@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::record::{FullPrecisionSettings, NamedMpkFileRecorder};
 use burn_ndarray::NdArray;
+use latent_cycles::codes::Layers;
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::files;
 use latent_cycles::model::{Model, Parameters};
@@ -95,7 +96,9 @@ fn records_of_another_shape_or_kind_are_refused() {
     let path = folder.path().join("model.mpk");
     let parameters = random_model(84, 13, 5, 1.0);
     record::save_model(&path, &parameters).unwrap();
-    let problem = record::expect_shape(&path, &parameters, 13, 7).unwrap_err().to_string();
+    let problem = record::expect_shape(&path, &parameters, 13, &Layers::one_hot(7))
+        .unwrap_err()
+        .to_string();
     assert!(
         problem.contains("13 pixels and 5 latent states") && problem.contains("13 and 7"),
         "{problem}"

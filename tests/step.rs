@@ -1,5 +1,6 @@
 //! The training step: its order, its optimizer, its bounds, states that come back to life, schedules and starts.
 
+use latent_cycles::codes::Layers;
 use latent_cycles::config::{Ascent, Config, Schedule};
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::data::{BinaryImages, Dataset};
@@ -184,10 +185,10 @@ fn the_reversible_start_is_reversible() {
         let steady = SteadyState::new(&Plain::new(parameters).kernel()).unwrap();
         (steady.entropy_production(), steady.log_pi().clone())
     };
-    let (sigma, log_pi) = exact(&start::reversible(&mean, latent, 1.0, 1e-3, Seed(60)));
+    let (sigma, log_pi) = exact(&start::reversible(&mean, &Layers::one_hot(latent), 1.0, 1e-3, Seed(60)));
     assert!(sigma < 1e-11, "{sigma:e}");
     assert!(log_pi.iter().all(|log_pi| (log_pi + (latent as f64).ln()).abs() < 1e-5), "{log_pi}");
-    let (sigma, _) = exact(&start::random(&mean, latent, 1.0, 1e-3, Seed(60)));
+    let (sigma, _) = exact(&start::random(&mean, &Layers::one_hot(latent), 1.0, 1e-3, Seed(60)));
     assert!(sigma > 1e-3, "{sigma:e}");
 }
 

@@ -141,7 +141,7 @@ fn long_values_are_shortened_and_deep_keys_refused() {
         (&["train", "--config", "section.toml"], "section.toml: sections or lists"),
         (&["train", "--config", "nested.toml"], "nested.toml, line 1: sections or lists"),
         (&["train", "--config", "braces.toml"], "braces.toml"),
-        (&["sweep", "--config", "grid.toml"], "invalid type"),
+        (&["sweep", "--config", "grid.toml"], "expected a number of states"),
         (&["sweep", "--config", "sweep.toml"], "sweep.toml: sections or lists"),
         (&["sweep", "--config", "name.toml"], "becomes part of file names"),
         (&["sweep", "--config", "baseline.toml"], "it must be the name of a variant"),

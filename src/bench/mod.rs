@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use self::floor::{Floor, host_memory};
+use crate::codes::Layers;
 use crate::config::{Ascent, Chains, Config, GradientKind, Method, Schedule};
 use crate::data::batches::Batches;
 use crate::data::{DataError, Dataset};
@@ -89,7 +90,7 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: Sizes, seconds: f64) -> Re
         ..Ascent::default()
     };
     let mut config = Config::default();
-    config.model.latent = sizes.latent;
+    config.model.latent = Layers::one_hot(sizes.latent);
     let kind = GradientKind::TwoStep {
         chains: Chains {
             count: sizes.chains,

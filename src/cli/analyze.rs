@@ -91,7 +91,7 @@ impl Analyze {
             Some(run) => {
                 let data = run.data()?;
                 for task in &tasks {
-                    record::expect_shape(&self.record, &task.trained.parameters, data.visible(), run.config.model.latent)?;
+                    record::expect_shape(&self.record, &task.trained.parameters, data.visible(), &run.config.model.latent)?;
                 }
                 let reference = Reference::new(&data, Seed(run.config.training.seed));
                 Some(Compared { data, reference })

@@ -36,17 +36,16 @@ impl Export {
             .into());
         }
         let parameters = record::load_model(&model)?;
-        let (visible, latent) = match &manifest {
-            Some(manifest) => (manifest.visible, config.model.latent),
-            None => (parameters.visible(), config.model.latent),
-        };
-        record::expect_shape(&model, &parameters, visible, latent)?;
+        let visible = manifest.as_ref().map_or(parameters.visible(), |manifest| manifest.visible);
+        record::expect_shape(&model, &parameters, visible, &config.model.latent)?;
         let size = manifest.map_or((1, visible), |manifest| (manifest.data.rows, manifest.data.columns));
         exchange::write(&self.out, &parameters, &config, size)?;
-        say(format_args!(
-            "{}: forward [{visible}, {latent}], forward_bias [{latent}], backward [{latent}, {visible}], f32",
-            self.out.display()
-        ));
+        let arrays: Vec<String> = parameters
+            .arrays()
+            .iter()
+            .map(|array| format!("{} {:?}", array.name, array.shape))
+            .collect();
+        say(format_args!("{}: {}, f32", self.out.display(), arrays.join(", ")));
         Ok(())
     }
 }

@@ -43,18 +43,18 @@ impl Import {
             (None, None) => Config::default(),
         };
         if self.config.is_none() {
-            config.model.latent = parameters.latent();
+            config.model.latent = parameters.layers.clone();
         }
         config.check()?;
         let data = Dataset::load(&config.data)?;
-        if (data.visible(), config.model.latent) != (parameters.visible(), parameters.latent()) {
+        if data.visible() != parameters.visible() || config.model.latent != parameters.layers {
             return Err(ConfigError::value(
                 "the model",
-                format!("of {} pixels and {} latent states", parameters.visible(), parameters.latent()),
+                format!("of {} pixels and {}", parameters.visible(), parameters.layers.describe()),
                 format!(
-                    "of {} pixels and {} states, as the data and the configuration say; name the model's own data with --config",
+                    "of {} pixels and {}, as the data and the configuration say; name the model's own data with --config",
                     data.visible(),
-                    config.model.latent
+                    config.model.latent.describe()
                 ),
             )
             .into());

@@ -68,7 +68,7 @@ impl Sample {
                 &self.record,
                 &trained.parameters,
                 trained.parameters.visible(),
-                run.config.model.latent,
+                &run.config.model.latent,
             )?;
         }
         let size = trained::image_size(run.as_ref(), trained.parameters.visible())?;

@@ -117,11 +117,11 @@ fn first_line(session: &Session, path: &str) -> String {
         step => format!("; from step {step}"),
     };
     format!(
-        "{path}: {} training images of {} x {}, {} latent states, {} steps on {}: {}{from}",
+        "{path}: {} training images of {} x {}, {}, {} steps on {}: {}{from}",
         data.train.len(),
         data.rows,
         data.columns,
-        config.model.latent,
+        config.model.latent.describe(),
         config.training.steps,
         device.backend,
         device.name,

@@ -35,7 +35,10 @@ impl Config {
             }
         }
         let model = &self.model;
-        count("model.latent", model.latent as u64, 1, 10_000)?;
+        let layers = &model.latent;
+        layers
+            .check()
+            .map_err(|allowed| ConfigError::value("model.latent", layers.to_string(), allowed))?;
         within("model.scale", model.init.scale(), 0.0..=100.0)?;
 
         let training = &self.training;
@@ -58,14 +61,15 @@ impl Config {
             } => {
                 within("training.entropy_weight", *entropy_weight, -1e6..=1e6)?;
                 count("training.chains", *images as u64, 1, MOST_ROWS as u64)?;
-                if *images < 2 * model.latent {
+                let latent = layers.states();
+                if *images < 2 * latent {
                     return Err(ConfigError::value(
                         "training.chains",
                         images.to_string(),
                         format!(
                             "at least {}, as training.sampling is \"stratified\" and draws two images or more from each of {} states",
-                            2 * model.latent,
-                            model.latent
+                            2 * latent,
+                            latent
                         ),
                     ));
                 }
@@ -107,7 +111,7 @@ impl Config {
                 format!("at most the number of training images, {images}"),
             ));
         }
-        let latent = self.model.latent;
+        let latent = self.model.latent.states();
         if visible > MOST_ROWS {
             return Err(ConfigError::value(
                 "the size of an image",

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codes::Layers;
+
 pub use self::load::ConfigError;
 pub(crate) use self::load::{check_keys, put, syntax};
 
@@ -93,8 +95,8 @@ pub enum Binarize {
 /// `[model]`; its kind follows from [`TrainingConfig::method`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
-    /// L, the number of latent states.
-    pub latent: usize,
+    /// The latent layers: a number of one-hot states, or layers with structure.
+    pub latent: Layers,
     /// How the parameters start.
     pub init: Init,
 }
@@ -198,7 +200,7 @@ impl Default for DataConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
-            latent: 10,
+            latent: Layers::one_hot(10),
             init: Init::Random { scale: Init::SCALE },
         }
     }
@@ -206,7 +208,7 @@ impl Default for ModelConfig {
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self::of(ModelConfig::default().latent)
+        Self::of(ModelConfig::default().latent.states())
     }
 }
 

@@ -1,6 +1,8 @@
 //! Models in equilibrium by construction: their steady state has a closed form.
 
-use ndarray::Array1;
+use ndarray::{Array1, Axis};
+
+use crate::codes::Codes;
 
 use crate::latent::SteadyState;
 use crate::logs::{logaddexp, logsumexp, softplus};
@@ -10,31 +12,39 @@ use crate::watch::{Stopped, Watch};
 /// `ln pi` `[L]` of a model whose forward matrix is the Bayes posterior of its backward matrix, `None` for any other:
 ///
 /// ```text
-/// W_ik = A_ki + c_i for some c:     pi_k ~ e^{b_k} prod_i (1 + e^{A_ki})
+/// c_k . (W^T x - A x) = a function of x alone:     pi_k ~ e^{g_k + b . c_k} prod_i (1 + e^{A~_ki}),      A~ = a + C A
 /// ```
 ///
-/// Such a model is a Boltzmann machine with a one-hot hidden layer; detailed balance holds, in the latent chain and in the path, and
-/// all entropy productions are zero. The differences may vary by what rounding to f32 leaves of them.
+/// With one-hot states the condition is `W_ik = A_ki + c_i` for some c. Such a model is a Boltzmann machine, or a mixture or another directed model
+/// with its exact posterior; detailed balance holds, in the latent chain and in the path, and all entropy productions are zero. The differences
+/// may vary by what rounding to f32 leaves of them.
 pub fn closed_form(parameters: &Parameters) -> Option<Array1<f64>> {
     /// Roundings to f32: of W, of A, and of a sum from which either was made.
     const ROUNDINGS: f64 = 2.0;
-    let mut balanced = parameters.is_finite();
+    if !parameters.is_finite() || !parameters.between.is_empty() {
+        return None;
+    }
+    let codes = Codes::of(parameters.layers.last());
+    let mut balanced = true;
     for (weights, logits) in parameters.forward.rows().into_iter().zip(parameters.backward.columns()) {
-        let pairs = || weights.iter().zip(logits).map(|(&w, &a)| (f64::from(w), f64::from(a)));
-        let size = pairs().fold(0.0, |size: f64, (w, a)| size.max(w.abs()).max(a.abs()));
-        let differences = pairs().map(|(w, a)| w - a);
-        let (least, most) = differences.fold((f64::MAX, f64::MIN), |(least, most), d| (least.min(d), most.max(d)));
-        balanced &= most - least <= ROUNDINGS * f64::from(f32::EPSILON) * size;
+        let pairs = weights.iter().zip(logits).map(|(&w, &a)| (f64::from(w), f64::from(a)));
+        let (differences, sizes): (Vec<f64>, Vec<f64>) = pairs.map(|(w, a)| (w - a, w.abs().max(a.abs()))).unzip();
+        let (least, most) = codes.extremes(&differences);
+        balanced &= most - least <= ROUNDINGS * f64::from(f32::EPSILON) * codes.largest(&sizes);
     }
     balanced.then(|| {
-        let logits = parameters.backward.rows();
-        let weights = parameters.forward_bias.iter().zip(logits).map(|(&bias, logits)| {
-            let normalizer: f64 = logits.iter().map(|&a| softplus(f64::from(a))).sum();
-            f64::from(bias) + normalizer
-        });
-        let log_weights: Array1<f64> = weights.collect();
-        let total = logsumexp(log_weights.view());
-        log_weights - total
+        let bias = parameters.forward_bias.mapv(f64::from).insert_axis(Axis(0));
+        let bias = codes.spread_rows(&bias).remove_axis(Axis(0));
+        let log_weights = match &parameters.log_weights {
+            Some(log_weights) => log_weights.mapv(f64::from),
+            None => codes.log_weights(),
+        };
+        let normalizers = parameters
+            .backward_table()
+            .map_axis(Axis(1), |logits| logits.iter().copied().map(softplus).sum::<f64>());
+        let log_pi = bias + normalizers + log_weights;
+        let total = logsumexp(log_pi.view());
+        log_pi - total
     })
 }
 

@@ -1,48 +1,51 @@
-//! The one-hot RBM: the gradient of its log-likelihood, exact or from persistent chains.
+//! The RBM: the gradient of its log-likelihood, exact or from persistent chains.
 //!
-//! A Boltzmann machine over an image x and a one-hot hidden state k has the joint distribution
+//! A Boltzmann machine over an image x and a hidden state k with code c_k has the joint distribution
 //!
 //! ```text
-//! p(x, k) ~ exp( b_k + sum_i x_i A_ki )
+//! p(x, k) ~ exp( g_k + b . c_k + x . (a + c_k A) )
 //! ```
 //!
-//! Its conditionals are the [`Model`]'s, with the forward matrix tied to the backward one, `W = A^T`. (A bias of each pixel would be
-//! redundant: with one-hot states every row of A already holds it.) The chain is reversible, and the steady state is a closed form,
+//! Its conditionals are the [`Model`]'s, with the forward matrix tied to the backward one, `W = A^T`. The chain is reversible, and the
+//! steady state is a closed form,
 //!
 //! ```text
-//! pi_k ~ exp( b_k ) prod_i ( 1 + exp(A_ki) )
+//! pi_k ~ exp( g_k + b . c_k ) prod_i ( 1 + exp(A~_ki) ),      A~ = a + C A
 //! ```
 //!
 //! The gradient is the data's mean minus the model's mean of what multiplies a parameter in the exponent:
 //!
 //! ```text
-//! dl/dA_ki = mean_n p(k|x_n) x_ni - E[ p(k|x) x_i ],        dl/db_k = mean_n p(k|x_n) - E[ p(k|x) ]
+//! dl/dA_hi = mean_n sum_k p(k|x_n) c_kh x_ni - E[ c_kh x_i ],   dl/db_h = mean_n sum_k p(k|x_n) c_kh - E[ c_kh ],   dl/da_i = mean_n x_ni - E[ x_i ]
 //! ```
 
 use burn::tensor::Tensor;
 
-use super::zeros;
+use super::{lit, log_mean, residuals};
 use crate::model::Model;
 use crate::ops::{ChainBackend, DeviceImages};
 
 /// dl/db and dl/dA of a tied [`Model`], in nats per image and unit of the parameter.
 #[derive(Clone, Debug)]
 pub struct TiedGradient<B: ChainBackend> {
-    /// dl/db, `[L]`.
+    /// dl/db, `[H]`.
     pub bias: Tensor<B, 1>,
-    /// dl/dA, `[L, D]`.
+    /// dl/dA, `[H, D]`.
     pub backward: Tensor<B, 2>,
+    /// dl/da, `[D]`, where there is an a.
+    pub visible_bias: Option<Tensor<B, 1>>,
 }
 
-/// The gradient with the exact model term, `E[ p(k|x) ] = pi_k` and `E[ p(k|x) x_i ] = pi_k s(A_ki)`, at a minibatch of images.
+/// The gradient with the exact model term, `E[ p(k|x) ] = pi_k` and `E[ p(k|x) x_i ] = pi_k s(A~_ki)`, at a minibatch of images.
 pub fn exact<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> TiedGradient<B> {
-    let (means, log_dark) = B::bernoulli(model.backward.val()); //                s(A_ki)         [L, D]
-    let bias = model.forward_bias.val().unsqueeze::<2>();
-    let pi = B::log_softmax_rows(bias - log_dark).exp(); //                             pi_k            [1, L]
+    let (means, log_dark) = B::bernoulli(model.backward_table()); //              s(A~_ki)        [L, D]
+    let pi = model.log_steady(log_dark).exp(); //                                 pi_k            [1, L]
     let (r, rho) = posterior(model, images); //                                   p(k|x_n)        [B, L]
+    let (backward, visible_bias) = residuals(model, images, r, pi.clone(), means);
     TiedGradient {
-        bias: (rho - pi.clone()).squeeze_dim(0),
-        backward: B::residuals(images, r, pi, means),
+        bias: model.last_codes().gather(rho - pi).squeeze_dim(0),
+        backward,
+        visible_bias,
     }
 }
 
@@ -51,20 +54,22 @@ pub fn exact<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> Tie
 pub fn persistent<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>, chains: &DeviceImages<B>) -> TiedGradient<B> {
     let (of_data, of_chains) = B::both(|| posterior_means(model, images), || posterior_means(model, chains));
     TiedGradient {
-        bias: (of_data.0 - of_chains.0).squeeze_dim(0),
+        bias: model.last_codes().gather(of_data.0 - of_chains.0).squeeze_dim(0),
         backward: of_data.1 - of_chains.1,
+        visible_bias: model.visible_bias.as_ref().map(|_| lit(images) - lit(chains)),
     }
 }
 
-/// `mean_n p(k|x_n)`, `[1, L]`, and `mean_n p(k|x_n) x_ni`, `[L, D]`.
+/// `mean_n p(k|x_n)`, `[1, L]`, and `mean_n sum_k p(k|x_n) c_kh x_ni`, `[H, D]`.
 pub fn posterior_means<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let (p, mean) = posterior(model, images);
+    let p = model.last_codes().gather(p);
     (mean, B::transposed_product(images, p).transpose() / images.len() as f64)
 }
 
 /// `p(k|x_n)`, `[N, L]`, and its mean over n, `[1, L]`.
 fn posterior<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let log_p = model.log_forward(images);
-    let mean = B::log_mean_exp(log_p.clone(), zeros(&log_p)).exp();
+    let mean = log_mean(log_p.clone()).exp();
     (log_p.exp(), mean)
 }

@@ -27,18 +27,56 @@ pub mod stratified;
 
 use burn::tensor::Tensor;
 
-use crate::model::Model;
+use crate::codes::Layers;
+use crate::model::{BetweenParameters, LogForward, Model, Parameters, to_matrix, to_vector};
 use crate::ops::{ChainBackend, DeviceImages};
 
-/// dl/dW, dl/db and dl/dA of a [`Model`], in nats per image and unit of the parameter.
+/// The gradient of a function with respect to the parameters of a [`Model`], in the function's unit (nats per image, of a log-likelihood) and unit of
+/// the parameter.
 #[derive(Clone, Debug)]
 pub struct Gradient<B: ChainBackend> {
-    /// dl/dW, `[D, L]`.
+    /// dl/dW, `[D, H]`.
     pub forward: Tensor<B, 2>,
-    /// dl/db, `[L]`.
+    /// dl/db, `[H]`.
     pub forward_bias: Tensor<B, 1>,
-    /// dl/dA, `[L, D]`.
+    /// dl/dV and dl/db', `[H, H']` and `[H']`, from each latent layer to the next.
+    pub between: Vec<(Tensor<B, 2>, Tensor<B, 1>)>,
+    /// dl/dA, `[H, D]`.
     pub backward: Tensor<B, 2>,
+    /// dl/da, `[D]`, where there is an a.
+    pub visible_bias: Option<Tensor<B, 1>>,
+}
+
+impl<B: ChainBackend> Gradient<B> {
+    /// Not a number anywhere: the gradient at parameters that are not finite.
+    fn nowhere(model: &Model<B>) -> Self {
+        let nan = f32::NAN;
+        let between = (model.between().iter()).map(|between| (between.matrix.val().full_like(nan), between.bias.val().full_like(nan)));
+        Self {
+            forward: model.forward.val().full_like(nan),
+            forward_bias: model.forward_bias.val().full_like(nan),
+            between: between.collect(),
+            backward: model.backward.val().full_like(nan),
+            visible_bias: model.visible_bias.as_ref().map(|bias| bias.val().full_like(nan)),
+        }
+    }
+
+    /// In the shapes of the parameters, on the host; `layers` are the model's.
+    pub fn to_host(&self, layers: &Layers) -> Parameters {
+        let between = self.between.iter().map(|(matrix, bias)| BetweenParameters {
+            matrix: to_matrix(matrix.clone()),
+            bias: to_vector(bias.clone()),
+        });
+        Parameters {
+            layers: layers.clone(),
+            forward: to_matrix(self.forward.clone()),
+            forward_bias: to_vector(self.forward_bias.clone()),
+            between: between.collect(),
+            backward: to_matrix(self.backward.clone()),
+            visible_bias: self.visible_bias.clone().map(to_vector),
+            log_weights: None,
+        }
+    }
 }
 
 /// The gradient at the present parameters, from a minibatch of B `images` and the N persistent `chains`.
@@ -46,37 +84,68 @@ pub struct Gradient<B: ChainBackend> {
 /// Every ratio is formed in log space. `p(k|x') u_k = exp(ln p + ln u)` is at most `N rho_k`, since pi is the chains' own mean: a
 /// state that no chain visits gives a large but finite pull back to life, with no division and no clamp.
 pub fn two_step<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>, chains: &DeviceImages<B>) -> Gradient<B> {
-    let [latent] = model.forward_bias.dims();
-
     let ((log_p, log_pi), data) = B::both(
         || {
-            let log_p = model.log_forward(chains); //                              ln p(k|x')      [N, L]
-            let log_pi = B::log_mean_exp(log_p.clone(), zeros(&log_p)); //          ln pi_k         [1, L]
+            let log_p = model.log_forward_of_layers(chains); //                    ln p(k|x')      [N, L]
+            let log_pi = log_mean(log_p.last()); //                                ln pi_k         [1, L]
             (log_p, log_pi)
         },
         || Data::of(model, images),
     );
     let shares = Shares::of(data, log_pi);
 
-    let ((forward, forward_bias), backward) = B::both(
-        || {
-            let (excess, sums) = B::softmax_gradient(log_p, shares.log_u.clone()); //        of each chain   [N, L]
-            let forward = B::transposed_product(chains, excess); //                        dl/dW_ik        [D, L]
-            (forward, sums.reshape([latent])) //                                   dl/db_k         [L]
-        },
-        || shares.residuals(images), //                                            dl/dA_ki        [L, D]
+    let (forward, (backward, visible_bias)) = B::both(
+        || chain_term(model, chains, log_p, shares.log_u.clone()), //              dl/dW, dl/db
+        || shares.residuals(model, images),                        //              dl/dA, dl/da
     );
 
     Gradient {
-        forward,
-        forward_bias,
+        forward: forward.matrix,
+        forward_bias: forward.bias,
+        between: forward.between,
         backward,
+        visible_bias,
+    }
+}
+
+/// The part of a gradient that the way from images up to the last latent layer has.
+struct ChainTerm<B: ChainBackend> {
+    matrix: Tensor<B, 2>,
+    bias: Tensor<B, 1>,
+    between: Vec<(Tensor<B, 2>, Tensor<B, 1>)>,
+}
+
+/// `E_{x'} [ x'_i sum_k c_kh p(k|x') ( u_k - sum_j p(j|x') u_j ) ]`, from the chains' `ln p`, of `ln u` `[1, L]` of the last layer; from layer to layer
+/// u goes back by `u <- M u`, and with the layer's own `pi_j = E_{x'} p(j|x')`
+///
+/// ```text
+/// dl/dV = sum_jk pi_j M(k|j) ( u_k - sum_k' M(k'|j) u_k' ) c_j c_k^T
+/// ```
+fn chain_term<B: ChainBackend>(model: &Model<B>, chains: &DeviceImages<B>, log_p: LogForward<B>, log_u: Tensor<B, 2>) -> ChainTerm<B> {
+    let mut log_u = log_u;
+    let mut between = Vec::new();
+    for (number, log_m) in log_p.between.iter().enumerate().rev() {
+        let log_pi = log_mean(log_p.of_layers[number].clone()); //                 ln pi_j                 [1, L]
+        let credit = (log_m.clone() + log_u.clone() + log_pi.transpose()).exp(); //  pi_j M(k|j) u_k        [L, L']
+        let excess = credit.clone() - log_m.clone().exp() * credit.sum_dim(1);
+        let gathered = model.codes[number + 1].gather(excess); //                                          [L, H']
+        let bias = gathered.clone().sum_dim(0).squeeze_dim(0);
+        between.push((model.codes[number].gather_rows(gathered), bias));
+        log_u = B::logsumexp(log_m.clone(), log_u).transpose(); //                 ln (M u)_j              [1, L]
+    }
+    between.reverse();
+    let codes = &model.codes[0];
+    let (excess, sums) = B::softmax_gradient(log_p.of_layers[0].clone(), log_u); //  of each chain          [N, L]
+    ChainTerm {
+        matrix: B::transposed_product(chains, codes.gather(excess)),
+        bias: codes.gather(sums).squeeze_dim(0),
+        between,
     }
 }
 
 /// A minibatch seen from every state.
 struct Data<B: ChainBackend> {
-    /// `s(A_ki)`, `[L, D]`.
+    /// `s(A~_ki)`, `[L, D]`.
     means: Tensor<B, 2>,
     /// `ln q(x_n|k)`, `[B, L]`.
     log_q: Tensor<B, 2>,
@@ -84,7 +153,7 @@ struct Data<B: ChainBackend> {
 
 impl<B: ChainBackend> Data<B> {
     fn of(model: &Model<B>, images: &DeviceImages<B>) -> Self {
-        let (means, log_dark) = B::bernoulli(model.backward.val());
+        let (means, log_dark) = B::bernoulli(model.backward_table());
         Self {
             means,
             log_q: model.log_backward(images, log_dark),
@@ -114,12 +183,46 @@ impl<B: ChainBackend> Shares<B> {
         }
     }
 
-    /// dl/dA, `[L, D]`.
-    fn residuals(&self, images: &DeviceImages<B>) -> Tensor<B, 2> {
+    /// dl/dA, `[H, D]`, and dl/da, `[D]`.
+    fn residuals(&self, model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Option<Tensor<B, 1>>) {
         let r = B::responsibilities(self.data.log_q.clone(), self.minus_log_density.clone(), self.log_pi.clone()); // r_nk     [B, L]
         let rho = (self.log_pi.clone() + self.log_u.clone()).exp(); //                            mean_n r_nk         [1, L]
-        B::residuals(images, r, rho, self.data.means.clone())
+        residuals(model, images, r, rho, self.data.means.clone())
     }
+}
+
+/// `mean_n sum_k r_nk c_kh ( x_ni - s_ki )`, `[H, D]`, of images, r `[N, L]`, its mean rho over n `[1, L]`, and s `[L, D]`; and without the c,
+/// `[D]`, where there is an a.
+fn residuals<B: ChainBackend>(
+    model: &Model<B>,
+    images: &DeviceImages<B>,
+    r: Tensor<B, 2>,
+    rho: Tensor<B, 2>,
+    means: Tensor<B, 2>,
+) -> (Tensor<B, 2>, Option<Tensor<B, 1>>) {
+    let codes = model.last_codes();
+    if codes.factors.is_none() {
+        return (B::residuals(images, r, rho, means), None);
+    }
+    let expected = rho.clone().transpose() * means; //                                            rho_k s(A~_ki)      [L, D]
+    let observed = B::transposed_product(images, codes.gather(r)).transpose() / images.len() as f64;
+    let visible_bias = model.visible_bias.as_ref().map(|_| {
+        // rho sums to 1 but for rounding, and so do the r of an image.
+        lit(images) - expected.clone().sum_dim(0).squeeze_dim(0)
+    });
+    (observed - codes.gather_rows(expected), visible_bias)
+}
+
+/// `ln mean_n p_nk`, `[1, L]`, of ln p `[N, L]`.
+fn log_mean<B: ChainBackend>(log_p: Tensor<B, 2>) -> Tensor<B, 2> {
+    let zeros = zeros(&log_p);
+    B::log_mean_exp(log_p, zeros)
+}
+
+/// `mean_n x_ni`, `[D]`, of images.
+fn lit<B: ChainBackend>(images: &DeviceImages<B>) -> Tensor<B, 1> {
+    let ones = Tensor::ones([images.len(), 1], &images.words.device());
+    B::transposed_product(images, ones).squeeze_dim(1) / images.len() as f64
 }
 
 /// Zeros `[N, 1]` beside a matrix `[N, L]`, to shift no row.

@@ -14,11 +14,11 @@ use crate::random::Draws;
 
 /// `each` images from `q(.|k)` of every state k, those of state 0 first.
 pub fn draw<B: ChainBackend>(model: &Model<B>, each: usize, draws: Draws) -> DeviceImages<B> {
-    let [latent] = model.forward_bias.dims();
+    let latent = model.layers.states();
     let states: Vec<i32> = (0..latent * each).map(|n| (n / each) as i32).collect();
     let count = states.len();
     let states = Tensor::<B, 1, Int>::from_data(TensorData::new(states, [count]), &model.forward_bias.device());
-    B::draw_visible(model.backward.val(), states, draws)
+    model.draw_visible(states, draws)
 }
 
 /// The gradient of the log-likelihood plus `entropy_weight` times the latent entropy production, at a minibatch of `images` and with the
@@ -31,18 +31,14 @@ pub fn stratified<B: ChainBackend>(
     drawn: &DeviceImages<B>,
     objective: Objective,
 ) -> Gradient<B> {
-    let [latent, visible] = model.backward.dims();
+    let (codes, latent) = (model.last_codes(), model.layers.states());
     let device = model.forward_bias.device();
     let log_p = to_matrix(model.log_forward(drawn)).mapv(f64::from);
     let count = log_p.nrows();
     let each = count / latent;
     let Ok(strata) = StratifiedSample::new(log_p, Array1::from_elem(count, -(each as f64).ln())) else {
         // The parameters are not finite, and so neither is their gradient.
-        return Gradient {
-            forward: Tensor::full([visible, latent], f32::NAN, &device),
-            forward_bias: Tensor::full([latent], f32::NAN, &device),
-            backward: Tensor::full([latent, visible], f32::NAN, &device),
-        };
+        return Gradient::nowhere(model);
     };
 
     let log_pi = strata.steady().log_pi().mapv(|log_pi| log_pi as f32);
@@ -52,18 +48,17 @@ pub fn stratified<B: ChainBackend>(
 
     // The baseline was made of the M images themselves.
     let unbiased = each as f64 / (each - 1) as f64;
-    let by_state = Array2::from_shape_fn((count, latent), |(n, k)| {
-        if n / each == k {
-            (unbiased * contributions.backward[n]) as f32
-        } else {
-            0.0
-        }
-    });
+    let by_image = Array2::from_shape_fn((count, 1), |(n, _)| (unbiased * contributions.backward[n]) as f32);
+    let by_state = Array2::from_shape_fn((count, latent), |(n, k)| if n / each == k { by_image[[n, 0]] } else { 0.0 });
     let bias = contributions.forward.sum_axis(Axis(0)).mapv(|sum| sum as f32);
-    let forward = matrix(&contributions.forward.mapv(|pull| pull as f32), &device);
+    let forward = codes.gather(matrix(&contributions.forward.mapv(|pull| pull as f32), &device));
+    let (backward, visible_bias) = shares.residuals(model, images);
+    let of_images = B::transposed_product(drawn, codes.gather(matrix(&by_state, &device)));
     Gradient {
         forward: B::transposed_product(drawn, forward),
-        forward_bias: vector(&bias, &device),
-        backward: shares.residuals(images) + B::transposed_product(drawn, matrix(&by_state, &device)).transpose(),
+        forward_bias: codes.gather(vector(&bias, &device).unsqueeze()).squeeze_dim(0),
+        between: Vec::new(),
+        backward: backward + of_images.transpose(),
+        visible_bias: visible_bias.map(|bias| bias + B::transposed_product(drawn, matrix(&by_image, &device)).squeeze_dim(1)),
     }
 }

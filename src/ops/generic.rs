@@ -4,6 +4,7 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
+use super::codes::Factors;
 use super::{ChainBackend, DeviceImages, RmsProp};
 use crate::kernels::bits::WORD;
 use crate::kernels::visible::BLOCKS;
@@ -129,6 +130,16 @@ pub fn softmax_gradient<B: Backend>(log_p: Tensor<B, 2>, log_u: Tensor<B, 2>) ->
     let common = credit.clone().sum_dim(1);
     let excess = (credit - log_p.exp() * common) / count;
     (excess.clone(), column_sums(excess))
+}
+
+/// See [`super::ChainBackend::combine`].
+pub fn combine<B: Backend>(values: Tensor<B, 2>, factors: &Factors<B>) -> Tensor<B, 2> {
+    values.matmul(factors.incidence.clone())
+}
+
+/// See [`super::ChainBackend::gather`].
+pub fn gather<B: Backend>(weights: Tensor<B, 2>, factors: &Factors<B>) -> Tensor<B, 2> {
+    weights.matmul(factors.matrix.clone())
 }
 
 /// See [`super::ChainBackend::draw_latent`]; [`crate::kernels::latent`] says how.

@@ -5,6 +5,7 @@
 //! ([`crate::kernels`]), and GPUs replace draws and products by kernels of their own (`gpu`). The model, the gradient and the training
 //! step are generic and do not know which one runs.
 
+pub mod codes;
 pub mod cpu;
 pub mod generic;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
@@ -13,6 +14,7 @@ pub mod gpu;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
+use self::codes::Factors;
 use crate::data::packed::PackedImages;
 pub use crate::kernels::rmsprop::RmsProp;
 use crate::random::Draws;
@@ -109,6 +111,16 @@ pub trait ChainBackend: Backend {
     /// `p_nk ( u_k - sum_j p_nj u_j ) / N`, `[N, L]`, of ln p `[N, L]` and ln u `[1, L]`; and its sum over n, `[1, L]`.
     fn softmax_gradient(log_p: Tensor<Self, 2>, log_u: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
         generic::softmax_gradient(log_p, log_u)
+    }
+
+    /// The sum of what the values of each state's factors have, `[N, L]`, of `[N, V]`.
+    fn combine(values: Tensor<Self, 2>, factors: &Factors<Self>) -> Tensor<Self, 2> {
+        generic::combine(values, factors)
+    }
+
+    /// `sum_k w_nk c_k`, `[N, H]`, of weights w `[N, L]`.
+    fn gather(weights: Tensor<Self, 2>, factors: &Factors<Self>) -> Tensor<Self, 2> {
+        generic::gather(weights, factors)
     }
 
     /// Draws `z ~ softmax(a)`, `[N]`, for every row of a `[N, L]`.

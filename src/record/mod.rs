@@ -5,14 +5,15 @@ mod written;
 
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::record::{FullPrecisionSettings, NamedMpkBytesRecorder, Record, Recorder};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
+use crate::codes::Layers;
 use crate::data::packed::PackedImages;
 use crate::files::{self, FileError};
-use crate::model::{Model, ModelRecord, Parameters, matrix, vector};
+use crate::model::{BetweenRecord, Model, Parameters, matrix, vector};
 use crate::ops::DeviceImages;
 use crate::ops::cpu::NdArrayBackend;
 
@@ -82,10 +83,40 @@ pub enum Recorded {
     Checkpoint(Box<TrainingState>),
 }
 
-/// The burn record of a [`TrainingState`].
+/// The burn record of a model with one one-hot layer: that of a [`Model`], without what it does not have.
+#[derive(Record)]
+struct OneHotRecord<B: Backend> {
+    forward: Param<Tensor<B, 2>>,
+    forward_bias: Param<Tensor<B, 1>>,
+    backward: Param<Tensor<B, 2>>,
+}
+
+/// The burn record of any other model: that of a [`Model`], and what its latent layers are.
+#[derive(Record)]
+struct LayersRecord<B: Backend> {
+    forward: Param<Tensor<B, 2>>,
+    forward_bias: Param<Tensor<B, 1>>,
+    between: Vec<BetweenRecord<B>>,
+    backward: Param<Tensor<B, 2>>,
+    visible_bias: Option<Param<Tensor<B, 1>>>,
+    log_weights: Option<Param<Tensor<B, 1>>>,
+    /// As in a configuration.
+    layers: String,
+}
+
+/// The burn record of a [`TrainingState`] of a model with layers.
+#[derive(Record)]
+struct LayersCheckpointRecord<B: Backend> {
+    model: LayersRecord<B>,
+    mean_squares: LayersRecord<B>,
+    chain_words: Option<Tensor<B, 2, Int>>,
+    step: u64,
+}
+
+/// The burn record of a [`TrainingState`] of a model with one one-hot layer.
 #[derive(Record)]
 struct CheckpointRecord<B: Backend> {
-    model: ModelRecord<B>,
+    model: OneHotRecord<B>,
     forward_mean_square: Tensor<B, 2>,
     forward_bias_mean_square: Tensor<B, 1>,
     backward_mean_square: Tensor<B, 2>,
@@ -96,8 +127,11 @@ struct CheckpointRecord<B: Backend> {
 
 /// Saves a model as a burn record of [`Model`].
 pub fn save_model(path: &Path, parameters: &Parameters) -> Result<(), RecordError> {
-    let record = Model::<Host>::new(parameters, &Default::default()).into_record();
-    save(path, record)
+    if parameters.layers.is_one_hot() {
+        save(path, OneHotRecord::of(parameters))
+    } else {
+        save(path, LayersRecord::of(parameters))
+    }
 }
 
 /// Loads a model from its record, or from a checkpoint's.
@@ -116,8 +150,17 @@ pub fn load_trained(path: &Path) -> Result<(Parameters, Option<u64>), RecordErro
 /// Saves a checkpoint.
 pub fn save_checkpoint(path: &Path, state: &TrainingState) -> Result<(), RecordError> {
     let device = Default::default();
+    if !state.parameters.layers.is_one_hot() {
+        let record = LayersCheckpointRecord::<Host> {
+            model: LayersRecord::of(&state.parameters),
+            mean_squares: LayersRecord::of(&state.mean_squares),
+            chain_words: state.chains.as_ref().map(|chains| DeviceImages::new(chains, &device).words),
+            step: state.step,
+        };
+        return save(path, record);
+    }
     let record = CheckpointRecord::<Host> {
-        model: Model::new(&state.parameters, &device).into_record(),
+        model: OneHotRecord::of(&state.parameters),
         forward_mean_square: matrix(&state.mean_squares.forward, &device),
         forward_bias_mean_square: vector(&state.mean_squares.forward_bias, &device),
         backward_mean_square: matrix(&state.mean_squares.backward, &device),
@@ -132,6 +175,32 @@ pub fn load_checkpoint(path: &Path) -> Result<TrainingState, RecordError> {
     match load(path)? {
         Recorded::Checkpoint(state) => Ok(*state),
         Recorded::Model(_) => Err(foreign(path, "checkpoint", "it is the record of a model alone".to_owned())),
+    }
+}
+
+impl OneHotRecord<Host> {
+    fn of(parameters: &Parameters) -> Self {
+        let model = Model::new(parameters, &Default::default());
+        Self {
+            forward: model.forward,
+            forward_bias: model.forward_bias,
+            backward: model.backward,
+        }
+    }
+}
+
+impl LayersRecord<Host> {
+    fn of(parameters: &Parameters) -> Self {
+        let record = Model::new(parameters, &Default::default()).into_record();
+        Self {
+            forward: record.forward,
+            forward_bias: record.forward_bias,
+            between: record.between.unwrap_or_default(),
+            backward: record.backward,
+            visible_bias: record.visible_bias,
+            log_weights: record.log_weights,
+            layers: parameters.layers.to_string(),
+        }
     }
 }
 
@@ -151,17 +220,18 @@ fn load(path: &Path) -> Result<Recorded, RecordError> {
     Recorded::from_bytes(&files::read_sealed(path)?).map_err(|problem| foreign(path, "model or checkpoint", problem))
 }
 
-/// Refuses a model that is not of `visible` pixels and `latent` states. burn itself loads a record of another shape in silence.
-pub fn expect_shape(path: &Path, parameters: &Parameters, visible: usize, latent: usize) -> Result<(), RecordError> {
-    let found = (parameters.visible(), parameters.latent());
-    if found == (visible, latent) {
+/// Refuses a model that is not of `visible` pixels and these latent layers. burn itself loads a record of another shape in silence.
+pub fn expect_shape(path: &Path, parameters: &Parameters, visible: usize, layers: &Layers) -> Result<(), RecordError> {
+    if parameters.visible() == visible && parameters.layers == *layers {
         return Ok(());
     }
     Err(RecordError::Shape {
         path: path.to_owned(),
         problem: format!(
-            "holds a model of {} pixels and {} latent states, and the configuration and data ask for {visible} and {latent}",
-            found.0, found.1
+            "holds a model of {} pixels and {}, and the configuration and data ask for {visible} and {}",
+            parameters.visible(),
+            parameters.layers.describe(),
+            layers.describe()
         ),
     })
 }

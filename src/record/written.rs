@@ -5,9 +5,10 @@ use ndarray::{Array1, Array2};
 
 use super::messagepack::{Value, quoted};
 use super::{MOST_CHAINS, MOST_PIXELS, MOST_STATES, MOST_STEPS, Recorded, TrainingState};
+use crate::codes::Layers;
 use crate::data::packed::PackedImages;
 use crate::kernels::bits::WORD;
-use crate::model::Parameters;
+use crate::model::{BetweenParameters, Parameters, shapes};
 
 /// A map of the record, at a dotted path, with the fields that have not been taken yet.
 struct Fields<'a> {
@@ -59,7 +60,11 @@ fn check_metadata(value: Value) -> Result<(), String> {
     metadata.end()
 }
 
-fn model(mut item: Fields) -> Result<Parameters, String> {
+fn model(item: Fields) -> Result<Parameters, String> {
+    if item.has("layers") {
+        return model_with_layers(item);
+    }
+    let mut item = item;
     let forward = parameter(item.take_map("forward")?)?;
     let forward_bias = parameter(item.take_map("forward_bias")?)?;
     let backward = parameter(item.take_map("backward")?)?;
@@ -67,27 +72,96 @@ fn model(mut item: Fields) -> Result<Parameters, String> {
     parameters(&forward, &forward_bias, &backward)
 }
 
-fn checkpoint(mut item: Fields) -> Result<TrainingState, String> {
-    let model = model(item.take_map("model")?)?;
-    let (visible, latent) = (model.visible(), model.latent());
-    let mean_squares = parameters(
-        &tensor(item.take_map("forward_mean_square")?, "F32")?,
-        &tensor(item.take_map("forward_bias_mean_square")?, "F32")?,
-        &tensor(item.take_map("backward_mean_square")?, "F32")?,
-    )?;
-    if (mean_squares.visible(), mean_squares.latent()) != (visible, latent) {
+/// A model whose latent layers are not one one-hot layer.
+fn model_with_layers(mut item: Fields) -> Result<Parameters, String> {
+    let text = item.take_text("layers")?;
+    let layers = Layers::parse(text).map_err(|problem| format!("the field `{}` is {}: {problem}", item.path_of("layers"), quoted(text)))?;
+    if layers.is_one_hot() {
+        return Err(format!("the field `{}` is that of a model without it", item.path_of("layers")));
+    }
+    let forward: Written<2> = parameter(item.take_map("forward")?)?;
+    let forward_bias: Written<1> = parameter(item.take_map("forward_bias")?)?;
+    let backward: Written<2> = parameter(item.take_map("backward")?)?;
+    let [visible_bias, log_weights] = ["visible_bias", "log_weights"].map(|name| -> Result<_, String> {
+        let bias = item.take_optional_map(name)?;
+        bias.map(parameter).transpose()
+    });
+    let (visible_bias, log_weights): (Option<Written<1>>, Option<Written<1>>) = (visible_bias?, log_weights?);
+    let mut between = Vec::new();
+    for (number, value) in item.take_list("between")?.into_iter().enumerate() {
+        let mut fields = Fields::of(value, format!("{}[{number}]", item.path_of("between")))?;
+        let matrix: Written<2> = parameter(fields.take_map("matrix")?)?;
+        let bias: Written<1> = parameter(fields.take_map("bias")?)?;
+        fields.end()?;
+        between.push((matrix, bias));
+    }
+    item.end()?;
+
+    let [visible, _] = forward.shape;
+    if visible == 0 || visible > MOST_PIXELS {
         return Err(format!(
-            "its mean squares are those of {} pixels and {} latent states, and its model has {visible} and {latent}",
-            mean_squares.visible(),
-            mean_squares.latent()
+            "the matrix `{}` is of {visible} pixels, and models have 1 to {MOST_PIXELS}",
+            forward.path
         ));
     }
-    let mut all = mean_squares
-        .forward
-        .iter()
-        .chain(&mean_squares.forward_bias)
-        .chain(&mean_squares.backward);
-    if let Some(negative) = all.find(|&&square| square < 0.0) {
+    let expected: Vec<Vec<usize>> = shapes(visible, &layers, log_weights.is_some())
+        .into_iter()
+        .map(|(_, shape)| shape)
+        .collect();
+    let mut found = vec![forward.shape.to_vec(), forward_bias.shape.to_vec()];
+    found.extend(
+        between
+            .iter()
+            .flat_map(|(matrix, bias)| [matrix.shape.to_vec(), bias.shape.to_vec()]),
+    );
+    found.push(backward.shape.to_vec());
+    found.extend(visible_bias.iter().chain(&log_weights).map(|bias| bias.shape.to_vec()));
+    if found != expected || log_weights.is_some() && !between.is_empty() {
+        return Err(format!(
+            "its arrays have the shapes {found:?}, and those of {visible} pixels and {} are {expected:?}",
+            layers.describe()
+        ));
+    }
+    Ok(Parameters {
+        forward: forward.matrix()?,
+        forward_bias: forward_bias.vector()?,
+        between: between
+            .iter()
+            .map(|(matrix, bias)| {
+                Ok(BetweenParameters {
+                    matrix: matrix.matrix()?,
+                    bias: bias.vector()?,
+                })
+            })
+            .collect::<Result<_, String>>()?,
+        backward: backward.matrix()?,
+        visible_bias: visible_bias.map(|bias| bias.vector()).transpose()?,
+        log_weights: log_weights.map(|log_weights| log_weights.vector()).transpose()?,
+        layers,
+    })
+}
+
+fn checkpoint(mut item: Fields) -> Result<TrainingState, String> {
+    let model = model(item.take_map("model")?)?;
+    let visible = model.visible();
+    let mean_squares = if item.has("mean_squares") {
+        self::model(item.take_map("mean_squares")?)?
+    } else {
+        parameters(
+            &tensor(item.take_map("forward_mean_square")?, "F32")?,
+            &tensor(item.take_map("forward_bias_mean_square")?, "F32")?,
+            &tensor(item.take_map("backward_mean_square")?, "F32")?,
+        )?
+    };
+    if mean_squares.visible() != visible || mean_squares.layers != model.layers {
+        return Err(format!(
+            "its mean squares are those of {} pixels and {}, and its model has {visible} and {}",
+            mean_squares.visible(),
+            mean_squares.layers.describe(),
+            model.layers.describe()
+        ));
+    }
+    if let Some(negative) = mean_squares.numbers().find(|&&square| square < 0.0) {
         return Err(format!("its mean squares are not all 0 or more: one is {negative}"));
     }
     let chains = if item.has("chains") {
@@ -193,11 +267,7 @@ fn parameters(forward: &Written<2>, forward_bias: &Written<1>, backward: &Writte
             forward.path
         ));
     }
-    Ok(Parameters {
-        forward: forward.matrix()?,
-        forward_bias: Array1::from_vec(forward_bias.floats()?),
-        backward: backward.matrix()?,
-    })
+    Ok(Parameters::one_hot(forward.matrix()?, forward_bias.vector()?, backward.matrix()?))
 }
 
 impl<const R: usize> Written<'_, R> {
@@ -211,6 +281,12 @@ impl<const R: usize> Written<'_, R> {
                 self.path, numbers[place]
             )),
         }
+    }
+}
+
+impl Written<'_, 1> {
+    fn vector(&self) -> Result<Array1<f32>, String> {
+        Ok(Array1::from_vec(self.floats()?))
     }
 }
 
@@ -294,6 +370,13 @@ impl<'a> Fields<'a> {
         match self.take(name)? {
             Value::Text(text) => Ok(text),
             other => Err(format!("the field `{}` is {}, not a text", self.path_of(name), other.describe())),
+        }
+    }
+
+    fn take_list(&mut self, name: &str) -> Result<Vec<Value<'a>>, String> {
+        match self.take(name)? {
+            Value::List(values) => Ok(values),
+            other => Err(format!("the field `{}` is {}, not a list", self.path_of(name), other.describe())),
         }
     }
 

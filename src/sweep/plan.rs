@@ -99,7 +99,7 @@ impl Plan {
             return Err(invalid(place, "samples must be a whole number from 1 to 10000000".into()));
         }
         for PlannedRun { name, config, .. } in &self.runs {
-            let latent = config.model.latent;
+            let latent = config.model.latent.states();
             if latent > MOST_STATES {
                 let problem =
                     format!("run {name} has model.latent = {latent}, and an analysis takes at most {MOST_STATES}; set analyze = false");

@@ -38,5 +38,6 @@ pub fn tied<B: ChainBackend>(model: Model<B>, bias: Tensor<B, 1>, backward: Tens
         forward: Param::initialized(model.forward.id, backward.clone().transpose()),
         forward_bias: Param::initialized(model.forward_bias.id, bias),
         backward: Param::initialized(model.backward.id, backward),
+        ..model
     }
 }

@@ -114,7 +114,7 @@ impl Manifest {
                 test_images: data.test.as_ref().map_or(0, |test| test.len()),
             },
             visible: data.visible(),
-            latent: config.model.latent,
+            latent: config.model.latent.states(),
             seed: config.training.seed,
             classifier_accuracy: None,
             pseudo_count: None,

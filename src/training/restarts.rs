@@ -96,12 +96,12 @@ impl Restarts<'_> {
 
     fn start(&self, restart: u32) -> Parameters {
         let config = self.config;
-        let (latent, scale, floor) = (config.model.latent, config.model.init.scale(), config.training.probability_floor);
+        let (layers, scale, floor) = (&config.model.latent, config.model.init.scale(), config.training.probability_floor);
         tied_start(match config.model.init {
-            Init::Images { .. } => images(&self.data.train, latent, scale, floor, Seed(config.training.seed), restart).backward,
+            Init::Images { .. } => images(&self.data.train, layers.states(), scale, floor, Seed(config.training.seed), restart),
             _ => {
                 let mut generator = Seed(config.training.seed).generator(Stream::Restart, restart.into(), 0);
-                around_the_mean(&self.data.train.mean(), latent, scale, floor, &mut generator)
+                around_the_mean(&self.data.train.mean(), layers, scale, floor, &mut generator)
             }
         })
     }
@@ -119,7 +119,7 @@ impl Restarts<'_> {
     fn state(&self, parameters: &Parameters) -> TrainingState {
         TrainingState {
             parameters: parameters.clone(),
-            mean_squares: Parameters::zeros(parameters.visible(), parameters.latent()),
+            mean_squares: Parameters::of_zeros(parameters.visible(), &parameters.layers),
             chains: None,
             step: 0,
         }

@@ -213,7 +213,7 @@ impl Session {
         let state = match left {
             Some(state) => {
                 let name = folder.file(&format!("checkpoints (step {})", state.step));
-                record::expect_shape(&name, &state.parameters, data.visible(), config.model.latent)?;
+                record::expect_shape(&name, &state.parameters, data.visible(), &config.model.latent)?;
                 let chains = config.training.method.chains().map(|chains| chains.count);
                 let chains_fit = chains.is_none_or(|count| state.chains.as_ref().is_some_and(|chains| chains.len() == count));
                 if !chains_fit || state.step > config.training.steps {

@@ -3,12 +3,13 @@
 use ndarray::{Array1, Array2, Axis};
 use rand::Rng;
 
+use crate::codes::Layers;
 use crate::conditionals::Conditionals;
 use crate::config::{Config, Init, ModelKind};
 use crate::data::GreyImages;
 use crate::data::packed::PackedImages;
-use crate::logs::softplus;
-use crate::model::Parameters;
+use crate::logs::{sigmoid, softplus};
+use crate::model::{BetweenParameters, Parameters};
 use crate::random::{Seed, Stream, normal, permutation, uniform_f64};
 use crate::record::{self, RecordError, TrainingState};
 
@@ -18,24 +19,24 @@ use crate::record::{self, RecordError, TrainingState};
 /// With `model.init = "record"`, when the record cannot be used or has another shape.
 pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Result<TrainingState, RecordError> {
     let seed = Seed(config.training.seed);
-    let latent = config.model.latent;
+    let layers = &config.model.latent;
     let floor = config.training.probability_floor;
     let equilibrium = config.training.method.machine() != ModelKind::Nonequilibrium;
     let parameters = match &config.model.init {
         Init::Random { scale } if equilibrium => {
             let mut generator = seed.generator(Stream::Parameters, 0, 0);
-            tied_start(around_the_mean(&train.mean(), latent, *scale, floor, &mut generator))
+            tied_start(around_the_mean(&train.mean(), layers, *scale, floor, &mut generator))
         }
         Init::Images { scale } => {
-            let parameters = images(train, latent, *scale, floor, seed, 0);
-            if equilibrium { tied_start(parameters.backward) } else { parameters }
+            let parameters = images(train, layers.states(), *scale, floor, seed, 0);
+            if equilibrium { tied_start(parameters) } else { parameters }
         }
-        Init::Random { scale } => random(&train.mean(), latent, *scale, floor, seed),
-        Init::Reversible { scale } => reversible(&train.mean(), latent, *scale, floor, seed),
-        Init::Cyclic { scale } => cyclic(&train.mean(), latent, *scale, floor, seed),
+        Init::Random { scale } => random(&train.mean(), layers, *scale, floor, seed),
+        Init::Reversible { scale } => reversible(&train.mean(), layers, *scale, floor, seed),
+        Init::Cyclic { scale } => cyclic(&train.mean(), layers.states(), *scale, floor, seed),
         Init::Record(path) => {
             let mut parameters = record::load_model(path)?;
-            record::expect_shape(path, &parameters, visible, latent)?;
+            record::expect_shape(path, &parameters, visible, layers)?;
             let bound = logit_bound(floor) as f32;
             parameters.backward.mapv_inplace(|logit| logit.clamp(-bound, bound));
             if equilibrium {
@@ -45,7 +46,7 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
         }
     };
     Ok(TrainingState {
-        mean_squares: Parameters::zeros(visible, latent),
+        mean_squares: Parameters::of_zeros(visible, layers),
         chains: config
             .training
             .method
@@ -56,45 +57,62 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
     })
 }
 
-/// Every pixel starts near its mean over the data in every state: `A_ki = logit(mean_i) + noise`, `W_ik = noise`, `b = 0`, with
-/// normal noise of standard deviation `scale`. The two matrices' noises are independent.
-pub fn random(mean: &[f64], latent: usize, scale: f64, floor: f64, seed: Seed) -> Parameters {
+/// Every pixel starts near its mean over the data in every state: `A~_ki = logit(mean_i)` but for noise in A, the matrices on the way up are
+/// noise, their biases 0, with normal noise of standard deviation `scale`. The noises are independent.
+pub fn random(mean: &[f64], layers: &Layers, scale: f64, floor: f64, seed: Seed) -> Parameters {
     let mut generator = seed.generator(Stream::Parameters, 0, 0);
-    let visible = mean.len();
+    let mut noise = |shape: (usize, usize)| Array2::from_shape_simple_fn(shape, || (scale * normal(&mut generator)) as f32);
+    let zeros = Parameters::of_zeros(mean.len(), layers);
+    let forward = noise(zeros.forward.dim());
+    let between = zeros.between.into_iter().map(|between| BetweenParameters {
+        matrix: noise(between.matrix.dim()),
+        bias: between.bias,
+    });
     Parameters {
-        forward: Array2::from_shape_simple_fn((visible, latent), || (scale * normal(&mut generator)) as f32),
-        forward_bias: Array1::zeros(latent),
-        backward: around_the_mean(mean, latent, scale, floor, &mut generator),
+        forward,
+        forward_bias: zeros.forward_bias,
+        between: between.collect(),
+        ..around_the_mean(mean, layers, scale, floor, &mut generator)
     }
 }
 
-/// As [`random`], but with the forward matrix that makes p the Bayes posterior of q: `W_ik = A_ki - logit(mean_i)`. Detailed balance
-/// holds and no current flows; the bias `b_k = sum_i ln(1 + exp(logit(mean_i))) - sum_i ln(1 + exp(A_ki))` makes all states equally
-/// likely, since then `pi_k ~ exp(b_k) prod_i (1 + exp(A_ki))` does not depend on k.
-pub fn reversible(mean: &[f64], latent: usize, scale: f64, floor: f64, seed: Seed) -> Parameters {
-    let mut parameters = random(mean, latent, scale, floor, seed);
-    let common = Array1::from_iter(mean.iter().map(|&mean| logit(mean, floor) as f32));
-    parameters.forward = tied(&(&parameters.backward - &common));
-    let of_common: f64 = common.iter().map(|&a| softplus(f64::from(a))).sum();
-    parameters.forward_bias = log_dark(&parameters.backward).mapv(|log_dark| (of_common + log_dark) as f32);
+/// As [`random`], but with the forward matrix that makes p the Bayes posterior of q: `W = A^T`, less what A has of the data's mean. Detailed balance
+/// holds and no current flows. Every state is equally likely: of a one-hot layer exactly,
+///
+/// ```text
+/// b_k = sum_i ln(1 + exp(logit(mean_i))) - sum_i ln(1 + exp(A_ki)),     since     pi_k ~ exp(b_k) prod_i (1 + exp(A_ki))
+/// ```
+///
+/// and of codes, which have no bias for each state, to first order in A: `b = -(A - mean of A) mean`.
+pub fn reversible(mean: &[f64], layers: &Layers, scale: f64, floor: f64, seed: Seed) -> Parameters {
+    let mut parameters = random(mean, layers, scale, floor, seed);
+    let common = common_logits(mean, layers, floor).mapv(|logit| logit as f32);
+    let around = &parameters.backward - &common;
+    parameters.forward = tied(&around);
+    parameters.forward_bias = if layers.is_one_hot() {
+        let of_common: f64 = common.iter().map(|&a| softplus(f64::from(a))).sum();
+        log_dark(&parameters.backward).mapv(|log_dark| (of_common + log_dark) as f32)
+    } else {
+        balancing_bias(&around, mean)
+    };
     parameters
 }
 
 /// As [`reversible`], but every image is sent to the successor of the state that it seems to be from: `p(k+1|x)` is the posterior of k.
-/// As far as the states can be told apart, the chain goes round one ring of all of them.
+/// As far as the states can be told apart, the chain goes round one ring of all of them. Of a one-hot layer.
 pub fn cyclic(mean: &[f64], latent: usize, scale: f64, floor: f64, seed: Seed) -> Parameters {
-    let of_state = reversible(mean, latent, scale, floor, seed);
+    let of_state = reversible(mean, &Layers::one_hot(latent), scale, floor, seed);
     let before = |k: usize| (k + latent - 1) % latent;
-    Parameters {
-        forward: Array2::from_shape_fn(of_state.forward.dim(), |(i, k)| of_state.forward[[i, before(k)]]),
-        forward_bias: Array1::from_shape_fn(latent, |k| of_state.forward_bias[before(k)]),
-        backward: of_state.backward,
-    }
+    Parameters::one_hot(
+        Array2::from_shape_fn(of_state.forward.dim(), |(i, k)| of_state.forward[[i, before(k)]]),
+        Array1::from_shape_fn(latent, |k| of_state.forward_bias[before(k)]),
+        of_state.backward,
+    )
 }
 
 /// Every state starts halfway between the data's mean and a training image of its own, `A_ki = logit( (x_ki + mean_i) / 2 )`; W and b are
 /// as in [`random`]. Many states then differ from the start by what the data differ in, and none has to find images of its own.
-/// `start` tells several such starts apart.
+/// `start` tells several such starts apart. Of a one-hot layer.
 pub fn images(train: &GreyImages, latent: usize, scale: f64, floor: f64, seed: Seed, start: u32) -> Parameters {
     let mean = train.mean();
     let order = permutation(&mut seed.generator(Stream::Parameters, 1, start.into()), train.len());
@@ -104,25 +122,58 @@ pub fn images(train: &GreyImages, latent: usize, scale: f64, floor: f64, seed: S
         backward: Array2::from_shape_fn((latent, mean.len()), |(k, i)| {
             logit((f64::from(chosen[[k, i]]) + mean[i]) / 2.0, floor) as f32
         }),
-        ..random(&mean, latent, scale, floor, seed)
+        ..random(&mean, &Layers::one_hot(latent), scale, floor, seed)
     }
 }
 
-/// The start of machines in equilibrium: some A, `W = A^T`, and all states equally likely.
-pub fn tied_start(backward: Array2<f32>) -> Parameters {
+/// The start of machines in equilibrium: some A and a, `W = A^T`, and all states equally likely, as in [`reversible`].
+pub fn tied_start(parameters: Parameters) -> Parameters {
+    let backward = &parameters.backward;
     Parameters {
-        forward: tied(&backward),
-        forward_bias: log_dark(&backward).mapv(|log_dark| log_dark as f32),
-        backward,
+        forward: tied(backward),
+        forward_bias: match &parameters.visible_bias {
+            None if parameters.layers.is_one_hot() => log_dark(backward).mapv(|log_dark| log_dark as f32),
+            None => balancing_bias(backward, &mean_of(&backward.mean_axis(Axis(0)).unwrap_or_default())),
+            Some(bias) => balancing_bias(backward, &mean_of(bias)),
+        },
+        ..parameters
     }
 }
 
-/// `A_ki = logit(mean_i) + noise`, `[L, D]`.
-pub fn around_the_mean(mean: &[f64], latent: usize, scale: f64, floor: f64, generator: &mut impl Rng) -> Array2<f32> {
+/// The part of a start that draws images, all else 0: `A~_ki = logit(mean_i)`, but for noise in A.
+pub fn around_the_mean(mean: &[f64], layers: &Layers, scale: f64, floor: f64, generator: &mut impl Rng) -> Parameters {
     let bound = logit_bound(floor);
-    Array2::from_shape_fn((latent, mean.len()), |(_, pixel)| {
-        (logit(mean[pixel], floor) + scale * normal(generator)).clamp(-bound, bound) as f32
-    })
+    let mut parameters = Parameters::of_zeros(mean.len(), layers);
+    let common = common_logits(mean, layers, floor);
+    parameters.backward = Array2::from_shape_fn(parameters.backward.dim(), |(_, pixel)| {
+        (common[pixel] + scale * normal(generator)).clamp(-bound, bound) as f32
+    });
+    if let Some(bias) = &mut parameters.visible_bias {
+        *bias = mean.iter().map(|&mean| logit(mean, floor) as f32).collect();
+    }
+    parameters
+}
+
+/// What each row of A has of `logit(mean_i)`, `[D]`: nothing where a holds it; otherwise each one-hot factor has its share.
+fn common_logits(mean: &[f64], layers: &Layers, floor: f64) -> Array1<f64> {
+    let layer = layers.last();
+    let share = if layer.spans_constant() {
+        1.0 / layer.factors().len() as f64
+    } else {
+        0.0
+    };
+    mean.iter().map(|&mean| share * logit(mean, floor)).collect()
+}
+
+/// `-A mean`, `[H]`.
+fn balancing_bias(backward: &Array2<f32>, mean: &[f64]) -> Array1<f32> {
+    let of_code = |row: ndarray::ArrayView1<f32>| row.iter().zip(mean).map(|(&a, mean)| f64::from(a) * mean).sum::<f64>();
+    backward.map_axis(Axis(1), |row| -of_code(row) as f32)
+}
+
+/// `s(a_i)`, `[D]`.
+fn mean_of(logits: &Array1<f32>) -> Vec<f64> {
+    logits.iter().map(|&logit| sigmoid(f64::from(logit))).collect()
 }
 
 /// `A^T`, `[D, L]`.

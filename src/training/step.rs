@@ -174,16 +174,26 @@ impl<B: ChainBackend> Training<B> {
             || {
                 ascend(forward, &mut model.forward, gradient.forward, &mut moments.forward);
                 ascend(forward, &mut model.forward_bias, gradient.forward_bias, &mut moments.forward_bias);
+                let (between, moments) = (model.between.iter_mut().flatten(), moments.between.iter_mut().flatten());
+                let layers = between.zip(moments).zip(gradient.between);
+                for ((model, moments), (matrix, bias)) in layers {
+                    ascend(forward, &mut model.matrix, matrix, &mut moments.matrix);
+                    ascend(forward, &mut model.bias, bias, &mut moments.bias);
+                }
             },
-            || ascend(backward, &mut model.backward, gradient.backward, &mut moments.backward),
+            || {
+                ascend(backward, &mut model.backward, gradient.backward, &mut moments.backward);
+                ascend_bias(backward, &mut model.visible_bias, gradient.visible_bias, &mut moments.visible_bias);
+            },
         );
     }
 
-    /// Goes uphill with b and A; W is tied to A.
+    /// Goes uphill with b, A and a; W is tied to A.
     fn climb_tied(&mut self, gradient: TiedGradient<B>, [forward, backward]: [RmsProp; 2]) {
         let (model, moments) = (&mut self.model, &mut self.mean_squares);
         ascend(forward, &mut model.forward_bias, gradient.bias, &mut moments.forward_bias);
         ascend(backward, &mut model.backward, gradient.backward, &mut moments.backward);
+        ascend_bias(backward, &mut model.visible_bias, gradient.visible_bias, &mut moments.visible_bias);
         let tied = model.backward.val().transpose();
         model.forward = Param::initialized(model.forward.id, tied);
     }
@@ -271,4 +281,16 @@ fn ascend<B: ChainBackend, const R: usize>(
     let (theta, square) = B::rmsprop(rule, parameter.val(), gradient, mean_square.val());
     *parameter = Param::initialized(parameter.id, theta);
     *mean_square = Param::initialized(mean_square.id, square);
+}
+
+/// As [`ascend`], for the bias of the pixels, where there is one.
+fn ascend_bias<B: ChainBackend>(
+    rule: RmsProp,
+    parameter: &mut Option<Param<Tensor<B, 1>>>,
+    gradient: Option<Tensor<B, 1>>,
+    mean_square: &mut Option<Param<Tensor<B, 1>>>,
+) {
+    if let (Some(parameter), Some(gradient), Some(mean_square)) = (parameter, gradient, mean_square) {
+        ascend(rule, parameter, gradient, mean_square);
+    }
 }

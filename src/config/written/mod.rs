@@ -15,6 +15,7 @@ use super::{
     CheckpointConfig, Classes, DataConfig, EmConfig, Epsilon, EvaluationConfig, ModelConfig, ModelKind, PseudoCount, Schedule,
     TrainingConfig,
 };
+use crate::codes::Layers;
 
 /// A configuration as it is written. A key that may be left out because a machine does without it is an `Option`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,7 +47,7 @@ struct Data {
 #[serde(default, deny_unknown_fields)]
 struct Model {
     kind: ModelKind,
-    latent: usize,
+    latent: Layers,
     init: InitWord,
     scale: Option<f64>,
     record: Option<PathBuf>,

@@ -23,7 +23,7 @@ impl WrittenConfig {
                 method: self.training.method(self.model.kind, &mut unused)?,
             },
             model: self.model.resolve(&mut unused)?,
-            evaluation: self.evaluation.resolve(self.model.latent),
+            evaluation: self.evaluation.resolve(self.model.latent.states()),
             checkpoint: self.checkpoint.clone(),
         };
         if let (Method::Em(em), Init::Record(_)) = (&mut config.training.method, &config.model.init) {
@@ -139,7 +139,10 @@ impl Model {
                 Init::Record(path.clone())
             }
         };
-        Ok(ModelConfig { latent: self.latent, init })
+        Ok(ModelConfig {
+            latent: self.latent.clone(),
+            init,
+        })
     }
 }
 

@@ -80,7 +80,7 @@ impl Model {
         };
         Self {
             kind,
-            latent: model.latent,
+            latent: model.latent.clone(),
             init,
             scale,
             record,
