@@ -56,6 +56,9 @@ pub trait Inspect: Numerics {
     /// The two-step gradient, in the shapes of the parameters; see [`crate::gradient`].
     fn gradient(&self, parameters: &Parameters, images: &BinaryImages, chains: &BinaryImages) -> Parameters;
 
+    /// Draws `z ~ p(.|x)` for every image, through all latent layers.
+    fn draw_states(&self, parameters: &Parameters, images: &BinaryImages, draws: Draws) -> Vec<i32>;
+
     /// Draws `z ~ softmax(logits)` for every row of `[N, L]`; see [`crate::kernels::latent`].
     fn draw_latent(&self, logits: &Array2<f32>, draws: Draws) -> Vec<i32>;
 
@@ -112,6 +115,11 @@ impl<B: ChainBackend> Inspect for On<B> {
 
     fn gradient(&self, parameters: &Parameters, images: &BinaryImages, chains: &BinaryImages) -> Parameters {
         two_step(&self.model(parameters), &self.images(images), &self.images(chains)).to_host(&parameters.layers)
+    }
+
+    fn draw_states(&self, parameters: &Parameters, images: &BinaryImages, draws: Draws) -> Vec<i32> {
+        let states = self.model(parameters).draw_latent(&self.images(images), draws);
+        states.into_data().iter::<i32>().collect()
     }
 
     fn draw_latent(&self, logits: &Array2<f32>, draws: Draws) -> Vec<i32> {

@@ -228,12 +228,7 @@ impl Plain {
 
 /// (W, b, A) flattened.
 pub fn flat(parameters: &Parameters) -> Vec<f64> {
-    let all = parameters
-        .forward
-        .iter()
-        .chain(&parameters.forward_bias)
-        .chain(&parameters.backward);
-    all.map(|&value| f64::from(value)).collect()
+    parameters.numbers().map(|&value| f64::from(value)).collect()
 }
 
 /// |a - b| / |b|

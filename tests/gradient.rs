@@ -1,6 +1,6 @@
 //! The hand-built gradient against burn's autodiff, finite differences and closed cases, on every backend.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use burn_autodiff::Autodiff;
 use burn_ndarray::{NdArray, NdArrayDevice};
 use latent_cycles::data::BinaryImages;
@@ -9,20 +9,27 @@ use ndarray::Array2;
 
 use crate::common::{Plain, all_images, flat, on_every_backend, random_images, random_model, relative_distance};
 
-type Oracle = Autodiff<NdArray<f64>>;
+pub type Oracle = Autodiff<NdArray<f64>>;
 
 /// `ln y`, with the derivative 1/y by a division. burn's own derivative takes a reciprocal, which burn-ndarray gets right to four digits
 /// only: in f32 on every CPU, in f64 on one with AVX-512.
-fn ln(y: Tensor<Oracle, 2>) -> Tensor<Oracle, 2> {
+pub fn ln(y: Tensor<Oracle, 2>) -> Tensor<Oracle, 2> {
     let here = y.clone().detach();
     let slope = here.ones_like() / here.clone();
     here.clone().log() + (y - here) * slope
 }
 
 /// `ln sum exp(t)` along a dimension.
-fn logsumexp(t: Tensor<Oracle, 2>, dim: usize) -> Tensor<Oracle, 2> {
+pub fn logsumexp(t: Tensor<Oracle, 2>, dim: usize) -> Tensor<Oracle, 2> {
     let largest = t.clone().max_dim(dim).detach();
     ln((t - largest.clone()).exp().sum_dim(dim)) + largest
+}
+
+/// A matrix in f64: burn would give it the type of floats that the first backend asked its device for, whichever test came first.
+pub fn oracle(values: &Array2<f64>) -> Tensor<Oracle, 2> {
+    let shape = [values.nrows(), values.ncols()];
+    let data = TensorData::new(values.iter().copied().collect(), shape);
+    Tensor::from_data(data, (&NdArrayDevice::Cpu, DType::F64))
 }
 
 /// Models with small prime dimensions (D, L, B, N), mild to steep, some with states of tiny probability.
@@ -51,16 +58,11 @@ fn cases() -> Vec<(Parameters, BinaryImages, BinaryImages)> {
 
 /// burn's autodiff of the two-step objective in f64, with the images that fed the two steps held fixed.
 fn autodiff(parameters: &Parameters, images: &BinaryImages, chains: &BinaryImages) -> Vec<f64> {
-    let device = NdArrayDevice::Cpu;
-    let tensor = |values: Array2<f64>| {
-        let shape = [values.nrows(), values.ncols()];
-        Tensor::<Oracle, 2>::from_data(TensorData::new(values.iter().copied().collect(), shape), &device)
-    };
-    let w = tensor(parameters.forward.mapv(f64::from)).require_grad();
-    let b = tensor(parameters.forward_bias.mapv(f64::from).insert_axis(ndarray::Axis(0))).require_grad();
-    let a = tensor(parameters.backward.mapv(f64::from)).require_grad();
-    let x = tensor(images.mapv(f64::from));
-    let chains = tensor(chains.mapv(f64::from));
+    let w = oracle(&parameters.forward.mapv(f64::from)).require_grad();
+    let b = oracle(&parameters.forward_bias.mapv(f64::from).insert_axis(ndarray::Axis(0))).require_grad();
+    let a = oracle(&parameters.backward.mapv(f64::from)).require_grad();
+    let x = oracle(&images.mapv(f64::from));
+    let chains = oracle(&chains.mapv(f64::from));
 
     let logits = chains.matmul(w.clone()) + b.clone();
     let log_p = logits.clone() - logsumexp(logits, 1);

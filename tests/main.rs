@@ -23,6 +23,8 @@ mod kernels;
 mod known;
 mod known_runs;
 mod latent;
+mod layered;
+mod layers;
 mod lies;
 mod lines;
 mod lying_records;
