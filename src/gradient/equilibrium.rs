@@ -21,8 +21,9 @@
 
 use burn::tensor::Tensor;
 
-use super::{lit, log_mean, residuals};
+use super::{lit, residuals};
 use crate::model::Model;
+use crate::ops::codes::StateLogs;
 use crate::ops::{ChainBackend, DeviceImages};
 
 /// dl/db and dl/dA of a tied [`Model`], in nats per image and unit of the parameter.
@@ -38,12 +39,22 @@ pub struct TiedGradient<B: ChainBackend> {
 
 /// The gradient with the exact model term, `E[ p(k|x) ] = pi_k` and `E[ p(k|x) x_i ] = pi_k s(A~_ki)`, at a minibatch of images.
 pub fn exact<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> TiedGradient<B> {
-    let (means, log_dark) = B::bernoulli(model.backward_table()); //              s(A~_ki)        [L, D]
-    let pi = model.log_steady(log_dark).exp(); //                                 pi_k            [1, L]
+    let codes = model.last_codes();
     let (r, rho) = posterior(model, images); //                                   p(k|x_n)        [B, L]
-    let (backward, visible_bias) = residuals(model, images, r, pi.clone(), means);
+    if codes.factors.is_none() {
+        let (means, log_dark) = B::bernoulli(model.backward.val()); //            s(A_ki)         [L, D]
+        let pi = model.log_steady(log_dark).exp(); //                             pi_k            [1, L]
+        return TiedGradient {
+            bias: (rho - pi.clone()).squeeze_dim(0),
+            backward: B::residuals(images, r, pi, means),
+            visible_bias: None,
+        };
+    }
+    let (_, log_dark) = B::bernoulli(model.backward_table()); //                  ln q(0|k)       [1, L]
+    let pi = model.log_steady(log_dark).exp(); //                                 pi_k            [1, L]
+    let (backward, visible_bias) = residuals(model, images, codes.gather(r), pi.clone());
     TiedGradient {
-        bias: model.last_codes().gather(rho - pi).squeeze_dim(0),
+        bias: codes.gather(rho - pi).squeeze_dim(0),
         backward,
         visible_bias,
     }
@@ -70,6 +81,6 @@ pub fn posterior_means<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<
 /// `p(k|x_n)`, `[N, L]`, and its mean over n, `[1, L]`.
 fn posterior<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let log_p = model.log_forward(images);
-    let mean = log_mean(log_p.clone()).exp();
+    let mean = StateLogs::Plain(log_p.clone()).log_mean().exp();
     (log_p.exp(), mean)
 }

@@ -29,6 +29,7 @@ use burn::tensor::Tensor;
 
 use crate::codes::Layers;
 use crate::model::{BetweenParameters, LogForward, Model, Parameters, to_matrix, to_vector};
+use crate::ops::codes::StateLogs;
 use crate::ops::{ChainBackend, DeviceImages};
 
 /// The gradient of a function with respect to the parameters of a [`Model`], in the function's unit (nats per image, of a log-likelihood) and unit of
@@ -87,7 +88,7 @@ pub fn two_step<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>, cha
     let ((log_p, log_pi), data) = B::both(
         || {
             let log_p = model.log_forward_of_layers(chains); //                    ln p(k|x')      [N, L]
-            let log_pi = log_mean(log_p.last()); //                                ln pi_k         [1, L]
+            let log_pi = log_p.last().log_mean(); //                                ln pi_k         [1, L]
             (log_p, log_pi)
         },
         || Data::of(model, images),
@@ -125,7 +126,7 @@ fn chain_term<B: ChainBackend>(model: &Model<B>, chains: &DeviceImages<B>, log_p
     let mut log_u = log_u;
     let mut between = Vec::new();
     for (number, log_m) in log_p.between.iter().enumerate().rev() {
-        let log_pi = log_mean(log_p.of_layers[number].clone()); //                 ln pi_j                 [1, L]
+        let log_pi = log_p.of_layers[number].log_mean(); //                 ln pi_j                 [1, L]
         let credit = (log_m.clone() + log_u.clone() + log_pi.transpose()).exp(); //  pi_j M(k|j) u_k        [L, L']
         let excess = credit.clone() - log_m.clone().exp() * credit.sum_dim(1);
         let gathered = model.codes[number + 1].gather(excess); //                                          [L, H']
@@ -134,29 +135,48 @@ fn chain_term<B: ChainBackend>(model: &Model<B>, chains: &DeviceImages<B>, log_p
         log_u = B::logsumexp(log_m.clone(), log_u).transpose(); //                 ln (M u)_j              [1, L]
     }
     between.reverse();
-    let codes = &model.codes[0];
-    let (excess, sums) = B::softmax_gradient(log_p.of_layers[0].clone(), log_u); //  of each chain          [N, L]
+    let (excess, sums) = model.codes[0].softmax_gradient(&log_p.of_layers[0], log_u); //  of each chain          [N, H]
     ChainTerm {
-        matrix: B::transposed_product(chains, codes.gather(excess)),
-        bias: codes.gather(sums).squeeze_dim(0),
+        matrix: B::transposed_product(chains, excess),
+        bias: sums.squeeze_dim(0),
         between,
     }
 }
 
 /// A minibatch seen from every state.
 struct Data<B: ChainBackend> {
-    /// `s(A~_ki)`, `[L, D]`.
-    means: Tensor<B, 2>,
-    /// `ln q(x_n|k)`, `[B, L]`.
-    log_q: Tensor<B, 2>,
+    /// `ln q(x_n|k)`, `[B, L]`, but for what is the same in every state, and for `log_dark`, if that stands apart.
+    log_q: StateLogs<B>,
+    /// `ln q(0|k)`, `[1, L]`, of codes.
+    log_dark: Option<Tensor<B, 2>>,
+    /// `s(A_ki)`, `[L, D]`, of one-hot states; those of codes are not written out.
+    means: Option<Tensor<B, 2>>,
 }
 
 impl<B: ChainBackend> Data<B> {
     fn of(model: &Model<B>, images: &DeviceImages<B>) -> Self {
-        let (means, log_dark) = B::bernoulli(model.backward_table());
-        Self {
-            means,
-            log_q: model.log_backward(images, log_dark),
+        match &model.last_codes().factors {
+            None => {
+                let (means, log_dark) = B::bernoulli(model.backward.val());
+                Self {
+                    log_q: StateLogs::Plain(model.log_backward(images, log_dark)),
+                    log_dark: None,
+                    means: Some(means),
+                }
+            }
+            Some(factors) => Self {
+                log_q: model.lit(images),
+                log_dark: Some(B::coded_log_dark(factors, model.backward.val(), model.visible_bias_row())),
+                means: None,
+            },
+        }
+    }
+
+    /// With `ln q(0|k)`, if that stands apart, added to a row `[1, L]`.
+    fn with_log_dark(&self, row: Tensor<B, 2>) -> Tensor<B, 2> {
+        match &self.log_dark {
+            None => row,
+            Some(log_dark) => row + log_dark.clone(),
         }
     }
 }
@@ -174,9 +194,10 @@ struct Shares<B: ChainBackend> {
 
 impl<B: ChainBackend> Shares<B> {
     fn of(data: Data<B>, log_pi: Tensor<B, 2>) -> Self {
-        let minus_log_density = -B::logsumexp(data.log_q.clone(), log_pi.clone());
+        let minus_log_density = -data.log_q.logsumexp(data.with_log_dark(log_pi.clone()));
+        let log_u = data.log_q.log_mean_exp(minus_log_density.clone());
         Self {
-            log_u: B::log_mean_exp(data.log_q.clone(), minus_log_density.clone()),
+            log_u: data.with_log_dark(log_u),
             minus_log_density,
             log_pi,
             data,
@@ -185,47 +206,38 @@ impl<B: ChainBackend> Shares<B> {
 
     /// dl/dA, `[H, D]`, and dl/da, `[D]`.
     fn residuals(&self, model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Option<Tensor<B, 1>>) {
-        let r = B::responsibilities(self.data.log_q.clone(), self.minus_log_density.clone(), self.log_pi.clone()); // r_nk     [B, L]
         let rho = (self.log_pi.clone() + self.log_u.clone()).exp(); //                            mean_n r_nk         [1, L]
-        residuals(model, images, r, rho, self.data.means.clone())
+        let columns = self.data.with_log_dark(self.log_pi.clone());
+        match (&self.data.log_q, &self.data.means) {
+            (StateLogs::Plain(log_q), Some(means)) => {
+                let r = B::responsibilities(log_q.clone(), self.minus_log_density.clone(), columns); //   r_nk        [B, L]
+                (B::residuals(images, r, rho, means.clone()), None)
+            }
+            (log_q, _) => {
+                let r = model.last_codes().responsibilities(log_q, self.minus_log_density.clone(), columns); // sum_k r_nk c_kh  [B, H]
+                residuals(model, images, r, rho)
+            }
+        }
     }
 }
 
-/// `mean_n sum_k r_nk c_kh ( x_ni - s_ki )`, `[H, D]`, of images, r `[N, L]`, its mean rho over n `[1, L]`, and s `[L, D]`; and without the c,
-/// `[D]`, where there is an a.
+/// `mean_n ( r_nh x_ni - sum_k rho_k c_kh s(A~_ki) )`, `[H, D]`, of images, gathered r `[N, H]` and rho `[1, L]`; and without the codes, `[D]`, where
+/// there is an a.
 fn residuals<B: ChainBackend>(
     model: &Model<B>,
     images: &DeviceImages<B>,
     r: Tensor<B, 2>,
     rho: Tensor<B, 2>,
-    means: Tensor<B, 2>,
 ) -> (Tensor<B, 2>, Option<Tensor<B, 1>>) {
-    let codes = model.last_codes();
-    if codes.factors.is_none() {
-        return (B::residuals(images, r, rho, means), None);
-    }
-    let expected = rho.clone().transpose() * means; //                                            rho_k s(A~_ki)      [L, D]
-    let observed = B::transposed_product(images, codes.gather(r)).transpose() / images.len() as f64;
-    let visible_bias = model.visible_bias.as_ref().map(|_| {
-        // rho sums to 1 but for rounding, and so do the r of an image.
-        lit(images) - expected.clone().sum_dim(0).squeeze_dim(0)
-    });
-    (observed - codes.gather_rows(expected), visible_bias)
-}
-
-/// `ln mean_n p_nk`, `[1, L]`, of ln p `[N, L]`.
-fn log_mean<B: ChainBackend>(log_p: Tensor<B, 2>) -> Tensor<B, 2> {
-    let zeros = zeros(&log_p);
-    B::log_mean_exp(log_p, zeros)
+    let (means, visible_means) = model.last_codes().means(rho, model.backward.val(), model.visible_bias_row());
+    let observed = B::transposed_product(images, r).transpose() / images.len() as f64;
+    // rho sums to 1 but for rounding, and so do the r of an image.
+    let visible_bias = model.visible_bias.as_ref().map(|_| lit(images) - visible_means.squeeze_dim(0));
+    (observed - means, visible_bias)
 }
 
 /// `mean_n x_ni`, `[D]`, of images.
 fn lit<B: ChainBackend>(images: &DeviceImages<B>) -> Tensor<B, 1> {
     let ones = Tensor::ones([images.len(), 1], &images.words.device());
     B::transposed_product(images, ones).squeeze_dim(1) / images.len() as f64
-}
-
-/// Zeros `[N, 1]` beside a matrix `[N, L]`, to shift no row.
-fn zeros<B: ChainBackend>(beside: &Tensor<B, 2>) -> Tensor<B, 2> {
-    Tensor::zeros([beside.dims()[0], 1], &beside.device())
 }

@@ -33,8 +33,9 @@ pub fn draw_latent(logits: &[f32], latent: usize, draws: Draws) -> Vec<i32> {
     states
 }
 
+/// The state that a uniform falls on, of a row of logits.
 #[inline(always)]
-fn invert(logits: &[f32], uniform: f32, cumulative: &mut [f32]) -> i32 {
+pub(super) fn invert(logits: &[f32], uniform: f32, cumulative: &mut [f32]) -> i32 {
     let largest = largest(logits);
     for (weight, &logit) in cumulative.iter_mut().zip(logits) {
         *weight = exp(logit - largest);

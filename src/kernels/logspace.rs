@@ -30,7 +30,7 @@ pub fn logsumexp(a: &[f32], columns: &[f32]) -> Vec<f32> {
 }
 
 #[inline(always)]
-fn row_normalizer(row: &[f32], columns: &[f32], terms: &mut [f32]) -> f32 {
+pub(super) fn row_normalizer(row: &[f32], columns: &[f32], terms: &mut [f32]) -> f32 {
     for (term, (a, c)) in terms.iter_mut().zip(row.iter().zip(columns)) {
         *term = a + c;
     }
@@ -57,6 +57,11 @@ pub fn log_mean_exp(a: &[f32], rows: &[f32]) -> Vec<f32> {
             )
         })
         .collect();
+    from_blocks(&blocks, latent, rows.len())
+}
+
+/// `ln mean` of every column, `[L]`, from the [`column_sums`] of blocks of `rows` rows in all.
+pub(super) fn from_blocks(blocks: &[(Vec<f32>, Vec<f32>)], latent: usize, rows: usize) -> Vec<f32> {
     (0..latent)
         .map(|k| {
             let largest = blocks.iter().map(|(largest, _)| largest[k]).fold(f32::NEG_INFINITY, larger);
@@ -64,14 +69,14 @@ pub fn log_mean_exp(a: &[f32], rows: &[f32]) -> Vec<f32> {
                 .iter()
                 .map(|(block_largest, sums)| f64::from(sums[k]) * f64::from(block_largest[k] - largest).exp())
                 .sum();
-            (f64::from(largest) + (sum / rows.len() as f64).ln()) as f32
+            (f64::from(largest) + (sum / rows as f64).ln()) as f32
         })
         .collect()
 }
 
 /// The largest term of every column of a block, and the sum of its terms in units of the largest.
 #[inline(always)]
-fn column_sums(a: &[f32], rows: &[f32], latent: usize) -> (Vec<f32>, Vec<f32>) {
+pub(super) fn column_sums(a: &[f32], rows: &[f32], latent: usize) -> (Vec<f32>, Vec<f32>) {
     let mut largest = vec![f32::NEG_INFINITY; latent];
     for (a, r) in a.chunks_exact(latent).zip(rows) {
         for (largest, a) in largest.iter_mut().zip(a) {

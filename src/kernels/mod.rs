@@ -4,6 +4,8 @@
 //! best at run time. Results depend neither on that choice nor on the number of threads: no sum changes its order.
 
 pub mod bits;
+pub mod coded_pixels;
+pub mod codes;
 pub mod exp;
 mod lanes;
 pub mod latent;

@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2};
 
 pub use self::parameters::{Array, BetweenParameters, Parameters, shapes};
 use crate::codes::Layers;
-use crate::ops::codes::DeviceCodes;
+use crate::ops::codes::{DeviceCodes, StateLogs};
 use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::Draws;
 
@@ -120,15 +120,15 @@ impl<B: Backend> Model<B> {
 /// `ln p` of every latent layer given some images, and the `ln M` between them; nats.
 pub struct LogForward<B: ChainBackend> {
     /// `ln p(z=k | x)` of the first layer, the second, ..., `[N, L]` each.
-    pub of_layers: Vec<Tensor<B, 2>>,
+    pub of_layers: Vec<StateLogs<B>>,
     /// `ln M(k|j)` from each layer to the next, `[L, L']`.
     pub between: Vec<Tensor<B, 2>>,
 }
 
 impl<B: ChainBackend> LogForward<B> {
-    /// `ln p(z=k | x)` of the last layer, `[N, L]`.
-    pub fn last(&self) -> Tensor<B, 2> {
-        self.of_layers[self.of_layers.len() - 1].clone()
+    /// `ln p(z=k | x)` of the last layer.
+    pub fn last(&self) -> &StateLogs<B> {
+        &self.of_layers[self.of_layers.len() - 1]
     }
 }
 
@@ -140,7 +140,7 @@ impl<B: ChainBackend> Model<B> {
 
     /// `ln p(z=k | x)`, `[N, L]`; nats.
     pub fn log_forward(&self, images: &DeviceImages<B>) -> Tensor<B, 2> {
-        self.log_forward_of_layers(images).last()
+        self.log_forward_of_layers(images).last().full()
     }
 
     /// As [`Model::log_forward`], of every layer: `p(z_2|x) = sum_z_1 p(z_1|x) M(z_2|z_1)`.
@@ -148,12 +148,13 @@ impl<B: ChainBackend> Model<B> {
         let logits = self.forward_logits(images);
         let mut of_layers = vec![match &self.log_weights {
             None => self.codes[0].log_softmax(logits),
-            Some(_) => B::log_softmax_rows(self.with_log_weights(self.codes[0].spread(logits))),
+            Some(_) => StateLogs::Plain(B::log_softmax_rows(self.with_log_weights(self.codes[0].spread(logits).full()))),
         }];
         let between: Vec<_> = (0..self.between().len()).map(|number| self.log_between(number)).collect();
         for log_m in &between {
-            let p = of_layers[of_layers.len() - 1].clone().exp();
-            of_layers.push(p.matmul(log_m.clone().exp()).clamp_min(f32::MIN_POSITIVE).log());
+            let p = of_layers[of_layers.len() - 1].full().exp();
+            let next = p.matmul(log_m.clone().exp()).clamp_min(f32::MIN_POSITIVE).log();
+            of_layers.push(StateLogs::Plain(next));
         }
         LogForward { of_layers, between }
     }
@@ -162,7 +163,7 @@ impl<B: ChainBackend> Model<B> {
     fn log_between(&self, number: usize) -> Tensor<B, 2> {
         let Between { matrix, bias } = &self.between()[number];
         let logits = self.codes[number].spread_rows(matrix.val()) + bias.val().unsqueeze();
-        self.codes[number + 1].log_softmax(logits)
+        self.codes[number + 1].log_softmax(logits).full()
     }
 
     /// `A~ = a + C A`, `[L, D]`: the logit of each pixel given a latent state.
@@ -173,16 +174,26 @@ impl<B: ChainBackend> Model<B> {
     /// `ln pi_k`, `[1, L]`, of a machine in equilibrium, from the dark image's `ln q(0|k)`, `[1, L]`; see [`crate::gradient::equilibrium`].
     pub fn log_steady(&self, log_dark: Tensor<B, 2>) -> Tensor<B, 2> {
         let bias = self.forward_bias.val().unsqueeze::<2>();
-        B::log_softmax_rows(self.with_log_weights(self.last_codes().spread(bias)) - log_dark)
+        B::log_softmax_rows(self.with_log_weights(self.last_codes().spread(bias).full()) - log_dark)
     }
 
     /// `ln q(x | z=k) = ln q(0|k) + sum_i x_i A~_ki`, `[N, L]`, from the dark image's `ln q(0|k)`, `[1, L]`; nats.
     pub fn log_backward(&self, images: &DeviceImages<B>, log_dark: Tensor<B, 2>) -> Tensor<B, 2> {
-        let log_q = self.last_codes().affine(images, self.backward.val().transpose(), log_dark);
+        let codes = self.last_codes();
+        if codes.factors.is_none() {
+            return B::affine(images, self.backward.val().transpose(), log_dark);
+        }
+        let log_q = self.lit(images).full() + log_dark;
         match &self.visible_bias {
             None => log_q,
             Some(bias) => log_q + B::affine(images, bias.val().unsqueeze_dim(1), Tensor::zeros([1, 1], &bias.device())),
         }
+    }
+
+    /// `sum_i x_i (C A)_ki`, `[N, L]`: what `ln q(x|k)` has besides `ln q(0|k)` and, whatever the state, `x . a`.
+    pub fn lit(&self, images: &DeviceImages<B>) -> StateLogs<B> {
+        let zeros = Tensor::zeros([1, self.backward.dims()[0]], &self.backward.device());
+        self.last_codes().spread(B::affine(images, self.backward.val().transpose(), zeros))
     }
 
     /// Draws `z ~ p(.|x)`, `[N]`, through all latent layers; those of layer l are part 256 l of the stream.
@@ -192,7 +203,7 @@ impl<B: ChainBackend> Model<B> {
         let logits = self.forward_logits(images);
         let mut states = match &self.log_weights {
             None => self.codes[0].draw(logits, draws),
-            Some(_) => B::draw_latent(self.with_log_weights(self.codes[0].spread(logits)), draws),
+            Some(_) => B::draw_latent(self.with_log_weights(self.codes[0].spread(logits).full()), draws),
         };
         for (number, Between { matrix, bias }) in self.between().iter().enumerate() {
             let logits = self.codes[number].rows_of(states, matrix.val()) + bias.val().unsqueeze();
@@ -226,6 +237,14 @@ impl<B: ChainBackend> Model<B> {
             (Some(log_weights), _) => logits + log_weights.val().unsqueeze(),
             (None, Some(factors)) => logits + factors.log_weights.clone(),
             (None, None) => logits,
+        }
+    }
+
+    /// a, `[1, D]`, or zeros.
+    pub fn visible_bias_row(&self) -> Tensor<B, 2> {
+        match &self.visible_bias {
+            None => Tensor::zeros([1, self.backward.dims()[1]], &self.backward.device()),
+            Some(bias) => bias.val().unsqueeze(),
         }
     }
 

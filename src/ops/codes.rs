@@ -5,8 +5,9 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 use ndarray::{Array1, Array2, Axis, s};
 
-use super::{ChainBackend, DeviceImages};
+use super::ChainBackend;
 use crate::codes::{Codes, Layer};
+use crate::kernels::codes::States;
 use crate::model::matrix;
 use crate::random::Draws;
 
@@ -23,6 +24,9 @@ pub struct Factors<B: Backend> {
     /// The same on the host.
     #[module(skip)]
     pub codes: Codes,
+    /// As the CPU's kernels take them.
+    #[module(skip)]
+    pub states: States,
     /// C, `[L, H]`.
     pub matrix: Tensor<B, 2>,
     /// g, `[1, L]`.
@@ -63,40 +67,103 @@ impl<B: Backend> DeviceCodes<B> {
             values: put(of_values),
             value_log_weights: row(codes.value_log_weights()),
             incidence: put(incidence),
+            states: States::new(&codes),
             codes,
         };
         Self { factors: Some(factors) }
     }
 }
 
+/// Logarithms for N images and all states, `[N, L]`. Where states are made of factors they are not written out.
+#[derive(Clone, Debug)]
+pub enum StateLogs<B: Backend> {
+    /// `[N, L]`.
+    Plain(Tensor<B, 2>),
+    /// The sums of what the factors' values have, `[N, V]`.
+    Factored(Tensor<B, 2>, Box<Factors<B>>),
+}
+
+impl<B: ChainBackend> StateLogs<B> {
+    /// `[N, L]`, written out.
+    pub fn full(&self) -> Tensor<B, 2> {
+        match self {
+            Self::Plain(logs) => logs.clone(),
+            Self::Factored(values, factors) => factors.combine(values.clone()),
+        }
+    }
+
+    /// `ln mean_n e^(a_nk + r_n)`, `[1, L]`, of r `[N, 1]`.
+    pub fn log_mean_exp(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        match self {
+            Self::Plain(logs) => B::log_mean_exp(logs.clone(), rows),
+            Self::Factored(values, factors) => B::coded_log_mean_exp(factors, values.clone(), rows),
+        }
+    }
+
+    /// `ln mean_n p_nk`, `[1, L]`, where these are ln p.
+    pub fn log_mean(&self) -> Tensor<B, 2> {
+        match self {
+            Self::Plain(log_p) => B::log_mean_exp(log_p.clone(), Tensor::zeros([log_p.dims()[0], 1], &log_p.device())),
+            Self::Factored(log_values, factors) => B::coded_log_mean(factors, log_values.clone()),
+        }
+    }
+
+    /// `ln sum_k e^(a_nk + c_k)`, `[N, 1]`, of c `[1, L]`.
+    pub fn logsumexp(&self, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+        match self {
+            Self::Plain(logs) => B::logsumexp(logs.clone(), columns),
+            Self::Factored(values, factors) => B::coded_logsumexp(factors, values.clone(), columns),
+        }
+    }
+}
+
 impl<B: ChainBackend> DeviceCodes<B> {
-    /// `ln softmax_k( c_k . l_n + g_k )`, `[N, L]`, of logits l `[N, H]`: the product of the factors' own.
-    pub fn log_softmax(&self, logits: Tensor<B, 2>) -> Tensor<B, 2> {
+    /// `ln softmax_k( c_k . l_n + g_k )` of logits l `[N, H]`: the product of the factors' own.
+    pub fn log_softmax(&self, logits: Tensor<B, 2>) -> StateLogs<B> {
         match &self.factors {
-            None => B::log_softmax_rows(logits),
-            Some(factors) => {
-                let of_factors = factors.value_logits(logits).map(B::log_softmax_rows);
-                B::combine(Tensor::cat(of_factors.collect(), 1), factors)
+            None => StateLogs::Plain(B::log_softmax_rows(logits)),
+            Some(factors) => StateLogs::Factored(B::coded_log_softmax(factors, logits), Box::new(factors.clone())),
+        }
+    }
+
+    /// `c_k . l_n`, of logits l `[N, H]`.
+    pub fn spread(&self, logits: Tensor<B, 2>) -> StateLogs<B> {
+        match &self.factors {
+            None => StateLogs::Plain(logits),
+            Some(factors) => StateLogs::Factored(logits.matmul(factors.values.clone()), Box::new(factors.clone())),
+        }
+    }
+
+    /// `sum_k p_nk ( u_k - sum_j p_nj u_j ) c_k / N`, `[N, H]`, of ln p and ln u `[1, L]`; and its sum over n, `[1, H]`.
+    pub fn softmax_gradient(&self, log_p: &StateLogs<B>, log_u: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        match (log_p, &self.factors) {
+            (StateLogs::Plain(log_p), None) => B::softmax_gradient(log_p.clone(), log_u),
+            (log_p, _) => {
+                let gathered = match log_p {
+                    StateLogs::Factored(values, factors) => B::coded_softmax_gradient(factors, values.clone(), log_u),
+                    StateLogs::Plain(log_p) => self.gather(B::softmax_gradient(log_p.clone(), log_u).0),
+                };
+                (gathered.clone(), gathered.sum_dim(0))
             }
         }
     }
 
-    /// `c_k . l_n`, `[N, L]`, of logits l `[N, H]`.
-    pub fn spread(&self, logits: Tensor<B, 2>) -> Tensor<B, 2> {
-        match &self.factors {
-            None => logits,
-            Some(factors) => B::combine(logits.matmul(factors.values.clone()), factors),
+    /// `sum_k e^(a_nk + r_n + s_k) c_k`, `[N, H]`, of a, r `[N, 1]` and s `[1, L]`.
+    pub fn responsibilities(&self, logs: &StateLogs<B>, rows: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+        match logs {
+            StateLogs::Plain(logs) => self.gather(B::responsibilities(logs.clone(), rows, columns)),
+            StateLogs::Factored(values, factors) => B::coded_responsibilities(factors, values.clone(), rows, columns),
         }
     }
 
-    /// `c_k . (x_n M) + s_k`, `[N, L]`, of images, M `[D, H]` and s `[1, L]`.
-    pub fn affine(&self, images: &DeviceImages<B>, table: Tensor<B, 2>, start: Tensor<B, 2>) -> Tensor<B, 2> {
+    /// `sum_k rho_k c_k s(A~_ki)`, `[H, D]`, and without the c, `[1, D]`, of rho `[1, L]`, A `[H, D]` and a `[1, D]`.
+    pub fn means(&self, rho: Tensor<B, 2>, backward: Tensor<B, 2>, bias: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
         match &self.factors {
-            None => B::affine(images, table, start),
-            Some(_) => {
-                let zeros = Tensor::zeros([1, table.dims()[1]], &table.device());
-                self.spread(B::affine(images, table, zeros)) + start
+            None => {
+                let means = rho.transpose() * B::bernoulli(backward + bias).0;
+                (means.clone(), means.sum_dim(0))
             }
+            Some(factors) => B::coded_means(factors, rho, backward, bias),
         }
     }
 
@@ -104,7 +171,7 @@ impl<B: ChainBackend> DeviceCodes<B> {
     pub fn gather(&self, weights: Tensor<B, 2>) -> Tensor<B, 2> {
         match &self.factors {
             None => weights,
-            Some(factors) => B::gather(weights, factors),
+            Some(factors) => factors.gather(weights),
         }
     }
 
@@ -112,7 +179,7 @@ impl<B: ChainBackend> DeviceCodes<B> {
     pub fn gather_rows(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
         match &self.factors {
             None => rows,
-            Some(factors) => factors.matrix.clone().transpose().matmul(rows),
+            Some(factors) => factors.gather_rows(rows),
         }
     }
 
@@ -120,7 +187,7 @@ impl<B: ChainBackend> DeviceCodes<B> {
     pub fn spread_rows(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
         match &self.factors {
             None => rows,
-            Some(factors) => factors.matrix.clone().matmul(rows),
+            Some(factors) => factors.spread_rows(rows),
         }
     }
 
@@ -136,22 +203,34 @@ impl<B: ChainBackend> DeviceCodes<B> {
     pub fn draw(&self, logits: Tensor<B, 2>, draws: Draws) -> Tensor<B, 1, Int> {
         match &self.factors {
             None => B::draw_latent(logits, draws),
-            Some(factors) => {
-                let [count, _] = logits.dims();
-                let mut states = Tensor::zeros([count], &logits.device());
-                for (part, of_factor) in factors.value_logits(logits).enumerate() {
-                    let [_, values] = of_factor.dims();
-                    states = states * values as i32 + B::draw_latent(of_factor, draws.part(part as u64));
-                }
-                states
-            }
+            Some(factors) => B::coded_draw(factors, logits, draws),
         }
     }
 }
 
-impl<B: ChainBackend> Factors<B> {
+impl<B: Backend> Factors<B> {
+    /// The sum of what the values of each state's factors have, `[N, L]`, of `[N, V]`.
+    pub fn combine(&self, values: Tensor<B, 2>) -> Tensor<B, 2> {
+        values.matmul(self.incidence.clone())
+    }
+
+    /// `sum_k w_nk c_k`, `[N, H]`, of weights w `[N, L]`.
+    pub fn gather(&self, weights: Tensor<B, 2>) -> Tensor<B, 2> {
+        weights.matmul(self.matrix.clone())
+    }
+
+    /// `C^T m`, `[H, M]`, of m `[L, M]`.
+    pub fn gather_rows(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.matrix.clone().transpose().matmul(rows)
+    }
+
+    /// `C m`, `[L, M]`, of m `[H, M]`.
+    pub fn spread_rows(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.matrix.clone().matmul(rows)
+    }
+
     /// `c_s . l_n + g_s` of the values s of each factor, `[N, S]`, of logits l `[N, H]`.
-    fn value_logits(&self, logits: Tensor<B, 2>) -> impl Iterator<Item = Tensor<B, 2>> {
+    pub fn value_logits(&self, logits: Tensor<B, 2>) -> impl Iterator<Item = Tensor<B, 2>> {
         let values = logits.matmul(self.values.clone()) + self.value_log_weights.clone();
         let places: Vec<_> = self.codes.factors().map(|(_, _, place)| place).collect();
         places

@@ -132,14 +132,31 @@ pub fn softmax_gradient<B: Backend>(log_p: Tensor<B, 2>, log_u: Tensor<B, 2>) ->
     (excess.clone(), column_sums(excess))
 }
 
-/// See [`super::ChainBackend::combine`].
-pub fn combine<B: Backend>(values: Tensor<B, 2>, factors: &Factors<B>) -> Tensor<B, 2> {
-    values.matmul(factors.incidence.clone())
+/// See [`super::ChainBackend::coded_log_softmax`].
+pub fn coded_log_softmax<B: Backend>(factors: &Factors<B>, logits: Tensor<B, 2>) -> Tensor<B, 2> {
+    Tensor::cat(factors.value_logits(logits).map(log_softmax_rows).collect(), 1)
 }
 
-/// See [`super::ChainBackend::gather`].
-pub fn gather<B: Backend>(weights: Tensor<B, 2>, factors: &Factors<B>) -> Tensor<B, 2> {
-    weights.matmul(factors.matrix.clone())
+/// See [`super::ChainBackend::coded_draw`].
+pub fn coded_draw<B: ChainBackend>(factors: &Factors<B>, logits: Tensor<B, 2>, draws: Draws) -> Tensor<B, 1, Int> {
+    let [count, _] = logits.dims();
+    let mut states = Tensor::zeros([count], &logits.device());
+    for (part, of_factor) in factors.value_logits(logits).enumerate() {
+        let [_, values] = of_factor.dims();
+        states = states * values as i32 + B::draw_latent(of_factor, draws.part(part as u64));
+    }
+    states
+}
+
+/// See [`super::ChainBackend::coded_means`].
+pub fn coded_means<B: Backend>(
+    factors: &Factors<B>,
+    rho: Tensor<B, 2>,
+    backward: Tensor<B, 2>,
+    bias: Tensor<B, 2>,
+) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let expected = rho.transpose() * sigmoid(factors.spread_rows(backward) + bias);
+    (factors.gather_rows(expected.clone()), column_sums(expected))
 }
 
 /// See [`super::ChainBackend::draw_latent`]; [`crate::kernels::latent`] says how.

@@ -113,14 +113,61 @@ pub trait ChainBackend: Backend {
         generic::softmax_gradient(log_p, log_u)
     }
 
-    /// The sum of what the values of each state's factors have, `[N, L]`, of `[N, V]`.
-    fn combine(values: Tensor<Self, 2>, factors: &Factors<Self>) -> Tensor<Self, 2> {
-        generic::combine(values, factors)
+    /// `ln softmax_s( c_s . l_n + g_s )` of the values s of each factor, `[N, V]`, of logits l `[N, H]`.
+    fn coded_log_softmax(factors: &Factors<Self>, logits: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::coded_log_softmax(factors, logits)
     }
 
-    /// `sum_k w_nk c_k`, `[N, H]`, of weights w `[N, L]`.
-    fn gather(weights: Tensor<Self, 2>, factors: &Factors<Self>) -> Tensor<Self, 2> {
-        generic::gather(weights, factors)
+    /// Draws `z ~ softmax_k( c_k . l_n + g_k )`, `[N]`, of logits l `[N, H]`, factor by factor: the draws of factor f are part f of the stream.
+    fn coded_draw(factors: &Factors<Self>, logits: Tensor<Self, 2>, draws: Draws) -> Tensor<Self, 1, Int> {
+        generic::coded_draw(factors, logits, draws)
+    }
+
+    /// `ln mean_n p_nk`, `[1, L]`, of probabilities that are products of those of the factors' values, ln `[N, V]`.
+    fn coded_log_mean(factors: &Factors<Self>, log_values: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        let log_p = factors.combine(log_values);
+        let rows = Tensor::zeros([log_p.dims()[0], 1], &log_p.device());
+        generic::log_mean_exp(log_p, rows)
+    }
+
+    /// `ln mean_n e^(a_nk + r_n)`, `[1, L]`, where a `[N, L]` is the sum of what the factors' values have, `[N, V]`; and r `[N, 1]`.
+    fn coded_log_mean_exp(factors: &Factors<Self>, values: Tensor<Self, 2>, rows: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::log_mean_exp(factors.combine(values), rows)
+    }
+
+    /// `ln sum_k e^(a_nk + c_k)`, `[N, 1]`, of such an a and c `[1, L]`.
+    fn coded_logsumexp(factors: &Factors<Self>, values: Tensor<Self, 2>, columns: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::logsumexp(factors.combine(values), columns)
+    }
+
+    /// `sum_k e^(a_nk + r_n + c_k) C_kh`, `[N, H]`, of such an a, r `[N, 1]` and c `[1, L]`.
+    fn coded_responsibilities(
+        factors: &Factors<Self>,
+        values: Tensor<Self, 2>,
+        rows: Tensor<Self, 2>,
+        columns: Tensor<Self, 2>,
+    ) -> Tensor<Self, 2> {
+        factors.gather(generic::responsibilities(factors.combine(values), rows, columns))
+    }
+
+    /// `sum_k p_nk ( u_k - sum_j p_nj u_j ) C_kh / N`, `[N, H]`, where ln p is such an a, and of ln u `[1, L]`.
+    fn coded_softmax_gradient(factors: &Factors<Self>, values: Tensor<Self, 2>, log_u: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        factors.gather(generic::softmax_gradient(factors.combine(values), log_u).0)
+    }
+
+    /// `ln q(0|k) = -sum_i ln(1 + e^A~_ki)`, `[1, L]`, for `A~ = a + C A`, of A `[H, D]` and a `[1, D]`; nats.
+    fn coded_log_dark(factors: &Factors<Self>, backward: Tensor<Self, 2>, bias: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::bernoulli(factors.spread_rows(backward) + bias).1
+    }
+
+    /// `sum_k rho_k C_kh s(A~_ki)`, `[H, D]`, and without the C, `[1, D]`, of rho `[1, L]`, A and a.
+    fn coded_means(
+        factors: &Factors<Self>,
+        rho: Tensor<Self, 2>,
+        backward: Tensor<Self, 2>,
+        bias: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        generic::coded_means(factors, rho, backward, bias)
     }
 
     /// Draws `z ~ softmax(a)`, `[N]`, for every row of a `[N, L]`.

@@ -11,10 +11,12 @@ use burn::tensor::{Int, Tensor, TensorPrimitive};
 use burn_ndarray::NdArray;
 use ndarray::{CowArray, Ix2};
 
+use super::codes::Factors;
 use super::{ChainBackend, DeviceImages, RmsProp};
 use crate::kernels::bits::Bits;
+use crate::kernels::coded_pixels::{self, Backward};
 use crate::kernels::visible::Thresholds;
-use crate::kernels::{latent, logspace, pixels, products};
+use crate::kernels::{codes, latent, logspace, pixels, products};
 use crate::random::Draws;
 
 /// The ndarray backend with integers of 32 bits, as the other backends have them.
@@ -70,6 +72,12 @@ fn with_transposed_bits<B: HostBackend, T>(images: &DeviceImages<B>, read: impl 
             columns: bits.rows(),
         })
     })
+}
+
+/// Calls `read` with A `[H, D]` and a `[1, D]`.
+fn with_backward<B: HostBackend, T>(matrix: Tensor<B, 2>, bias: Tensor<B, 2>, read: impl FnOnce(Backward) -> T) -> T {
+    let (matrix, bias) = (Rows::of(matrix), Rows::of(bias));
+    matrix.with(|matrix| bias.with(|bias| read(Backward { matrix, bias })))
 }
 
 impl<B: HostBackend> ChainBackend for B {
@@ -134,6 +142,65 @@ impl<B: HostBackend> ChainBackend for B {
         let (rows, columns) = (Rows::of(rows), Rows::of(columns));
         let values = Rows::of(a).with(|a| rows.with(|rows| columns.with(|columns| logspace::responsibilities(a, rows, columns))));
         floats(values, shape)
+    }
+
+    fn coded_log_softmax(factors: &Factors<B>, logits: Tensor<B, 2>) -> Tensor<B, 2> {
+        let [count, _] = logits.dims();
+        let values = Rows::of(logits).with(|logits| codes::log_softmax(&factors.states, logits));
+        floats(values, [count, factors.states.values])
+    }
+
+    fn coded_draw(factors: &Factors<B>, logits: Tensor<B, 2>, draws: Draws) -> Tensor<B, 1, Int> {
+        let [count, _] = logits.dims();
+        let drawn = Rows::of(logits).with(|logits| codes::draw(&factors.states, logits, draws));
+        Tensor::from_primitive(B::from_integers(drawn, &[count]))
+    }
+
+    fn coded_log_mean(factors: &Factors<B>, log_values: Tensor<B, 2>) -> Tensor<B, 2> {
+        let means = Rows::of(log_values).with(|log_values| codes::log_mean(&factors.states, log_values));
+        floats(means, [1, factors.states.count])
+    }
+
+    fn coded_log_mean_exp(factors: &Factors<B>, values: Tensor<B, 2>, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+        let rows = Rows::of(rows);
+        let means = Rows::of(values).with(|values| rows.with(|rows| codes::log_mean_exp(&factors.states, values, rows)));
+        floats(means, [1, factors.states.count])
+    }
+
+    fn coded_logsumexp(factors: &Factors<B>, values: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+        let [count, _] = values.dims();
+        let columns = Rows::of(columns);
+        let normalizers = Rows::of(values).with(|values| columns.with(|columns| codes::logsumexp(&factors.states, values, columns)));
+        floats(normalizers, [count, 1])
+    }
+
+    fn coded_responsibilities(factors: &Factors<B>, values: Tensor<B, 2>, rows: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+        let [count, _] = values.dims();
+        let (values, rows, columns) = (Rows::of(values), Rows::of(rows), Rows::of(columns));
+        let gathered =
+            values.with(|values| rows.with(|rows| columns.with(|columns| codes::responsibilities(&factors.states, values, rows, columns))));
+        floats(gathered, [count, factors.states.width])
+    }
+
+    fn coded_softmax_gradient(factors: &Factors<B>, values: Tensor<B, 2>, log_u: Tensor<B, 2>) -> Tensor<B, 2> {
+        let [count, _] = values.dims();
+        let log_u = Rows::of(log_u);
+        let gathered = Rows::of(values).with(|values| log_u.with(|log_u| codes::softmax_gradient(&factors.states, values, log_u)));
+        floats(gathered, [count, factors.states.width])
+    }
+
+    fn coded_log_dark(factors: &Factors<B>, backward: Tensor<B, 2>, bias: Tensor<B, 2>) -> Tensor<B, 2> {
+        let log_dark = with_backward(backward, bias, |backward| coded_pixels::log_dark(&factors.states, backward));
+        floats(log_dark, [1, factors.states.count])
+    }
+
+    fn coded_means(factors: &Factors<B>, rho: Tensor<B, 2>, backward: Tensor<B, 2>, bias: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        let [width, visible] = backward.dims();
+        let rho = Rows::of(rho);
+        let (gathered, whole) = with_backward(backward, bias, |backward| {
+            rho.with(|rho| coded_pixels::means(&factors.states, rho, backward))
+        });
+        (floats(gathered, [width, visible]), floats(whole, [1, visible]))
     }
 
     fn draw_latent(logits: Tensor<B, 2>, draws: Draws) -> Tensor<B, 1, Int> {
