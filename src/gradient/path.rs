@@ -21,13 +21,13 @@ use ndarray::{Array1, Array2, Axis};
 
 use super::functional::StratifiedSample;
 
-/// What each image adds to the gradient of the path entropy production, [`super::functional::Contributions`] and one more.
+/// What each image adds to the gradient of the path entropy production.
 pub struct PathContributions {
     /// `D_ik = sum_n x_ni d_nk`: d, `[L M, L]`. It sums to zero over the images.
     pub opposite: Array2<f64>,
-    /// The second term of W: `[L M, L]`.
+    /// The second term of W: c, `[L M, L]`, as in [`super::functional::Contributions`].
     pub forward: Array2<f64>,
-    /// The second term of A: `[L M]`, less the mean of each state.
+    /// The second term of A: h, `[L M]`, likewise.
     pub backward: Array1<f64>,
 }
 

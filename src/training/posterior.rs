@@ -8,6 +8,9 @@ use crate::gradient::directed::{DirectedGradient, StateImages, directed};
 use crate::model::Model;
 use crate::ops::{ChainBackend, DeviceImages, RmsProp};
 
+/// How far a free pi goes at first, at each step, to what the minibatch says.
+const SHARE_OF_A_BATCH: f64 = 0.1;
+
 /// What pi may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prior {
@@ -33,21 +36,21 @@ impl<B: ChainBackend> Posterior<B> {
         }
     }
 
-    /// Moves A and a uphill, and then pi: uphill too if its factors are independent, and otherwise a part `share` of the way to `rho`,
+    /// Moves A and a uphill, and pi: uphill too if its factors are independent, and otherwise a part of the way to `rho`,
     ///
     /// ```text
-    /// pi_k <- ( 1 - share ) pi_k + share rho_k
+    /// pi_k <- ( 1 - e ) pi_k + e rho_k,      e = 0.1 schedule
     /// ```
     ///
-    /// which is expectation and maximization by minibatches (O. Cappe and E. Moulines, J. R. Stat. Soc. B 71, 593 (2009)). W and g follow, so that p is
-    /// the posterior.
+    /// which is expectation and maximization by minibatches (O. Cappe and E. Moulines, J. R. Stat. Soc. B 71, 593 (2009)). `schedule` is the learning rate
+    /// in units of the first one: as it falls, pi becomes a mean over more and more minibatches. W and g follow, so that p is the posterior.
     pub fn step(
         &mut self,
         model: &mut Model<B>,
         mean_squares: &mut Model<B>,
         images: &DeviceImages<B>,
         [forward, backward]: [RmsProp; 2],
-        share: f64,
+        schedule: f64,
     ) {
         let gradient = directed(model, &self.states, images);
         let before = self.states.log_dark.clone();
@@ -61,7 +64,7 @@ impl<B: ChainBackend> Posterior<B> {
         model.forward = Param::initialized(model.forward.id, model.backward.val().transpose());
         self.states = StateImages::of(model);
         match self.prior {
-            Prior::Free => self.mix(model, &gradient, share),
+            Prior::Free => self.mix(model, &gradient, SHARE_OF_A_BATCH * schedule),
             Prior::OfFactors => {
                 let excess = model.last_codes().gather(gradient.log_rho.exp() - gradient.log_pi.exp());
                 ascend(

@@ -43,10 +43,11 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
         Init::Record(path) => {
             let mut parameters = record::load_model(path)?;
             record::expect_shape(path, &parameters, visible, layers)?;
+            let log_pi = closed_form(&parameters);
             let bound = logit_bound(floor) as f32;
             parameters.backward.mapv_inplace(|logit| logit.clamp(-bound, bound));
             match kind {
-                ModelKind::Mixture | ModelKind::Directed => as_posterior(parameters, kind),
+                ModelKind::Mixture | ModelKind::Directed => as_posterior(parameters, log_pi, kind),
                 ModelKind::Rbm => {
                     record::expect_fixed_log_weights(path, &parameters)?;
                     parameters.forward = tied(&parameters.backward);
@@ -165,9 +166,9 @@ pub fn with_prior(parameters: Parameters) -> Parameters {
     posterior_of(parameters, bias, log_weights)
 }
 
-/// The mixture or the directed model that starts from a record: with its A and a; and with its pi as far as it is such a model, or for a mixture a Boltzmann
-/// machine.
-fn as_posterior(parameters: Parameters, kind: ModelKind) -> Parameters {
+/// The mixture or the directed model that starts from a record: with its A and a; and with its pi if that has a closed form, `ln pi` `[L]`, and is
+/// one that the model can have.
+fn as_posterior(parameters: Parameters, log_pi: Option<Array1<f64>>, kind: ModelKind) -> Parameters {
     if parameters.layers.is_one_hot() {
         return Parameters {
             forward: tied(&parameters.backward),
@@ -176,7 +177,7 @@ fn as_posterior(parameters: Parameters, kind: ModelKind) -> Parameters {
     }
     let codes = Codes::of(parameters.layers.last());
     let own = parameters.log_weights.is_some();
-    match (kind, closed_form(&parameters)) {
+    match (kind, log_pi) {
         (ModelKind::Mixture, Some(log_pi)) => {
             let bias = Array1::zeros(parameters.forward_bias.len());
             posterior_of(parameters, bias, log_pi)

@@ -19,10 +19,6 @@ use crate::training::posterior::{Posterior, Prior};
 use crate::training::schedule::learning_rate;
 use crate::training::start::{initial_chains, logit_bound};
 
-/// What a minibatch counts in the weights of a mixture at the start; it falls with the learning rate, so that in the end the weights are means over
-/// many minibatches.
-const SHARE_OF_A_BATCH: f64 = 0.1;
-
 /// What a step does, and with which draws.
 #[derive(Clone, Debug)]
 pub struct Recipe {
@@ -247,8 +243,8 @@ impl<B: ChainBackend> Trainer for Training<B> {
                         self.climb_tied(gradient, rules);
                     }
                     Slope::Posterior(posterior) => {
-                        let share = SHARE_OF_A_BATCH * rate / ascent.learning_rate;
-                        posterior.step(&mut self.model, &mut self.mean_squares, &images, rules, share);
+                        let schedule = rate / ascent.learning_rate;
+                        posterior.step(&mut self.model, &mut self.mean_squares, &images, rules, schedule);
                     }
                 }
             }
