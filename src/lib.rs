@@ -84,7 +84,7 @@
 //! | [`model`] | p(z\|x) and q(x\|z) as a burn module on any backend, in f32 |
 //! | `src/random.rs` | every draw as a function of seed, stream and position |
 //! | `src/chain.rs` | `z ~ p(.\|x)`, `x ~ q(.\|z)`: the persistent chains |
-//! | `src/gradient` | dl/dW, dl/db, dl/dA by hand, without autodiff: two-step and complete; of the entropy production; of an RBM |
+//! | `src/gradient` | dl/dW, dl/db, dl/dA by hand, without autodiff: two-step and complete; of the entropy productions; of RBMs, mixtures and directed models |
 //! | [`training`] | the step (RMSprop uphill, the floor on probabilities; EM for mixtures), schedules, starts, the loop, a run's folder |
 //! | `src/record`, `src/exchange.rs` | burn records with a checksum, checked before they are believed; safetensors |
 //! | `src/ops` | the operations of the model that burn's backends lack: generic, for CPUs, for GPUs |

@@ -127,6 +127,7 @@ fn what_a_machine_cannot_be_is_refused_with_its_name() {
         ("model.kind=rbm", "training.batch_size=0", "a whole number from"),
         ("training.sampling=stratified", "training.chains=0", "a whole number from"),
         ("training.sampling=stratified", "training.entropy_weight=1e7", "a number from"),
+        ("training.sampling=stratified", "training.path_entropy_weight=1e7", "a number from"),
     ] {
         let error = try_configured(&[machine, setting]).expect_err(setting).to_string();
         let key = setting.split('=').next().unwrap();
@@ -141,11 +142,13 @@ fn what_a_machine_cannot_be_is_refused_with_its_name() {
 #[test]
 fn kinds_gradients_and_sampling_go_together() {
     let chains = Chains::default();
-    let stratified = |complete, entropy_weight| GradientKind::Stratified {
+    let of_both = |complete, entropy_weight, path_entropy_weight| GradientKind::Stratified {
         images: chains.count,
         complete,
         entropy_weight,
+        path_entropy_weight,
     };
+    let stratified = |complete, entropy_weight| of_both(complete, entropy_weight, 0.0);
     for (settings, kind) in [
         (&[][..], GradientKind::TwoStep { chains, stale: false }),
         (&["model.kind=rbm"], GradientKind::Exact),
@@ -153,6 +156,11 @@ fn kinds_gradients_and_sampling_go_together() {
         (&["training.gradient=complete"], stratified(true, 0.0)),
         (&["training.entropy_weight=-0.1"], stratified(false, -0.1)),
         (&["training.entropy_weight=2"], stratified(false, 2.0)),
+        (&["training.path_entropy_weight=-0.5"], of_both(false, 0.0, -0.5)),
+        (&["model.kind=directed"], GradientKind::Directed),
+        (&["model.kind=directed", BINARY, "training.gradient=exact"], GradientKind::Directed),
+        (&["model.kind=mixture", BINARY], GradientKind::Mixture),
+        (&["model.kind=mixture", BINARY, "training.gradient=em"], GradientKind::Mixture),
         (&["training.sampling=stratified"], stratified(false, 0.0)),
         (&["training.entropy_weight=0.0"], GradientKind::TwoStep { chains, stale: false }),
         (&["training.sampling=stale"], GradientKind::TwoStep { chains, stale: true }),
@@ -175,6 +183,17 @@ fn kinds_gradients_and_sampling_go_together() {
         ),
         (&["model.kind=mixture", "training.gradient=exact"], "it must be \"em\""),
         (&["model.kind=rbm", "training.entropy_weight=0.1"], "training.entropy_weight is 0.1"),
+        (&["model.kind=directed", "training.gradient=em"], "it must be \"exact\""),
+        (&["model.kind=directed", "model.init=reversible"], "model.init is reversible"),
+        (&["model.kind=rbm", DEEP], "one layer, as model.kind is \"rbm\""),
+        (&["model.kind=mixture", DEEP], "one layer, as model.kind is \"mixture\""),
+        (&["model.kind=directed", DEEP], "one layer, as model.kind is \"directed\""),
+        (
+            &["training.path_entropy_weight=1", DEEP],
+            "one layer, as training.sampling is \"stratified\"",
+        ),
+        (&["model.init=cyclic", BINARY], "one-hot states, as model.init is \"cyclic\""),
+        (&["model.init=images", BINARY], "one-hot states, as model.init is \"images\""),
         (&["model.kind=rbm", "training.sampling=stale"], "training.sampling is stale"),
         (&["model.kind=mixture", "model.init=cyclic"], "model.init is cyclic"),
         (&["model.kind=rbm", "model.init=cyclic"], "model.init is cyclic"),
@@ -201,6 +220,10 @@ fn kinds_gradients_and_sampling_go_together() {
     assert!(config.check_against(70, 7, u64::MAX).is_ok());
 }
 
+const BINARY: &str = "model.latent={ kind = \"binary\", units = 3 }";
+const DEEP: &str = "model.latent=[3, 5]";
+const CODED_MIXTURE: &[&str] = &["model.kind=\"mixture\"", BINARY];
+const DIRECTED: &[&str] = &["model.kind=\"directed\""];
 const MIXTURE: &[&str] = &["model.kind=\"mixture\""];
 const EXACT: &[&str] = &["model.kind=\"rbm\""];
 const PCD: &[&str] = &["model.kind=\"rbm\"", "training.gradient=\"pcd\""];
@@ -229,6 +252,18 @@ fn what_a_machine_does_not_use_is_refused_by_name() {
         (MIXTURE, "training.chain_steps", "2", "1"),
         (MIXTURE, "training.sampling", "\"stale\"", "\"persistent\""),
         (MIXTURE, "training.entropy_weight", "0.1", "0.0"),
+        (MIXTURE, "training.path_entropy_weight", "0.1", "0.0"),
+        (CODED_MIXTURE, "training.chains", "7", "500"),
+        (CODED_MIXTURE, "training.sampling", "\"stale\"", "\"persistent\""),
+        (CODED_MIXTURE, "training.path_entropy_weight", "0.1", "0.0"),
+        (CODED_MIXTURE, "training.em.pseudo_count", "0.2", "\"held-out\""),
+        (CODED_MIXTURE, "training.em.restarts", "3", "10"),
+        (DIRECTED, "training.chains", "7", "500"),
+        (DIRECTED, "training.chain_steps", "2", "1"),
+        (DIRECTED, "training.entropy_weight", "0.1", "0.0"),
+        (DIRECTED, "training.path_entropy_weight", "0.1", "0.0"),
+        (DIRECTED, "training.em.restarts", "3", "10"),
+        (EXACT, "training.path_entropy_weight", "0.1", "0.0"),
         (EXACT, "training.chains", "7", "500"),
         (EXACT, "training.chain_steps", "2", "1"),
         (EXACT, "training.sampling", "\"stratified\"", "\"persistent\""),
@@ -278,6 +313,10 @@ fn what_a_machine_uses_is_not_refused() {
         (STRATIFIED, "training.chains=700"),
         (STRATIFIED, "training.learning_rate=0.1"),
         (WEIGHTED, "training.sampling=stratified"),
+        (CODED_MIXTURE, "training.learning_rate=0.1"),
+        (CODED_MIXTURE, "training.batch_size=7"),
+        (DIRECTED, "training.batch_size=7"),
+        (DIRECTED, "training.schedule=constant"),
         (EXACT, "training.batch_size=7"),
         (EXACT, "training.rmsprop.decay=0.5"),
         (PCD, "training.chains=7"),
@@ -298,7 +337,7 @@ fn what_a_machine_uses_is_not_refused() {
 /// The dotted paths of all keys in a table.
 fn keys(table: &Table, section: &str) -> Vec<String> {
     let keys = table.iter().flat_map(|(key, value)| match value {
-        Value::Table(table) => keys(table, &format!("{section}{key}.")),
+        Value::Table(table) if !(section == "model." && key == "latent") => keys(table, &format!("{section}{key}.")),
         _ => vec![format!("{section}{key}")],
     });
     keys.collect()
@@ -316,7 +355,7 @@ fn a_written_configuration_holds_what_the_machine_uses_and_survives_being_read()
         "training.rmsprop.epsilon.backward",
     ];
     const CHAINS: [&str; 2] = ["training.chains", "training.chain_steps"];
-    const OBJECTIVE: [&str; 2] = ["training.sampling", "training.entropy_weight"];
+    const OBJECTIVE: [&str; 3] = ["training.sampling", "training.entropy_weight", "training.path_entropy_weight"];
     const EM: [&str; 2] = ["training.em.pseudo_count", "training.em.restarts"];
     const ALWAYS: [&str; 14] = [
         "data.source",
@@ -360,6 +399,12 @@ fn a_written_configuration_holds_what_the_machine_uses_and_survives_being_read()
         ),
         (WEIGHTED, &[&ASCENT, &["training.chains"], &OBJECTIVE, SCALE]),
         (EXACT, &[&ASCENT, SCALE]),
+        (DIRECTED, &[&ASCENT, SCALE]),
+        (CODED_MIXTURE, &[&ASCENT, SCALE]),
+        (
+            &["training.path_entropy_weight=-0.3"],
+            &[&ASCENT, &["training.chains"], &OBJECTIVE, SCALE],
+        ),
         (EXACT_IMAGES, &[&ASCENT]),
         (
             &["model.kind=rbm", "training.schedule=cosine", "training.rmsprop.decay=0.0"],

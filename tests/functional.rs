@@ -9,10 +9,10 @@ use latent_cycles::numerics::Numerics;
 use latent_cycles::record::TrainingState;
 use ndarray::{Array1, Array2};
 
-use crate::common::{Plain, configured, flat, image, on_every_backend, random_images, random_model, recipe, relative_distance};
+use crate::common::{Plain, configured, image, on_every_backend, random_images, random_model, recipe, relative_distance};
 
 /// The exact log-likelihood of images, nats each, plus a multiple of the exact latent entropy production.
-fn objective(plain: &Plain, images: &BinaryImages, entropy_weight: f64) -> f64 {
+pub fn objective(plain: &Plain, images: &BinaryImages, entropy_weight: f64) -> f64 {
     let steady = SteadyState::new(&plain.kernel()).unwrap();
     let log_density = |x: &[u8]| {
         (0..plain.latent())
@@ -42,7 +42,7 @@ fn differences(plain: &Plain, objective: impl Fn(&Plain) -> f64) -> Vec<f64> {
 }
 
 /// `u_k = mean_n q(x_n|k) / P(x_n)`, and the data's part of dl/dA.
-fn data_part(plain: &Plain, pi: &Array1<f64>, images: &BinaryImages) -> (Array1<f64>, Array2<f64>) {
+pub fn data_part(plain: &Plain, pi: &Array1<f64>, images: &BinaryImages) -> (Array1<f64>, Array2<f64>) {
     let mut u = Array1::zeros(plain.latent());
     let mut a = Array2::zeros(plain.a.dim());
     for row in images.rows() {
@@ -91,6 +91,7 @@ fn both_equal_finite_differences_under_full_enumeration() {
                 Objective {
                     complete: true,
                     entropy_weight,
+                    path_entropy_weight: 0.0,
                 },
             );
             let distance = relative_distance(&complete, &exact);
@@ -102,6 +103,7 @@ fn both_equal_finite_differences_under_full_enumeration() {
                 Objective {
                     complete: false,
                     entropy_weight,
+                    path_entropy_weight: 0.0,
                 },
             );
             assert!(
@@ -118,6 +120,7 @@ fn both_equal_finite_differences_under_full_enumeration() {
                 Objective {
                     complete: false,
                     entropy_weight,
+                    path_entropy_weight: 0.0,
                 },
             )
         });
@@ -140,14 +143,15 @@ pub fn one_step(numerics: &dyn Numerics, settings: &[&str], parameters: &Paramet
     let dark = |count| PackedImages::pack(&BinaryImages::zeros((count, parameters.visible())));
     let state = TrainingState {
         parameters: parameters.clone(),
-        mean_squares: Parameters::zeros(parameters.visible(), parameters.latent()),
+        mean_squares: Parameters::of_zeros(parameters.visible(), &parameters.layers),
         chains: chains.map(|chains| dark(chains.count)),
         step: 0,
     };
     let mut trainer = numerics.trainer(&state, recipe(&settings));
     trainer.step(&PackedImages::pack(images));
-    let moved = flat(&trainer.parameters());
-    moved.iter().zip(flat(parameters)).map(|(moved, before)| moved - before).collect()
+    let moved = trainer.parameters();
+    let pairs = moved.numbers().zip(parameters.numbers());
+    pairs.map(|(&moved, &before)| f64::from(moved) - f64::from(before)).collect()
 }
 
 /// What a step estimates from draws is the exact gradient of log-likelihood plus weighted entropy production.
@@ -165,6 +169,7 @@ fn a_stratified_step_follows_the_exact_gradient_on_every_backend() {
         let what = Objective {
             complete: gradient == "complete",
             entropy_weight,
+            path_entropy_weight: 0.0,
         };
         let exact = enumerated(&plain, &images, what);
         on_every_backend("stratified step", |numerics| {

@@ -3,6 +3,7 @@
 mod analyze;
 mod bench;
 mod chain;
+mod coded;
 mod command;
 mod common;
 mod config;
@@ -31,6 +32,7 @@ mod lying_records;
 mod meaning;
 mod messagepack;
 mod model;
+mod objectives;
 mod pages;
 mod panics;
 mod paper;

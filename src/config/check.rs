@@ -1,6 +1,6 @@
 //! What a configuration may say: every number in its range, every combination meaningful.
 
-use super::{Ascent, Binarize, Classes, Config, ConfigError, GradientKind, Method, PseudoCount};
+use super::{Ascent, Binarize, Classes, Config, ConfigError, GradientKind, Init, Method, ModelKind, PseudoCount};
 
 /// The most chains, images of a batch and pixels: what the tests compare on every backend.
 const MOST_ROWS: usize = 1 << 16;
@@ -39,6 +39,7 @@ impl Config {
         layers
             .check()
             .map_err(|allowed| ConfigError::value("model.latent", layers.to_string(), allowed))?;
+        self.check_layers()?;
         within("model.scale", model.init.scale(), 0.0..=100.0)?;
 
         let training = &self.training;
@@ -54,12 +55,17 @@ impl Config {
         }
         match &training.method {
             Method::Gradient {
-                kind: GradientKind::Stratified {
-                    images, entropy_weight, ..
-                },
+                kind:
+                    GradientKind::Stratified {
+                        images,
+                        entropy_weight,
+                        path_entropy_weight,
+                        ..
+                    },
                 ..
             } => {
                 within("training.entropy_weight", *entropy_weight, -1e6..=1e6)?;
+                within("training.path_entropy_weight", *path_entropy_weight, -1e6..=1e6)?;
                 count("training.chains", *images as u64, 1, MOST_ROWS as u64)?;
                 let latent = layers.states();
                 if *images < 2 * latent {
@@ -87,6 +93,32 @@ impl Config {
         count("evaluation.samples", self.evaluation.samples as u64, 1, 10_000_000)?;
         count("checkpoint.per_decade", self.checkpoint.per_decade.into(), 1, 1000)?;
         count("checkpoint.seconds", self.checkpoint.seconds, 1, 1_000_000_000)
+    }
+
+    /// Checks that method and start suit the latent layers.
+    fn check_layers(&self) -> Result<(), ConfigError> {
+        let layers = &self.model.latent;
+        let refuse = |allowed: &str| Err(ConfigError::value("model.latent", layers.to_string(), allowed));
+        if layers.all().len() > 1 {
+            match self.training.method.machine() {
+                ModelKind::Rbm => return refuse("one layer, as model.kind is \"rbm\""),
+                ModelKind::Mixture => return refuse("one layer, as model.kind is \"mixture\""),
+                ModelKind::Directed => return refuse("one layer, as model.kind is \"directed\""),
+                ModelKind::Nonequilibrium => (),
+            }
+            if let Method::Gradient {
+                kind: GradientKind::Stratified { .. },
+                ..
+            } = self.training.method
+            {
+                return refuse("one layer, as training.sampling is \"stratified\"");
+            }
+        }
+        match self.model.init {
+            Init::Cyclic { .. } if !layers.is_one_hot() => refuse("a number of one-hot states, as model.init is \"cyclic\""),
+            Init::Images { .. } if !layers.is_one_hot() => refuse("a number of one-hot states, as model.init is \"images\""),
+            _ => Ok(()),
+        }
     }
 
     /// Checks the values that depend on the data: `images` training images of `visible` pixels, and the largest array that the device

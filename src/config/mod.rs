@@ -107,10 +107,13 @@ pub struct ModelConfig {
 pub enum ModelKind {
     /// Two independent transition matrices.
     Nonequilibrium,
-    /// A Boltzmann machine with a one-hot hidden layer: the forward transition is the Bayes posterior of the backward one.
+    /// A Boltzmann machine: the forward matrix is the transpose of the backward one.
     Rbm,
-    /// The same machine, trained as a mixture of Bernoulli products by expectation and maximization.
+    /// The backward transition with any steady state, and the Bayes posterior of both as the forward one: a mixture of Bernoulli products, trained by
+    /// expectation and maximization.
     Mixture,
+    /// The same with a steady state whose factors are independent, as in a directed model with a prior.
+    Directed,
 }
 
 /// `model.init`; `scale` is `model.scale`, the standard deviation of the initial parameters around the data's mean. Machines in equilibrium

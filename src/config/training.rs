@@ -27,7 +27,7 @@ pub enum Method {
         /// The optimizer and its minibatches.
         ascent: Ascent,
     },
-    /// Mixture: expectation and maximization.
+    /// Mixture of one-hot states: expectation and maximization.
     Em(EmConfig),
 }
 
@@ -49,6 +49,8 @@ pub enum GradientKind {
         complete: bool,
         /// What is added to the objective: this many times the entropy production of the latent chain.
         entropy_weight: f64,
+        /// And this many times that of the path, images included.
+        path_entropy_weight: f64,
     },
     /// RBM: exact.
     Exact,
@@ -57,6 +59,11 @@ pub enum GradientKind {
         /// The persistent chains.
         chains: Chains,
     },
+    /// Mixture whose states share the logits of their codes: for the weights, expectation and maximization by minibatches, for the rest a gradient, as
+    /// there is no closed form.
+    Mixture,
+    /// Directed: exact.
+    Directed,
 }
 
 /// Persistent chains.
@@ -139,6 +146,8 @@ impl Method {
             Self::Gradient { kind, .. } => match kind {
                 GradientKind::TwoStep { .. } | GradientKind::Stratified { .. } => ModelKind::Nonequilibrium,
                 GradientKind::Exact | GradientKind::Pcd { .. } => ModelKind::Rbm,
+                GradientKind::Mixture => ModelKind::Mixture,
+                GradientKind::Directed => ModelKind::Directed,
             },
             Self::Em(_) => ModelKind::Mixture,
         }

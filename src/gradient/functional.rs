@@ -32,6 +32,7 @@ pub struct StratifiedSample {
     log_weights: Array1<f64>,
     /// T and pi, as the images say.
     steady: SteadyState,
+    fundamental: Fundamental,
 }
 
 /// Which gradient of the log-likelihood is taken, and the weight of the entropy production beside it.
@@ -41,6 +42,8 @@ pub struct Objective {
     pub complete: bool,
     /// Weight of the latent entropy production: nats of log-likelihood for a nat per step.
     pub entropy_weight: f64,
+    /// The same of the path entropy production, which [`super::path`] follows.
+    pub path_entropy_weight: f64,
 }
 
 /// What each image adds to the gradient.
@@ -68,8 +71,10 @@ impl StratifiedSample {
             let terms: Array1<f64> = images.map(|n| log_weights[n] + log_p[[n, k]]).collect();
             logsumexp(terms.view())
         });
+        let steady = SteadyState::from_logs(log_softmax(log_transition))?;
         Ok(Self {
-            steady: SteadyState::from_logs(log_softmax(log_transition))?,
+            fundamental: Fundamental::of(&steady),
+            steady,
             log_p,
             log_weights,
         })
@@ -80,23 +85,56 @@ impl StratifiedSample {
         &self.steady
     }
 
-    /// What each image adds to the gradient, where `dl/dpi = u`, `[L]`.
+    /// `Z = (I - T + 1 pi^T)^-1`.
+    pub(super) fn fundamental(&self) -> &Fundamental {
+        &self.fundamental
+    }
+
+    /// `ln p(k|x)`, `[L M, L]`.
+    pub(super) fn log_p(&self) -> &Array2<f64> {
+        &self.log_p
+    }
+
+    /// The state that image n is of.
+    pub(super) fn state_of(&self, n: usize) -> usize {
+        n / (self.log_p.nrows() / self.steady.states())
+    }
+
+    /// The weight of image n among those of its state.
+    pub(super) fn weight_of(&self, n: usize) -> f64 {
+        self.log_weights[n].exp()
+    }
+
+    /// Takes the mean of each state off some h `[L M]`, as a baseline, and weighs the images.
+    pub(super) fn weigh_without_baseline(&self, h: &mut Array1<f64>) {
+        let each = self.log_p.nrows() / self.steady.states();
+        let strata = h.axis_chunks_iter_mut(Axis(0), each);
+        for (mut h, log_weights) in strata.zip(self.log_weights.axis_chunks_iter(Axis(0), each)) {
+            let weights = log_weights.mapv(f64::exp);
+            h -= h.dot(&weights);
+            h *= &weights;
+        }
+    }
+
+    /// What each image adds to the gradient of the log-likelihood and the latent entropy production, where `dl/dpi = u`, `[L]`.
     pub fn contributions(&self, u: ArrayView1<f64>, objective: Objective) -> Contributions {
         let pi = self.steady.pi();
         // A constant in u changes nothing, and taking it off keeps digits.
         let centred = &u - u.dot(&pi);
-        let fundamental = Fundamental::of(&self.steady);
-        let v = if objective.complete { fundamental.times(&centred) } else { centred };
-        let entropy = (objective.entropy_weight != 0.0).then(|| EntropyGradient::of(&self.steady, &fundamental));
+        let v = if objective.complete {
+            self.fundamental.times(&centred)
+        } else {
+            centred
+        };
+        let entropy = (objective.entropy_weight != 0.0).then(|| EntropyGradient::of(&self.steady, &self.fundamental));
         let lambda = objective.entropy_weight;
 
         let mut forward = Array2::zeros(self.log_p.dim());
         let mut backward = Array1::zeros(self.log_p.nrows());
-        let each = self.log_p.nrows() / self.steady.states();
         for (n, log_p) in self.log_p.rows().into_iter().enumerate() {
-            let state = n / each;
+            let state = self.state_of(n);
             let p = log_p.mapv(f64::exp);
-            let weight = self.log_weights[n].exp();
+            let weight = self.weight_of(n);
             // p(k|x) G_ik of both functions, and their sums over k.
             let likelihood = &p * &v * pi[state];
             let of_entropy = entropy.as_ref().map(|entropy| entropy.at(log_p, state) * lambda);
@@ -106,14 +144,7 @@ impl StratifiedSample {
             forward.row_mut(n).assign(&(excess * weight));
             backward[n] = h_entropy + if objective.complete { h_likelihood } else { 0.0 };
         }
-        for (mut h, log_weights) in backward
-            .axis_chunks_iter_mut(Axis(0), each)
-            .zip(self.log_weights.axis_chunks_iter(Axis(0), each))
-        {
-            let weights = log_weights.mapv(f64::exp);
-            h -= h.dot(&weights);
-            h *= &weights;
-        }
+        self.weigh_without_baseline(&mut backward);
         Contributions { forward, backward }
     }
 }
@@ -151,7 +182,7 @@ impl<'a> EntropyGradient<'a> {
 }
 
 /// `Z = (I - T + 1 pi^T)^-1`, ready to be applied.
-struct Fundamental(faer::linalg::solvers::PartialPivLu<f64>);
+pub(super) struct Fundamental(faer::linalg::solvers::PartialPivLu<f64>);
 
 impl Fundamental {
     fn of(steady: &SteadyState) -> Self {
@@ -161,7 +192,8 @@ impl Fundamental {
         Self(matrix.partial_piv_lu())
     }
 
-    fn times(&self, vector: &Array1<f64>) -> Array1<f64> {
+    /// Z v, of v `[L]`.
+    pub(super) fn times(&self, vector: &Array1<f64>) -> Array1<f64> {
         let column = Mat::from_fn(vector.len(), 1, |i, _| vector[i]);
         let solved = self.0.solve(&column);
         (0..vector.len()).map(|i| solved[(i, 0)]).collect()

@@ -18,11 +18,13 @@
 //!
 //! The chain's part pushes the steady state pi toward the data's shares rho, and vanishes where they agree.
 //!
-//! [`functional`] has what this truncates, the complete gradient, and that of the entropy production, which [`stratified`] takes at images
-//! drawn anew; [`equilibrium`] is for the RBM.
+//! [`functional`] has what this truncates, the complete gradient, and that of the latent entropy production, [`path`] that of the path's, all of which
+//! [`stratified`] takes at images drawn anew; [`equilibrium`] is for the RBM, [`directed`] for mixtures and directed models.
 
+pub mod directed;
 pub mod equilibrium;
 pub mod functional;
+pub mod path;
 pub mod stratified;
 
 use burn::tensor::Tensor;

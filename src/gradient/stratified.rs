@@ -6,8 +6,9 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use ndarray::{Array1, Array2, Axis};
 
-use super::functional::{Objective, StratifiedSample};
+use super::functional::{Contributions, Objective, StratifiedSample};
 use super::{Data, Gradient, Shares};
+use crate::codes::Codes;
 use crate::model::{Model, matrix, to_matrix, to_vector, vector};
 use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::Draws;
@@ -21,8 +22,8 @@ pub fn draw<B: ChainBackend>(model: &Model<B>, each: usize, draws: Draws) -> Dev
     model.draw_visible(states, draws)
 }
 
-/// The gradient of the log-likelihood plus `entropy_weight` times the latent entropy production, at a minibatch of `images` and with the
-/// model's own images `drawn` by [`draw`], two or more of each state.
+/// The gradient of the log-likelihood plus `entropy_weight` times the latent entropy production and `path_entropy_weight` times that of the path, at
+/// a minibatch of `images` and with the model's own images `drawn` by [`draw`], two or more of each state. Of a model with one latent layer.
 ///
 /// Entropy production rests on rare transitions, which few draws overstate; its gradient here is that of the estimate.
 pub fn stratified<B: ChainBackend>(
@@ -44,21 +45,43 @@ pub fn stratified<B: ChainBackend>(
     let log_pi = strata.steady().log_pi().mapv(|log_pi| log_pi as f32);
     let shares = Shares::of(Data::of(model, images), vector(&log_pi, &device).unsqueeze());
     let u = to_vector(shares.log_u.clone().squeeze_dim::<1>(0)).mapv(|log_u| f64::from(log_u).exp());
-    let contributions = strata.contributions(u.view(), objective);
+    let Contributions { mut forward, mut backward } = strata.contributions(u.view(), objective);
+    let on_device = |weights: &Array2<f64>| matrix(&weights.mapv(|weight| weight as f32), &device);
+    // What both matrices have, one of them with the other sign.
+    let mut opposite = None;
+    if objective.path_entropy_weight != 0.0 {
+        let path = strata.path_contributions(&differences(model, drawn));
+        forward.scaled_add(objective.path_entropy_weight, &path.forward);
+        backward.scaled_add(objective.path_entropy_weight, &path.backward);
+        let weights = codes.gather(on_device(&(path.opposite * objective.path_entropy_weight)));
+        opposite = Some(B::transposed_product(drawn, weights)); //                            [D, H]
+    }
 
     // The baseline was made of the M images themselves.
     let unbiased = each as f64 / (each - 1) as f64;
-    let by_image = Array2::from_shape_fn((count, 1), |(n, _)| (unbiased * contributions.backward[n]) as f32);
+    let by_image = Array2::from_shape_fn((count, 1), |(n, _)| (unbiased * backward[n]) as f32);
     let by_state = Array2::from_shape_fn((count, latent), |(n, k)| if n / each == k { by_image[[n, 0]] } else { 0.0 });
-    let bias = contributions.forward.sum_axis(Axis(0)).mapv(|sum| sum as f32);
-    let forward = codes.gather(matrix(&contributions.forward.mapv(|pull| pull as f32), &device));
-    let (backward, visible_bias) = shares.residuals(model, images);
-    let of_images = B::transposed_product(drawn, codes.gather(matrix(&by_state, &device)));
+    let bias = forward.sum_axis(Axis(0)).mapv(|sum| sum as f32);
+    let mut of_forward = B::transposed_product(drawn, codes.gather(on_device(&forward)));
+    let mut of_backward = B::transposed_product(drawn, codes.gather(matrix(&by_state, &device)));
+    if let Some(opposite) = opposite {
+        of_forward = of_forward + opposite.clone();
+        of_backward = of_backward - opposite;
+    }
+    let (of_data, visible_bias) = shares.residuals(model, images);
     Gradient {
-        forward: B::transposed_product(drawn, forward),
+        forward: of_forward,
         forward_bias: codes.gather(vector(&bias, &device).unsqueeze()).squeeze_dim(0),
         between: Vec::new(),
-        backward: backward + of_images.transpose(),
+        backward: of_data + of_backward.transpose(),
         visible_bias: visible_bias.map(|bias| bias + B::transposed_product(drawn, matrix(&by_image, &device)).squeeze_dim(1)),
     }
+}
+
+/// `f_k(x) = c_k . (W - A^T)^T x`, `[N, L]`, of images: how much more the forward matrix sees of each state in them than the backward one.
+fn differences<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> Array2<f64> {
+    let difference = model.forward.val() - model.backward.val().transpose();
+    let zeros = Tensor::zeros([1, difference.dims()[1]], &difference.device());
+    let logits = to_matrix(B::affine(images, difference, zeros)).mapv(f64::from);
+    Codes::of(model.layers.last()).spread_rows(&logits)
 }

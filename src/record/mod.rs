@@ -236,6 +236,17 @@ pub fn expect_shape(path: &Path, parameters: &Parameters, visible: usize, layers
     })
 }
 
+/// Refuses a mixture or a directed model whose states have weights of their own, which other machines lack.
+pub fn expect_fixed_log_weights(path: &Path, parameters: &Parameters) -> Result<(), RecordError> {
+    if parameters.log_weights.is_none() {
+        return Ok(());
+    }
+    Err(RecordError::Shape {
+        path: path.to_owned(),
+        problem: "holds a mixture or a directed model, from which only model.kind = \"mixture\" or \"directed\" can start".to_owned(),
+    })
+}
+
 /// burn's file recorders delete the old file first, never flush, and cut names at their last dot: only its encoding is used.
 fn save(path: &Path, record: impl Record<Host>) -> Result<(), RecordError> {
     let content = Recorder::<Host>::record(&Recording::default(), record, ()).map_err(|error| RecordError::Encode {

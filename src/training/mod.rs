@@ -5,6 +5,7 @@ pub mod folder;
 pub mod kept_steps;
 pub mod manifest;
 pub mod metrics;
+pub mod posterior;
 pub mod restarts;
 pub mod schedule;
 pub mod session;

@@ -3,11 +3,12 @@
 use ndarray::{Array1, Array2, Axis};
 use rand::Rng;
 
-use crate::codes::Layers;
+use crate::codes::{Codes, Layers};
 use crate::conditionals::Conditionals;
 use crate::config::{Config, Init, ModelKind};
 use crate::data::GreyImages;
 use crate::data::packed::PackedImages;
+use crate::estimate::reversible::closed_form;
 use crate::logs::{sigmoid, softplus};
 use crate::model::{BetweenParameters, Parameters};
 use crate::random::{Seed, Stream, normal, permutation, uniform_f64};
@@ -21,11 +22,16 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
     let seed = Seed(config.training.seed);
     let layers = &config.model.latent;
     let floor = config.training.probability_floor;
-    let equilibrium = config.training.method.machine() != ModelKind::Nonequilibrium;
+    let kind = config.training.method.machine();
+    let equilibrium = kind != ModelKind::Nonequilibrium;
     let parameters = match &config.model.init {
         Init::Random { scale } if equilibrium => {
             let mut generator = seed.generator(Stream::Parameters, 0, 0);
-            tied_start(around_the_mean(&train.mean(), layers, *scale, floor, &mut generator))
+            let parameters = around_the_mean(&train.mean(), layers, *scale, floor, &mut generator);
+            match kind {
+                ModelKind::Mixture | ModelKind::Directed => with_prior(parameters),
+                _ => tied_start(parameters),
+            }
         }
         Init::Images { scale } => {
             let parameters = images(train, layers.states(), *scale, floor, seed, 0);
@@ -37,12 +43,21 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
         Init::Record(path) => {
             let mut parameters = record::load_model(path)?;
             record::expect_shape(path, &parameters, visible, layers)?;
+            let log_pi = closed_form(&parameters);
             let bound = logit_bound(floor) as f32;
             parameters.backward.mapv_inplace(|logit| logit.clamp(-bound, bound));
-            if equilibrium {
-                parameters.forward = tied(&parameters.backward);
+            match kind {
+                ModelKind::Mixture | ModelKind::Directed => as_posterior(parameters, log_pi, kind),
+                ModelKind::Rbm => {
+                    record::expect_fixed_log_weights(path, &parameters)?;
+                    parameters.forward = tied(&parameters.backward);
+                    parameters
+                }
+                ModelKind::Nonequilibrium => {
+                    record::expect_fixed_log_weights(path, &parameters)?;
+                    parameters
+                }
             }
-            parameters
         }
     };
     Ok(TrainingState {
@@ -140,6 +155,52 @@ pub fn tied_start(parameters: Parameters) -> Parameters {
     }
 }
 
+/// The start of mixtures and directed models: some A and a, and the posterior of every state's own weight, `pi_k ~ e^{g_k}`: all states equally likely, or
+/// N(0, 1) on a grid.
+pub fn with_prior(parameters: Parameters) -> Parameters {
+    if parameters.layers.is_one_hot() {
+        return tied_start(parameters);
+    }
+    let bias = Array1::zeros(parameters.forward_bias.len());
+    let log_weights = Codes::of(parameters.layers.last()).log_weights();
+    posterior_of(parameters, bias, log_weights)
+}
+
+/// The mixture or the directed model that starts from a record: with its A and a; and with its pi if that has a closed form, `ln pi` `[L]`, and is
+/// one that the model can have.
+fn as_posterior(parameters: Parameters, log_pi: Option<Array1<f64>>, kind: ModelKind) -> Parameters {
+    if parameters.layers.is_one_hot() {
+        return Parameters {
+            forward: tied(&parameters.backward),
+            ..parameters
+        };
+    }
+    let codes = Codes::of(parameters.layers.last());
+    let own = parameters.log_weights.is_some();
+    match (kind, log_pi) {
+        (ModelKind::Mixture, Some(log_pi)) => {
+            let bias = Array1::zeros(parameters.forward_bias.len());
+            posterior_of(parameters, bias, log_pi)
+        }
+        (ModelKind::Directed, Some(_)) if own => {
+            let bias = parameters.forward_bias.clone();
+            posterior_of(parameters, bias, codes.log_weights())
+        }
+        _ => with_prior(parameters),
+    }
+}
+
+/// The model with these A and a whose forward transition is the posterior: `W = A^T`, with a weight `e^{b . c_k + w_k}` of every state.
+fn posterior_of(parameters: Parameters, bias: Array1<f32>, log_weights: Array1<f64>) -> Parameters {
+    let log_weights = log_weights + log_dark(&parameters.backward_table());
+    Parameters {
+        forward: tied(&parameters.backward),
+        forward_bias: bias,
+        log_weights: Some(log_weights.mapv(|log_weight| log_weight as f32)),
+        ..parameters
+    }
+}
+
 /// The part of a start that draws images, all else 0: `A~_ki = logit(mean_i)`, but for noise in A.
 pub fn around_the_mean(mean: &[f64], layers: &Layers, scale: f64, floor: f64, generator: &mut impl Rng) -> Parameters {
     let bound = logit_bound(floor);
@@ -182,8 +243,8 @@ fn tied(backward: &Array2<f32>) -> Array2<f32> {
 }
 
 /// `-sum_i ln(1 + exp(A_ki))`, `[L]`.
-fn log_dark(backward: &Array2<f32>) -> Array1<f64> {
-    backward.map_axis(Axis(1), |row| -row.iter().map(|&a| softplus(f64::from(a))).sum::<f64>())
+fn log_dark<A: Copy + Into<f64>>(backward: &Array2<A>) -> Array1<f64> {
+    backward.map_axis(Axis(1), |row| -row.iter().map(|&a| softplus(a.into())).sum::<f64>())
 }
 
 /// N images drawn from `q(.|z)` with every state equally likely.

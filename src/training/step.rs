@@ -15,6 +15,7 @@ use crate::ops::{ChainBackend, DeviceImages, RmsProp};
 use crate::random::{Seed, Stream};
 use crate::record::TrainingState;
 use crate::training::em;
+use crate::training::posterior::{Posterior, Prior};
 use crate::training::schedule::learning_rate;
 use crate::training::start::{initial_chains, logit_bound};
 
@@ -111,6 +112,8 @@ enum Slope<B: ChainBackend> {
     Exact,
     /// The RBM's gradient at the persistent chains.
     Pcd { chains: DeviceImages<B>, moves: usize },
+    /// That of a mixture or a directed model.
+    Posterior(Posterior<B>),
 }
 
 impl<B: ChainBackend> Training<B> {
@@ -120,8 +123,8 @@ impl<B: ChainBackend> Training<B> {
             Some(images) => DeviceImages::new(images, device),
             None => DeviceImages::new(&initial_chains(&state.parameters, chains.count, recipe.seed), device),
         };
+        let model = Model::new(&state.parameters, device);
         Self {
-            model: Model::new(&state.parameters, device),
             mean_squares: Model::new(&state.mean_squares, device),
             step: state.step,
             steps: recipe.steps,
@@ -139,18 +142,26 @@ impl<B: ChainBackend> Training<B> {
                             images,
                             complete,
                             entropy_weight,
+                            path_entropy_weight,
                         } => Slope::Stratified {
                             each: images / state.parameters.latent(),
-                            objective: Objective { complete, entropy_weight },
+                            objective: Objective {
+                                complete,
+                                entropy_weight,
+                                path_entropy_weight,
+                            },
                         },
                         GradientKind::Exact => Slope::Exact,
                         GradientKind::Pcd { chains } => Slope::Pcd {
                             chains: images(chains),
                             moves: chains.steps,
                         },
+                        GradientKind::Mixture => Slope::Posterior(Posterior::new(Prior::Free, &model)),
+                        GradientKind::Directed => Slope::Posterior(Posterior::new(Prior::OfFactors, &model)),
                     },
                 },
             },
+            model,
             seed: recipe.seed,
             probability_floor: recipe.probability_floor,
         }
@@ -208,7 +219,8 @@ impl<B: ChainBackend> Trainer for Training<B> {
         let (model, seed, time) = (&self.model, self.seed, self.step);
         match &mut self.work {
             Work::Gradient { slope, ascent } => {
-                let rules = rules(ascent, learning_rate(ascent, time, self.steps), self.probability_floor);
+                let rate = learning_rate(ascent, time, self.steps);
+                let rules = rules(ascent, rate, self.probability_floor);
                 match slope {
                     Slope::TwoStep { chains, moves, stale } => {
                         let moved = walk(model, chains.clone(), *moves, seed, time);
@@ -229,6 +241,10 @@ impl<B: ChainBackend> Trainer for Training<B> {
                         *chains = walk(model, chains.clone(), *moves, seed, time);
                         let gradient = persistent(model, &images, chains);
                         self.climb_tied(gradient, rules);
+                    }
+                    Slope::Posterior(posterior) => {
+                        let schedule = rate / ascent.learning_rate;
+                        posterior.step(&mut self.model, &mut self.mean_squares, &images, rules, schedule);
                     }
                 }
             }
@@ -272,7 +288,7 @@ fn rules(ascent: &Ascent, rate: f64, probability_floor: f64) -> [RmsProp; 2] {
 }
 
 /// Moves a parameter and its mean square.
-fn ascend<B: ChainBackend, const R: usize>(
+pub(super) fn ascend<B: ChainBackend, const R: usize>(
     rule: RmsProp,
     parameter: &mut Param<Tensor<B, R>>,
     gradient: Tensor<B, R>,
@@ -284,7 +300,7 @@ fn ascend<B: ChainBackend, const R: usize>(
 }
 
 /// As [`ascend`], for the bias of the pixels, where there is one.
-fn ascend_bias<B: ChainBackend>(
+pub(super) fn ascend_bias<B: ChainBackend>(
     rule: RmsProp,
     parameter: &mut Option<Param<Tensor<B, 1>>>,
     gradient: Option<Tensor<B, 1>>,

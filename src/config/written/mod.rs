@@ -66,6 +66,7 @@ struct Training {
     gradient: Option<GradientWord>,
     sampling: Option<SamplingWord>,
     entropy_weight: Option<f64>,
+    path_entropy_weight: Option<f64>,
     probability_floor: f64,
     #[serde(skip_serializing_if = "RmsProp::is_empty")]
     rmsprop: RmsProp,
@@ -188,6 +189,7 @@ impl Default for Training {
             gradient: None,
             sampling: None,
             entropy_weight: None,
+            path_entropy_weight: None,
             rmsprop: RmsProp::default(),
             em: Em::default(),
         }

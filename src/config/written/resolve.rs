@@ -20,7 +20,7 @@ impl WrittenConfig {
                 steps: self.training.steps,
                 seed: self.training.seed,
                 probability_floor: self.training.probability_floor,
-                method: self.training.method(self.model.kind, &mut unused)?,
+                method: self.training.method(&self.model, &mut unused)?,
             },
             model: self.model.resolve(&mut unused)?,
             evaluation: self.evaluation.resolve(self.model.latent.states()),
@@ -158,7 +158,8 @@ impl Evaluation {
 
 impl Training {
     /// A kind of machine has a gradient of its own by default, and what needs the latent kernel needs images from every state.
-    fn method(&self, kind: ModelKind, unused: &mut UnusedKeys) -> Result<Method, ConfigError> {
+    fn method(&self, model: &Model, unused: &mut UnusedKeys) -> Result<Method, ConfigError> {
+        let kind = model.kind;
         let of_kind = format!("model.kind is \"{}\"", word(&kind));
         let gradient = |kind| Method::Gradient {
             kind,
@@ -168,6 +169,8 @@ impl Training {
             (ModelKind::Nonequilibrium, None | Some(GradientWord::TwoStep | GradientWord::Complete)) => gradient(self.nonequilibrium()?),
             (ModelKind::Rbm, None | Some(GradientWord::Exact)) => gradient(GradientKind::Exact),
             (ModelKind::Rbm, Some(GradientWord::Pcd)) => gradient(GradientKind::Pcd { chains: self.chains() }),
+            (ModelKind::Directed, None | Some(GradientWord::Exact)) => gradient(GradientKind::Directed),
+            (ModelKind::Mixture, None | Some(GradientWord::Em)) if !model.latent.is_one_hot() => gradient(GradientKind::Mixture),
             (ModelKind::Mixture, None | Some(GradientWord::Em)) => Method::Em(EmConfig {
                 pseudo_count: self.em.pseudo_count.unwrap_or(EmConfig::default().pseudo_count),
                 restarts: self.em.restarts.unwrap_or(EmConfig::default().restarts),
@@ -177,6 +180,7 @@ impl Training {
                     ModelKind::Nonequilibrium => "\"two-step\" or \"complete\"",
                     ModelKind::Rbm => "\"exact\" or \"pcd\"",
                     ModelKind::Mixture => "\"em\"",
+                    ModelKind::Directed => "\"exact\"",
                 };
                 return Err(ConfigError::value(
                     "training.gradient",
@@ -191,8 +195,8 @@ impl Training {
 
     fn nonequilibrium(&self) -> Result<GradientKind, ConfigError> {
         let complete = self.gradient == Some(GradientWord::Complete);
-        let entropy_weight = self.entropy_weight.unwrap_or(0.0);
-        let needs_kernel = complete || entropy_weight != 0.0;
+        let [entropy_weight, path_entropy_weight] = [self.entropy_weight, self.path_entropy_weight].map(|weight| weight.unwrap_or(0.0));
+        let needs_kernel = complete || entropy_weight != 0.0 || path_entropy_weight != 0.0;
         match self.sampling {
             None | Some(SamplingWord::Persistent | SamplingWord::Stale) if !needs_kernel => Ok(GradientKind::TwoStep {
                 chains: self.chains(),
@@ -202,6 +206,7 @@ impl Training {
                 images: self.chains().count,
                 complete,
                 entropy_weight,
+                path_entropy_weight,
             }),
             Some(sampling) => {
                 let allowed = "\"stratified\", as the complete gradient and the entropy production need the latent kernel";
@@ -216,13 +221,14 @@ impl Training {
         if method.machine() != ModelKind::Nonequilibrium {
             unused.add("training.sampling", &self.sampling, SamplingWord::Persistent, of_kind);
             unused.add("training.entropy_weight", &self.entropy_weight, 0.0, of_kind);
+            unused.add("training.path_entropy_weight", &self.path_entropy_weight, 0.0, of_kind);
         }
         if method.chains().is_none() {
             let stratified = method.machine() == ModelKind::Nonequilibrium;
             let reason = match method.machine() {
                 ModelKind::Nonequilibrium => "training.sampling is \"stratified\", which draws new images at each step",
                 ModelKind::Rbm => "training.gradient is \"exact\", which needs no chains",
-                ModelKind::Mixture => of_kind,
+                ModelKind::Mixture | ModelKind::Directed => of_kind,
             };
             unused.add("training.chain_steps", &self.chain_steps, chains.steps, reason);
             if !stratified {
@@ -239,8 +245,12 @@ impl Training {
         }
         if !matches!(method, Method::Em(_)) {
             let em = EmConfig::default();
-            unused.add("training.em.pseudo_count", &self.em.pseudo_count, em.pseudo_count, of_kind);
-            unused.add("training.em.restarts", &self.em.restarts, em.restarts, of_kind);
+            let reason = match method.machine() {
+                ModelKind::Mixture => "model.latent is not one-hot and its codes are trained by a gradient, from one start",
+                _ => of_kind,
+            };
+            unused.add("training.em.pseudo_count", &self.em.pseudo_count, em.pseudo_count, reason);
+            unused.add("training.em.restarts", &self.em.restarts, em.restarts, reason);
         }
     }
 

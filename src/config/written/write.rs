@@ -100,18 +100,26 @@ impl From<EvaluationConfig> for Evaluation {
 impl From<&TrainingConfig> for Training {
     fn from(training: &TrainingConfig) -> Self {
         let method = &training.method;
-        let (gradient, sampling, weight) = match method {
+        let (gradient, sampling, weights) = match method {
             Method::Gradient { kind, .. } => match kind {
-                GradientKind::TwoStep { stale: false, .. } => (GradientWord::TwoStep, Some(SamplingWord::Persistent), Some(0.0)),
-                GradientKind::TwoStep { stale: true, .. } => (GradientWord::TwoStep, Some(SamplingWord::Stale), Some(0.0)),
+                GradientKind::TwoStep { stale: false, .. } => (GradientWord::TwoStep, Some(SamplingWord::Persistent), Some([0.0; 2])),
+                GradientKind::TwoStep { stale: true, .. } => (GradientWord::TwoStep, Some(SamplingWord::Stale), Some([0.0; 2])),
                 GradientKind::Stratified {
-                    complete, entropy_weight, ..
+                    complete,
+                    entropy_weight,
+                    path_entropy_weight,
+                    ..
                 } => {
                     let gradient = if *complete { GradientWord::Complete } else { GradientWord::TwoStep };
-                    (gradient, Some(SamplingWord::Stratified), Some(*entropy_weight))
+                    (
+                        gradient,
+                        Some(SamplingWord::Stratified),
+                        Some([*entropy_weight, *path_entropy_weight]),
+                    )
                 }
-                GradientKind::Exact => (GradientWord::Exact, None, None),
+                GradientKind::Exact | GradientKind::Directed => (GradientWord::Exact, None, None),
                 GradientKind::Pcd { .. } => (GradientWord::Pcd, None, None),
+                GradientKind::Mixture => (GradientWord::Em, None, None),
             },
             Method::Em(_) => (GradientWord::Em, None, None),
         };
@@ -136,7 +144,8 @@ impl From<&TrainingConfig> for Training {
             seed: training.seed,
             gradient: Some(gradient),
             sampling,
-            entropy_weight: weight,
+            entropy_weight: weights.map(|[latent, _]| latent),
+            path_entropy_weight: weights.map(|[_, path]| path),
             probability_floor: training.probability_floor,
             rmsprop: RmsProp {
                 decay: ascent.map(|ascent| ascent.decay),
