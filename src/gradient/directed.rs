@@ -19,18 +19,9 @@
 
 use burn::tensor::Tensor;
 
-use super::{Data, Shares};
+use super::{Data, Shares, StateImages};
 use crate::model::Model;
 use crate::ops::{ChainBackend, DeviceImages};
-
-/// The images of every state: what every gradient and every pi is made of.
-#[derive(Clone, Debug)]
-pub struct StateImages<B: ChainBackend> {
-    /// `s(A~_ki)`, `[L, D]`.
-    pub means: Tensor<B, 2>,
-    /// `ln q(0|k)`, `[1, L]`.
-    pub log_dark: Tensor<B, 2>,
-}
 
 /// The gradient of the log-likelihood, nats per image, and what pi is to become.
 #[derive(Clone, Debug)]
@@ -45,20 +36,9 @@ pub struct DirectedGradient<B: ChainBackend> {
     pub log_rho: Tensor<B, 2>,
 }
 
-impl<B: ChainBackend> StateImages<B> {
-    /// Those of a model.
-    pub fn of(model: &Model<B>) -> Self {
-        let (means, log_dark) = B::bernoulli(model.backward_table());
-        Self { means, log_dark }
-    }
-}
-
 /// The gradient of a [`Model`] whose forward transition is the posterior, at a minibatch of images; `states` are the model's own.
 pub fn directed<B: ChainBackend>(model: &Model<B>, states: &StateImages<B>, images: &DeviceImages<B>) -> DirectedGradient<B> {
-    let data = Data {
-        means: states.means.clone(),
-        log_q: model.log_backward(images, states.log_dark.clone()),
-    };
+    let data = Data::seen_from(states.clone(), model, images);
     let shares = Shares::of(data, model.log_steady(states.log_dark.clone()));
     let (backward, visible_bias) = shares.residuals(model, images);
     DirectedGradient {

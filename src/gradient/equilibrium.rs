@@ -21,7 +21,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{lit, residuals};
+use super::{StateImages, lit, residuals};
 use crate::model::Model;
 use crate::ops::codes::StateLogs;
 use crate::ops::{ChainBackend, DeviceImages};
@@ -41,20 +41,15 @@ pub struct TiedGradient<B: ChainBackend> {
 pub fn exact<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> TiedGradient<B> {
     let codes = model.last_codes();
     let (r, rho) = posterior(model, images); //                                   p(k|x_n)        [B, L]
-    if codes.factors.is_none() {
-        let (means, log_dark) = B::bernoulli(model.backward.val()); //            s(A_ki)         [L, D]
-        let pi = model.log_steady(log_dark).exp(); //                             pi_k            [1, L]
-        return TiedGradient {
-            bias: (rho - pi.clone()).squeeze_dim(0),
-            backward: B::residuals(images, r, pi, means),
-            visible_bias: None,
-        };
-    }
-    let (_, log_dark) = B::bernoulli(model.backward_table()); //                  ln q(0|k)       [1, L]
+    let StateImages { means, log_dark } = StateImages::of(model); //                      ln q(0|k)       [1, L]
     let pi = model.log_steady(log_dark).exp(); //                                 pi_k            [1, L]
-    let (backward, visible_bias) = residuals(model, images, codes.gather(r), pi.clone());
+    let bias = codes.gather(rho - pi.clone()).squeeze_dim(0);
+    let (backward, visible_bias) = match means {
+        Some(means) => (B::residuals(images, r, pi, means), None), //             s(A_ki)         [L, D]
+        None => residuals(model, images, codes.gather(r), pi),
+    };
     TiedGradient {
-        bias: codes.gather(rho - pi).squeeze_dim(0),
+        bias,
         backward,
         visible_bias,
     }

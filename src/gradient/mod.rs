@@ -155,21 +155,50 @@ struct Data<B: ChainBackend> {
     means: Option<Tensor<B, 2>>,
 }
 
-impl<B: ChainBackend> Data<B> {
-    fn of(model: &Model<B>, images: &DeviceImages<B>) -> Self {
+/// The images of every state: what every gradient is made of.
+#[derive(Clone, Debug)]
+pub struct StateImages<B: ChainBackend> {
+    /// `s(A_ki)`, `[L, D]`, of one-hot states; those of codes are not written out.
+    pub means: Option<Tensor<B, 2>>,
+    /// `ln q(0|k)`, `[1, L]`.
+    pub log_dark: Tensor<B, 2>,
+}
+
+impl<B: ChainBackend> StateImages<B> {
+    /// Those of a model.
+    pub fn of(model: &Model<B>) -> Self {
         match &model.last_codes().factors {
             None => {
                 let (means, log_dark) = B::bernoulli(model.backward.val());
                 Self {
-                    log_q: StateLogs::Plain(model.log_backward(images, log_dark)),
-                    log_dark: None,
                     means: Some(means),
+                    log_dark,
                 }
             }
             Some(factors) => Self {
-                log_q: model.lit(images),
-                log_dark: Some(B::coded_log_dark(factors, model.backward.val(), model.visible_bias_row())),
                 means: None,
+                log_dark: B::coded_log_dark(factors, model.backward.val(), model.visible_bias_row()),
+            },
+        }
+    }
+}
+
+impl<B: ChainBackend> Data<B> {
+    fn of(model: &Model<B>, images: &DeviceImages<B>) -> Self {
+        Self::seen_from(StateImages::of(model), model, images)
+    }
+
+    fn seen_from(StateImages { means, log_dark }: StateImages<B>, model: &Model<B>, images: &DeviceImages<B>) -> Self {
+        match means {
+            Some(_) => Self {
+                log_q: StateLogs::Plain(model.log_backward(images, log_dark)),
+                log_dark: None,
+                means,
+            },
+            None => Self {
+                log_q: model.lit(images),
+                log_dark: Some(log_dark),
+                means,
             },
         }
     }

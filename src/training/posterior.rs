@@ -4,7 +4,8 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 
 use super::step::{ascend, ascend_bias};
-use crate::gradient::directed::{DirectedGradient, StateImages, directed};
+use crate::gradient::StateImages;
+use crate::gradient::directed::{DirectedGradient, directed};
 use crate::model::Model;
 use crate::ops::{ChainBackend, DeviceImages, RmsProp};
 
