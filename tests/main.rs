@@ -23,6 +23,7 @@ mod kernels;
 mod known;
 mod known_runs;
 mod latent;
+mod layers;
 mod lies;
 mod lines;
 mod lying_records;

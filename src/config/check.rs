@@ -1,6 +1,8 @@
 //! What a configuration may say: every number in its range, every combination meaningful.
 
-use super::{Ascent, Binarize, Classes, Config, ConfigError, GradientKind, Method, PseudoCount};
+use crate::codes::Layer;
+
+use super::{Ascent, Binarize, Classes, Config, ConfigError, GradientKind, Init, Method, ModelKind, PseudoCount};
 
 /// The most chains, images of a batch and pixels: what the tests compare on every backend.
 const MOST_ROWS: usize = 1 << 16;
@@ -36,9 +38,8 @@ impl Config {
         }
         let model = &self.model;
         let layers = &model.latent;
-        layers
-            .check()
-            .map_err(|allowed| ConfigError::value("model.latent", layers.to_string(), allowed))?;
+        layers.check()?;
+        self.check_against_layers()?;
         within("model.scale", model.init.scale(), 0.0..=100.0)?;
 
         let training = &self.training;
@@ -89,6 +90,51 @@ impl Config {
         count("checkpoint.seconds", self.checkpoint.seconds, 1, 1_000_000_000)
     }
 
+    /// Refuses what only a single one-hot layer, or only a single layer, can have.
+    fn check_against_layers(&self) -> Result<(), ConfigError> {
+        let layers = &self.model.latent;
+        let deeper = layers.all().len() > 1;
+        let reason = if deeper {
+            "as model.latent is a list of layers"
+        } else {
+            "as model.latent is not a number of states"
+        };
+        let refused = match self.model.init {
+            Init::Reversible { .. } if deeper => Some("reversible"),
+            Init::Cyclic { .. } if !layers.is_one_hot() => Some("cyclic"),
+            Init::Images { .. } if !layers.is_one_hot() => Some("images"),
+            _ => None,
+        };
+        if let Some(init) = refused {
+            let equilibrium = self.training.method.machine() != ModelKind::Nonequilibrium;
+            let allowed = if deeper || equilibrium {
+                "\"random\" or \"record\""
+            } else {
+                "\"random\", \"reversible\" or \"record\""
+            };
+            return Err(ConfigError::value("model.init", init, format!("{allowed}, {reason}")));
+        }
+        // Only the two-step gradient at persistent chains goes through several layers.
+        if let Method::Gradient {
+            kind: GradientKind::Stratified {
+                complete, entropy_weight, ..
+            },
+            ..
+        } = self.training.method
+            && deeper
+        {
+            let (key, value, allowed) = if complete {
+                ("training.gradient", "complete".to_owned(), "\"two-step\"")
+            } else if entropy_weight != 0.0 {
+                ("training.entropy_weight", entropy_weight.to_string(), "0")
+            } else {
+                ("training.sampling", "stratified".to_owned(), "\"persistent\" or \"stale\"")
+            };
+            return Err(ConfigError::value(key, value, format!("{allowed}, {reason}")));
+        }
+        Ok(())
+    }
+
     /// Checks the values that depend on the data: `images` training images of `visible` pixels, and the largest array that the device
     /// takes, in bytes.
     ///
@@ -111,6 +157,7 @@ impl Config {
                 format!("at most the number of training images, {images}"),
             ));
         }
+        let layers = self.model.latent.all();
         let latent = self.model.latent.states();
         if visible > MOST_ROWS {
             return Err(ConfigError::value(
@@ -134,20 +181,29 @@ impl Config {
             _ => method.chains().map_or(0, |chains| chains.count),
         };
         let most = MOST_ELEMENTS.min(device_bytes / 4);
-        for (key, value, other) in [
+        let widest = layers.iter().map(Layer::states).max().unwrap_or(latent);
+        let mut arrays = vec![
             ("training.chains", chains, visible),
             ("training.batch_size", batch_size, visible),
             ("model.latent", latent, visible),
-            ("training.chains", chains, latent),
+            ("model.latent", self.model.latent.first().width(), visible),
+            ("training.chains", chains, widest),
             ("training.batch_size", batch_size, latent),
             ("model.latent", latent, latent),
-        ] {
+        ];
+        let between = layers.windows(2).map(|pair| ("model.latent", pair[0].states(), pair[1].states()));
+        arrays.extend(between);
+        for (key, value, other) in arrays {
             if value as u64 * other as u64 > most {
+                let (shown, of) = match key {
+                    "model.latent" if !self.model.latent.is_one_hot() => (self.model.latent.to_string(), "of layers of "),
+                    _ => (value.to_string(), ""),
+                };
                 return Err(ConfigError::value(
                     key,
-                    value.to_string(),
+                    shown,
                     format!(
-                        "at most {}, or an array of {value} x {other} numbers would be larger than this device takes ({most})",
+                        "{of}at most {}, or an array of {value} x {other} numbers would be larger than this device takes ({most})",
                         most / other as u64
                     ),
                 ));

@@ -75,7 +75,8 @@ fn model(item: Fields) -> Result<Parameters, String> {
 /// A model whose latent layers are not one one-hot layer.
 fn model_with_layers(mut item: Fields) -> Result<Parameters, String> {
     let text = item.take_text("layers")?;
-    let layers = Layers::parse(text).map_err(|problem| format!("the field `{}` is {}: {problem}", item.path_of("layers"), quoted(text)))?;
+    let layers =
+        Layers::from_record(text).map_err(|problem| format!("the field `{}` is {}: {problem}", item.path_of("layers"), quoted(text)))?;
     if layers.is_one_hot() {
         return Err(format!("the field `{}` is that of a model without it", item.path_of("layers")));
     }

@@ -14,16 +14,19 @@ impl WrittenConfig {
     /// Names the first key that cannot be, its value, and what it can be.
     pub fn resolve(&self) -> Result<(Config, Vec<Unused>), ConfigError> {
         let mut unused = UnusedKeys::default();
+        let data = self.data.resolve(&mut unused)?;
+        let method = self.training.method(self.model.kind, &mut unused)?;
+        let model = self.model.resolve(&mut unused)?;
         let mut config = Config {
-            data: self.data.resolve(&mut unused)?,
+            data,
             training: TrainingConfig {
                 steps: self.training.steps,
                 seed: self.training.seed,
                 probability_floor: self.training.probability_floor,
-                method: self.training.method(self.model.kind, &mut unused)?,
+                method,
             },
-            model: self.model.resolve(&mut unused)?,
-            evaluation: self.evaluation.resolve(self.model.latent.states()),
+            evaluation: self.evaluation.resolve(model.latent.states()),
+            model,
             checkpoint: self.checkpoint.clone(),
         };
         if let (Method::Em(em), Init::Record(_)) = (&mut config.training.method, &config.model.init) {
@@ -110,6 +113,7 @@ impl Model {
                 "left out unless model.init is \"record\"",
             ));
         }
+        let latent = self.latent.resolve()?;
         let init = match self.init {
             InitWord::Reversible | InitWord::Cyclic if equilibrium => {
                 return Err(ConfigError::value(
@@ -139,10 +143,7 @@ impl Model {
                 Init::Record(path.clone())
             }
         };
-        Ok(ModelConfig {
-            latent: self.latent.clone(),
-            init,
-        })
+        Ok(ModelConfig { latent, init })
     }
 }
 
