@@ -98,13 +98,14 @@ fn code_arrays(layers: &Layers) -> Vec<(String, Vec<usize>, Vec<f64>)> {
 /// What a file says that it is: the model's two conditionals, or more in a deeper chain, in numpy's words.
 fn format_of(parameters: &Parameters) -> String {
     let layers = &parameters.layers;
-    let state = |number: usize| format!("z{}", ending(layers, number));
-    let from_state = |number: usize, matrix: &str, columns: &str| {
+    let state = |number| format!("z{}", ending(layers, number));
+    let from_state = |number: usize, matrix: &str, column: Option<&str>| {
         let (ending, state) = (ending(layers, number), state(number));
-        if layers.all()[number].is_one_hot() {
-            format!("{matrix}[{state}{columns}]")
-        } else {
-            format!("codes{ending}[{state}] @ {matrix}[:{columns}]")
+        let columns = |rows: &str| column.map_or(String::new(), |column| format!("[{rows}, {column}]"));
+        match (layers.all()[number].is_one_hot(), column) {
+            (true, None) => format!("{matrix}[{state}]"),
+            (true, Some(_)) => format!("{matrix}{}", columns(&state)),
+            (false, _) => format!("codes{ending}[{state}] @ {matrix}{}", columns(":")),
         }
     };
     let to_states = |number: usize, logits: String| {
@@ -128,7 +129,7 @@ fn format_of(parameters: &Parameters) -> String {
     )];
     for number in 0..last {
         let matrix = between_name(number);
-        let logits = format!("{} + {matrix}_bias", from_state(number, &matrix, ", :"));
+        let logits = format!("{} + {matrix}_bias", from_state(number, &matrix, None));
         conditionals.push(format!(
             "p({}|{}) = {}",
             state(number + 1),
@@ -137,7 +138,7 @@ fn format_of(parameters: &Parameters) -> String {
         ));
     }
     let bias = parameters.visible_bias.as_ref().map_or("", |_| " + visible_bias[i]");
-    let logit = from_state(last, "backward", ", i");
+    let logit = from_state(last, "backward", Some("i"));
     conditionals.push(format!("q(x_i=1|{}) = sigmoid({logit}{bias})", state(last)));
     format!("latent-cycles model: {}", conditionals.join(", "))
 }
@@ -230,7 +231,7 @@ fn with_layers(file: &SafeTensors, text: &str) -> Result<Parameters, String> {
         return Err("its metadata `layers` is that of a model without it".to_owned());
     }
     let optional = |name: &str| -> Result<Option<Array1<f32>>, String> {
-        let there = file.names().iter().any(|found| *found == name);
+        let there = file.names().contains(&name);
         there.then(|| vector(file, name)).transpose()
     };
     let mut between = Vec::new();

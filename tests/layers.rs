@@ -353,7 +353,7 @@ fn arrays_are_counted_by_their_own_sizes() {
         "model.latent is [2000, { kind = \"binary\", units = 2 }]; it must be of layers of at most 1999, or an array of 2000 x 784"
     ));
     assert!(
-        error("[5000, 10]", 784, 4 * 5000 * 784 - 4).contains("training.chains"),
+        error("[5000, 10]", 1000, 4 * 5000 * 784).contains("training.chains is 1000; it must be at most 784, or an array of 1000 x 5000"),
         "ten states, drawn through 5,000"
     );
     assert!(error("[3000, 3000]", 10, 4 * 3000 * 2999).contains("an array of 3000 x 3000"));
