@@ -4,6 +4,7 @@
 
 use criterion::{BenchmarkId, Criterion, criterion_group};
 use latent_cycles::backend::BackendName;
+use latent_cycles::codes::Layers;
 use latent_cycles::config::{Ascent, Config, Method, Schedule};
 use latent_cycles::data::Dataset;
 use latent_cycles::data::batches::Batches;
@@ -23,7 +24,7 @@ const LATENT: [usize; 2] = [10, 100];
 
 fn start(latent: usize) -> (Config, Dataset, TrainingState) {
     let mut config = Config::default();
-    config.model.latent = latent;
+    config.model.latent = Layers::one_hot(latent);
     let data = Dataset::load(&config.data).expect("the bundled images");
     let state = initial_state(&config, &data.train, data.visible()).expect("a random start");
     (config, data, state)

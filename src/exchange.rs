@@ -6,15 +6,12 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::codes::{Codes, Layers};
 use crate::config::Config;
 use crate::files::{self, FileError};
-use crate::model::Parameters;
+use crate::model::{BetweenParameters, Parameters, between_name};
 use crate::record::{MOST_PIXELS, MOST_STATES};
 
-/// What the file says it is, under the metadata key `format`.
-const FORMAT: &str = "latent-cycles model: p(z|x) = softmax(x @ forward + forward_bias), q(x_i=1|z) = sigmoid(backward[z, i])";
-/// The names of the three tensors.
-const NAMES: [&str; 3] = ["forward", "forward_bias", "backward"];
 /// The largest file that is read: 8 GiB.
 const LARGEST: u64 = 1 << 33;
 
@@ -25,7 +22,9 @@ pub enum ExchangeError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Not a safetensors file, or not of a model.
-    #[error("{path}: {problem}; a model's safetensors file holds forward [D, L], forward_bias [L] and backward [L, D] in f32")]
+    #[error(
+        "{path}: {problem}; a model's safetensors file holds forward [D, L], forward_bias [L] and backward [L, D] in f32, or what export writes of other latent layers"
+    )]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -35,33 +34,113 @@ pub enum ExchangeError {
 }
 
 /// Writes a model with the configuration it came from; `rows` and `columns` are the images' size.
+///
+/// The file holds the arrays of [`Parameters::arrays`], in f32. Unless the model has one one-hot layer, its metadata `layers` says what the
+/// latent layers are, as a configuration does, and `codes` `[L, H]` and `code_log_weights` `[L]`, in f64, hold their C and g. In a deeper chain these two
+/// carry the number of their layer, `codes_1`, and one-hot layers have none. The metadata `format` says what is to be computed from all this.
 pub fn write(path: &Path, parameters: &Parameters, config: &Config, (rows, columns): (usize, usize)) -> Result<(), ExchangeError> {
-    let (visible, latent) = (parameters.visible(), parameters.latent());
-    let metadata = HashMap::from(
+    let layers = &parameters.layers;
+    let mut metadata = HashMap::from(
         [
-            ("format", FORMAT.to_owned()),
+            ("format", format_of(parameters)),
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("visible", visible.to_string()),
-            ("latent", latent.to_string()),
+            ("visible", parameters.visible().to_string()),
+            ("latent", parameters.latent().to_string()),
             ("rows", rows.to_string()),
             ("columns", columns.to_string()),
             ("config", config.to_toml()),
         ]
         .map(|(key, value)| (key.to_owned(), value)),
     );
-    let contents = [
-        bytes(parameters.forward.iter()),
-        bytes(parameters.forward_bias.iter()),
-        bytes(parameters.backward.iter()),
-    ];
-    let shapes = [vec![visible, latent], vec![latent], vec![latent, visible]];
+    if !layers.is_one_hot() {
+        metadata.insert("layers".to_owned(), layers.to_string());
+    }
+    let mut contents: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    for array in parameters.arrays() {
+        let content = array.numbers.flat_map(|number| number.to_le_bytes()).collect();
+        contents.push((array.name, Dtype::F32, array.shape, content));
+    }
+    for (name, shape, numbers) in code_arrays(layers) {
+        let content = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        contents.push((name, Dtype::F64, shape, content));
+    }
     let foreign = |error: safetensors::SafeTensorError| foreign(path, error.to_string());
     let mut tensors = Vec::new();
-    for ((name, shape), content) in NAMES.into_iter().zip(shapes).zip(&contents) {
-        tensors.push((name, TensorView::new(Dtype::F32, shape, content).map_err(foreign)?));
+    for (name, dtype, shape, content) in &contents {
+        tensors.push((name, TensorView::new(*dtype, shape.clone(), content).map_err(foreign)?));
     }
     let content = safetensors::serialize(tensors, Some(metadata)).map_err(foreign)?;
     Ok(files::write(path, &in_alphabetical_order(content))?)
+}
+
+/// What a name ends in that belongs to one layer of several.
+fn ending(layers: &Layers, number: usize) -> String {
+    if layers.all().len() == 1 {
+        String::new()
+    } else {
+        format!("_{}", number + 1)
+    }
+}
+
+/// The codes and the log-weights of all layers that are not one-hot, with names and shapes.
+fn code_arrays(layers: &Layers) -> Vec<(String, Vec<usize>, Vec<f64>)> {
+    let mut arrays = Vec::new();
+    for (number, layer) in layers.all().iter().enumerate().filter(|(_, layer)| !layer.is_one_hot()) {
+        let (codes, ending) = (Codes::of(layer), ending(layers, number));
+        let matrix = codes.matrix().iter().copied().collect();
+        arrays.push((format!("codes{ending}"), vec![codes.states(), codes.width()], matrix));
+        let log_weights = codes.log_weights().to_vec();
+        arrays.push((format!("code_log_weights{ending}"), vec![codes.states()], log_weights));
+    }
+    arrays
+}
+
+/// What a file says that it is: the model's two conditionals, or more in a deeper chain, in numpy's words.
+fn format_of(parameters: &Parameters) -> String {
+    let layers = &parameters.layers;
+    let state = |number| format!("z{}", ending(layers, number));
+    let from_state = |number: usize, matrix: &str, column: Option<&str>| {
+        let (ending, state) = (ending(layers, number), state(number));
+        let columns = |rows: &str| column.map_or(String::new(), |column| format!("[{rows}, {column}]"));
+        match (layers.all()[number].is_one_hot(), column) {
+            (true, None) => format!("{matrix}[{state}]"),
+            (true, Some(_)) => format!("{matrix}{}", columns(&state)),
+            (false, _) => format!("codes{ending}[{state}] @ {matrix}{}", columns(":")),
+        }
+    };
+    let to_states = |number: usize, logits: String| {
+        let ending = ending(layers, number);
+        let weights = match &parameters.log_weights {
+            Some(_) => " + log_weights".to_owned(),
+            None if layers.all()[number].is_one_hot() => String::new(),
+            None => format!(" + code_log_weights{ending}"),
+        };
+        if layers.all()[number].is_one_hot() {
+            format!("softmax({logits}{weights})")
+        } else {
+            format!("softmax(codes{ending} @ ({logits}){weights})")
+        }
+    };
+    let last = layers.all().len() - 1;
+    let mut conditionals = vec![format!(
+        "p({}|x) = {}",
+        state(0),
+        to_states(0, "x @ forward + forward_bias".to_owned())
+    )];
+    for number in 0..last {
+        let matrix = between_name(number);
+        let logits = format!("{} + {matrix}_bias", from_state(number, &matrix, None));
+        conditionals.push(format!(
+            "p({}|{}) = {}",
+            state(number + 1),
+            state(number),
+            to_states(number + 1, logits)
+        ));
+    }
+    let bias = parameters.visible_bias.as_ref().map_or("", |_| " + visible_bias[i]");
+    let logit = from_state(last, "backward", Some("i"));
+    conditionals.push(format!("q(x_i=1|{}) = sigmoid({logit}{bias})", state(last)));
+    format!("latent-cycles model: {}", conditionals.join(", "))
 }
 
 /// A safetensors file with the entries of its header in one order: safetensors writes its metadata in a random one.
@@ -87,30 +166,45 @@ pub fn read(path: &Path) -> Result<(Parameters, Option<Config>), ExchangeError> 
 /// The model and the configuration in the bytes of a safetensors file.
 ///
 /// # Errors
-/// In words: what is not safetensors, or has not the three tensors of a model, finite and of shapes that fit together.
+/// In words: what is not safetensors, or has not exactly the tensors of a model, finite and of shapes that fit together, or has codes that are not those
+/// of its layers. The codes may be left out.
 pub fn from_bytes(content: &[u8]) -> Result<(Parameters, Option<Config>), String> {
     let file = SafeTensors::deserialize(content).map_err(|error| format!("is not a safetensors file ({error})"))?;
-    let tensor = |name: &str, rank: usize| {
-        let view = file.tensor(name).map_err(|_| format!("has no tensor `{name}`"))?;
-        if view.dtype() != Dtype::F32 || view.shape().len() != rank {
-            return Err(format!("its tensor `{name}` is {:?} of shape {:?}", view.dtype(), view.shape()));
+    let metadata = SafeTensors::read_metadata(content)
+        .ok()
+        .and_then(|(_, header)| header.metadata().clone());
+    let text = |key: &str| metadata.as_ref()?.get(key).map(String::as_str);
+    let parameters = match text("layers") {
+        None => one_hot(&file)?,
+        Some(layers) => with_layers(&file, layers)?,
+    };
+    let codes = code_arrays(&parameters.layers);
+    for name in file.names() {
+        let of_codes = codes.iter().find(|(known, ..)| known == name);
+        if let Some((_, shape, numbers)) = of_codes {
+            let (found, values) = tensor(&file, name, Dtype::F64, f64::from_le_bytes)?;
+            if found != *shape || values != *numbers {
+                return Err(format!("its tensor `{name}` is not that of {}", parameters.layers.describe()));
+            }
+        } else if parameters.arrays().iter().all(|array| array.name != *name) {
+            let shown: String = name.chars().take(40).collect();
+            return Err(format!(
+                "its tensor {shown:?} is none of a model of {}, as its metadata says",
+                parameters.layers.describe()
+            ));
         }
-        let values: Vec<f32> = view
-            .data()
-            .chunks_exact(4)
-            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-            .collect();
-        Ok((view.shape().to_vec(), values))
-    };
-    let matrix = |name: &str| {
-        let (shape, values) = tensor(name, 2)?;
-        Array2::from_shape_vec((shape[0], shape[1]), values).map_err(|error| format!("its tensor `{name}`: {error}"))
-    };
-    let parameters = Parameters::one_hot(
-        matrix("forward")?,
-        Array1::from_vec(tensor("forward_bias", 1)?.1),
-        matrix("backward")?,
-    );
+    }
+    if !parameters.is_finite() {
+        return Err("its numbers are not all finite".to_owned());
+    }
+    let config = text("config").map(|text| Config::from_toml(text, "its metadata `config`"));
+    let config = config.transpose().map_err(|error| error.to_string())?;
+    Ok((parameters, config))
+}
+
+/// The model of a file that says nothing of its latent layers: one one-hot layer.
+fn one_hot(file: &SafeTensors) -> Result<Parameters, String> {
+    let parameters = Parameters::one_hot(matrix(file, "forward")?, vector(file, "forward_bias")?, matrix(file, "backward")?);
     if !parameters.is_consistent() || parameters.visible() == 0 || parameters.latent() == 0 {
         return Err(format!(
             "its tensors have the shapes {:?}, [{}] and {:?}, which do not fit together",
@@ -126,20 +220,83 @@ pub fn from_bytes(content: &[u8]) -> Result<(Parameters, Option<Config>), String
             parameters.latent()
         ));
     }
-    if !parameters.is_finite() {
-        return Err("its numbers are not all finite".to_owned());
-    }
-    let config = SafeTensors::read_metadata(content)
-        .ok()
-        .and_then(|(_, header)| header.metadata().as_ref()?.get("config").cloned())
-        .map(|text| Config::from_toml(&text, "its metadata `config`"))
-        .transpose()
-        .map_err(|error| error.to_string())?;
-    Ok((parameters, config))
+    Ok(parameters)
 }
 
-fn bytes<'a>(values: impl Iterator<Item = &'a f32>) -> Vec<u8> {
-    values.flat_map(|value| value.to_le_bytes()).collect()
+/// The model of a file whose metadata `layers` has this text.
+fn with_layers(file: &SafeTensors, text: &str) -> Result<Parameters, String> {
+    let shown: String = text.chars().take(100).collect();
+    let layers = Layers::from_record(text).map_err(|problem| format!("its metadata `layers` is {shown:?}: {problem}"))?;
+    if layers.is_one_hot() {
+        return Err("its metadata `layers` is that of a model without it".to_owned());
+    }
+    let optional = |name: &str| -> Result<Option<Array1<f32>>, String> {
+        let there = file.names().contains(&name);
+        there.then(|| vector(file, name)).transpose()
+    };
+    let mut between = Vec::new();
+    for number in 0..layers.all().len() - 1 {
+        let name = between_name(number);
+        between.push(BetweenParameters {
+            matrix: matrix(file, &name)?,
+            bias: vector(file, &format!("{name}_bias"))?,
+        });
+    }
+    let parameters = Parameters {
+        forward: matrix(file, "forward")?,
+        forward_bias: vector(file, "forward_bias")?,
+        between,
+        backward: matrix(file, "backward")?,
+        visible_bias: optional("visible_bias")?,
+        log_weights: optional("log_weights")?,
+        layers,
+    };
+    let visible = parameters.visible();
+    if visible == 0 || visible > MOST_PIXELS {
+        return Err(format!("its model has {visible} pixels, and models have 1 to {MOST_PIXELS}"));
+    }
+    if !parameters.is_consistent() || parameters.log_weights.is_some() && !parameters.between.is_empty() {
+        let found: Vec<String> = (parameters.arrays().iter())
+            .map(|array| format!("{} {:?}", array.name, array.shape))
+            .collect();
+        return Err(format!(
+            "its tensors {} are not those of {visible} pixels and {}",
+            found.join(", "),
+            parameters.layers.describe()
+        ));
+    }
+    Ok(parameters)
+}
+
+/// The shape and the numbers of a tensor.
+fn tensor<T, const BYTES: usize>(
+    file: &SafeTensors,
+    name: &str,
+    dtype: Dtype,
+    number: fn([u8; BYTES]) -> T,
+) -> Result<(Vec<usize>, Vec<T>), String> {
+    let view = file.tensor(name).map_err(|_| format!("has no tensor `{name}`"))?;
+    if view.dtype() != dtype {
+        return Err(format!("its tensor `{name}` is {:?} of shape {:?}", view.dtype(), view.shape()));
+    }
+    let numbers = view.data().as_chunks().0.iter().map(|&bytes| number(bytes)).collect();
+    Ok((view.shape().to_vec(), numbers))
+}
+
+fn matrix(file: &SafeTensors, name: &str) -> Result<Array2<f32>, String> {
+    let (shape, numbers) = tensor(file, name, Dtype::F32, f32::from_le_bytes)?;
+    let &[rows, columns] = &shape[..] else {
+        return Err(format!("its tensor `{name}` is F32 of shape {shape:?}"));
+    };
+    Array2::from_shape_vec((rows, columns), numbers).map_err(|error| format!("its tensor `{name}`: {error}"))
+}
+
+fn vector(file: &SafeTensors, name: &str) -> Result<Array1<f32>, String> {
+    let (shape, numbers) = tensor(file, name, Dtype::F32, f32::from_le_bytes)?;
+    if shape.len() != 1 {
+        return Err(format!("its tensor `{name}` is F32 of shape {shape:?}"));
+    }
+    Ok(Array1::from_vec(numbers))
 }
 
 fn foreign(path: &Path, problem: String) -> ExchangeError {

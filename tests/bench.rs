@@ -53,6 +53,36 @@ fn bench_measures_every_combination_and_writes_json() {
     assert_eq!(rows.len(), expected.len());
 }
 
+/// Of latent layers with structure, L is the number of states, and what they are is said beside it.
+#[test]
+fn bench_measures_latent_layers_with_structure() {
+    let folder = tempfile::tempdir().unwrap();
+    let layers = [
+        "{ kind = \"binary\", units = 3 }",
+        "{ kind = \"groups\", sizes = [2, 5] }",
+        "{ kind = \"grid\", dimensions = 1, points = 7, range = 3.0 }",
+        "[{ kind = \"binary\", units = 3 }, { kind = \"binary\", units = 2 }]",
+        "[3, 5]",
+    ];
+    let output = program()
+        .current_dir(folder.path())
+        .args(["bench", "--backend", "ndarray", "--seconds", "0.01", "--out", "rows.json"])
+        .args(["--visible", "31", "--batch", "7", "--chains", "11", "--latent", "3"])
+        .args(layers.iter().flat_map(|layers| ["--latent", layers]))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&std::fs::read(folder.path().join("rows.json")).unwrap()).unwrap();
+    assert!(rows[0].get("layers").is_none() && rows.len() == 1 + layers.len());
+    for (((row, line), layers), states) in rows.iter().zip(table.lines().skip(1)).skip(1).zip(layers).zip([8, 10, 7, 4, 5]) {
+        assert_eq!((row["latent"].as_u64(), row["layers"].as_str()), (Some(states), Some(layers)));
+        let parts = ["products_ms", "sampler_ms", "memory_ms"].map(|key| row[key].as_f64().unwrap());
+        assert!(parts.iter().all(|&part| part > 0.0) && row["step_ms"].as_f64().unwrap() > 0.0);
+        assert!(line.ends_with(layers), "{line}");
+    }
+}
+
 #[test]
 fn bench_draws_how_a_step_scales() {
     let folder = tempfile::tempdir().unwrap();
@@ -91,7 +121,17 @@ fn bench_draws_how_a_step_scales() {
 #[test]
 fn bench_refuses_what_it_cannot_measure() {
     for (arguments, words) in [
-        (vec!["--latent", "0"], "0 is not in 1..=10000"),
+        (vec!["--latent", "0"], "latent is 0; it must be a whole number from 1 to 10000"),
+        (vec!["--latent", "ten"], "expected a number of states, a table as"),
+        (
+            vec!["--latent", "{ kind = \"binary\", units = 13 }"],
+            "of at most 4096 states; 2^13 is 8192",
+        ),
+        (vec!["--latent", "{ kind = \"binary\" }"], "latent.units is nothing"),
+        (
+            vec!["--scaling", "a.svg", "--backend", "ndarray", "--latent", "[2, 3]"],
+            "give --latent a number",
+        ),
         (vec!["--chains", "65537"], "65537 is not in 1..=65536"),
         (vec!["--seconds", "0"], "above 0"),
         (vec!["--seconds", "nan"], "above 0"),

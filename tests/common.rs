@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use latent_cycles::backend::{BackendError, BackendName};
+use latent_cycles::codes::Layers;
 use latent_cycles::config::{Config, ConfigError, Method};
 use latent_cycles::data::BinaryImages;
 use latent_cycles::model::Parameters;
@@ -66,6 +67,22 @@ pub fn random_model(seed: u64, visible: usize, latent: usize, scale: f64) -> Par
         Array1::from_shape_simple_fn(latent, &mut draw),
         Array2::from_shape_simple_fn((latent, visible), &mut draw),
     )
+}
+
+/// A model of any latent layers, with normal parameters.
+pub fn random_parameters(seed: u64, visible: usize, layers: &Layers, scale: f64) -> Parameters {
+    let mut generator = Seed(seed).generator(Stream::Parameters, 77, 1);
+    let mut parameters = Parameters::of_zeros(visible, layers);
+    let mut draw = |_| (scale * normal(&mut generator)) as f32;
+    parameters.forward.mapv_inplace(&mut draw);
+    parameters.forward_bias.mapv_inplace(&mut draw);
+    for between in &mut parameters.between {
+        between.matrix.mapv_inplace(&mut draw);
+        between.bias.mapv_inplace(&mut draw);
+    }
+    parameters.backward.mapv_inplace(&mut draw);
+    parameters.visible_bias.iter_mut().for_each(|bias| bias.mapv_inplace(&mut draw));
+    parameters
 }
 
 /// Numbers that the mean squares of gradients can be.

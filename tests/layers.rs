@@ -1,273 +1,360 @@
-//! Latent layers with structure: codes, gradients and draws of every kind, against plain f64 and burn's autodiff, on every backend.
+//! Latent layers in configurations: their forms, what follows what, and what is refused.
 
-use std::cell::RefCell;
+use latent_cycles::codes::{Layer, Layers};
+use latent_cycles::config::Config;
 
-use burn::tensor::Tensor;
-use latent_cycles::codes::{Codes, Layer, Layers};
-use latent_cycles::conditionals::Conditionals;
-use latent_cycles::data::BinaryImages;
-use latent_cycles::data::packed::PackedImages;
-use latent_cycles::model::Parameters;
-use latent_cycles::random::{Seed, Stream};
-use ndarray::{Array1, Array2, Axis};
+use crate::common::{configured, try_configured};
 
-use crate::common::{all_images, flat, on_every_backend, random_images, relative_distance};
-use crate::gradient::{Oracle, ln, logsumexp, oracle};
-use crate::layered::{Layered, codes, kinds, random_layers};
+/// A layer of every kind, and deeper chains, as configurations and records write them.
+pub const WRITTEN: [&str; 7] = [
+    "10",
+    "{ kind = \"binary\", units = 6 }",
+    "{ kind = \"groups\", sizes = [3, 5] }",
+    "{ kind = \"grid\", dimensions = 2, points = 7, range = 4.5 }",
+    "{ kind = \"grid\", dimensions = 1, points = 11, range = 1e-7 }",
+    "[{ kind = \"binary\", units = 3 }, { kind = \"binary\", units = 2 }]",
+    "[5, { kind = \"groups\", sizes = [2, 3] }, { kind = \"grid\", dimensions = 1, points = 7, range = 2.0 }, 3]",
+];
 
-/// Spreading, gathering and normalizing factor by factor is what the whole matrix C does.
+fn latent(settings: &[&str]) -> Layers {
+    configured(settings).model.latent
+}
+
+fn refusal(settings: &[&str]) -> String {
+    try_configured(settings).expect_err(&settings.join(" ")).to_string()
+}
+
 #[test]
-fn codes_act_as_their_matrix() {
-    for layers in kinds() {
-        for layer in layers.all() {
-            let (matrix, log_weights) = codes(layer);
-            let own = Codes::of(layer);
-            assert_eq!((own.states(), own.width()), matrix.dim(), "{layer}");
-            let apart = |a: &Array2<f64>, b: &Array2<f64>| (a - b).mapv(f64::abs).iter().copied().fold(0.0, f64::max);
-            // Sums of at most 8 numbers of order 10.
-            assert!(apart(&own.matrix(), &matrix) < 1e-14, "{layer}");
-            assert!((own.log_weights() - &log_weights).iter().all(|d| d.abs() < 1e-14), "{layer}");
-            let logits = Array2::from_shape_fn((3, own.width()), |(n, h)| ((7 * n + 3 * h) % 11) as f64 - 5.0);
-            let spread = logits.dot(&matrix.t());
-            assert!(apart(&own.spread_rows(&logits), &spread) < 1e-13, "{layer}");
-            let mut log_p = spread + &log_weights;
-            for mut row in log_p.rows_mut() {
-                let total = row.mapv(f64::exp).sum().ln();
-                row -= total;
-            }
-            assert!(apart(&own.log_softmax_rows(&logits), &log_p) < 1e-13, "{layer}");
-            let weights = Array1::from_shape_fn(own.states(), |k| ((5 * k) % 7) as f64 - 3.0);
-            let gathered = own.gather(weights.view());
-            assert!((gathered - weights.dot(&matrix)).iter().all(|d| d.abs() < 1e-11), "{layer}");
-        }
+fn every_form_is_read_and_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    for text in WRITTEN {
+        let config = configured(&[&format!("model.latent={text}")]);
+        assert_eq!(config.model.latent.to_string(), text);
+        assert_eq!(Layers::parse(text).as_ref(), Ok(&config.model.latent));
+        assert_eq!(Layers::from_record(text).as_ref(), Ok(&config.model.latent));
+        let written = config.to_toml();
+        assert_eq!(Config::from_toml(&written, "written").unwrap(), config, "{written}");
+        std::fs::write(&path, &written).unwrap();
+        assert_eq!(Config::load(Some(&path), &[]).unwrap(), config, "{written}");
+        std::fs::write(&path, format!("[model]\nlatent = {text}\n")).unwrap();
+        assert_eq!(Config::load(Some(&path), &[]).unwrap(), config);
     }
-}
-
-/// The conditionals of evaluation, in f64.
-#[test]
-fn conditionals_are_those_of_the_equations() {
-    for (case, layers) in kinds().iter().enumerate() {
-        let parameters = random_layers(100 + case as u64, 7, layers, 1.5);
-        let (plain, model) = (Layered::new(&parameters), Conditionals::new(&parameters));
-        let images = all_images(7);
-        let packed = PackedImages::pack(&images);
-        let images = images.mapv(f64::from);
-        for (found, expected) in [
-            (model.log_forward(&packed), plain.log_p(&images)),
-            (model.log_backward(&packed), plain.log_q(&images)),
-        ] {
-            assert!((found - expected).iter().all(|d| d.abs() < 1e-11), "{layers}");
-        }
-        assert!((model.backward() - &plain.table()).iter().all(|d| d.abs() < 1e-13), "{layers}");
-    }
-}
-
-/// burn's autodiff of the two-step objective in f64, in the order of `Parameters::numbers`.
-fn autodiff(parameters: &Parameters, images: &BinaryImages, chains: &BinaryImages) -> Vec<f64> {
-    let row = |values: &Array1<f64>| oracle(&values.clone().insert_axis(Axis(0)));
-    let plain = Layered::new(parameters);
-    let up: Vec<_> = (plain.up.iter())
-        .map(|(matrix, bias)| (oracle(matrix).require_grad(), row(bias).require_grad()))
-        .collect();
-    let backward = oracle(&plain.backward).require_grad();
-    let visible_bias = row(&plain.visible_bias).require_grad();
-    let codes: Vec<_> = plain.codes.iter().map(|(matrix, weights)| (oracle(matrix), row(weights))).collect();
-
-    let log_softmax = |input: Tensor<Oracle, 2>, layer: usize| {
-        let ((matrix, bias), (codes, weights)) = (&up[layer], &codes[layer]);
-        let logits = (input.matmul(matrix.clone()) + bias.clone()).matmul(codes.clone().transpose()) + weights.clone();
-        logits.clone() - logsumexp(logits, 1)
-    };
-    let mut log_p = log_softmax(oracle(&chains.mapv(f64::from)), 0);
-    for layer in 1..up.len() {
-        log_p = ln(log_p.exp().matmul(log_softmax(codes[layer - 1].0.clone(), layer).exp()));
-    }
-    let log_pi = logsumexp(log_p, 0);
-    let table = codes[codes.len() - 1].0.clone().matmul(backward.clone()) + visible_bias.clone();
-    let log_q = oracle(&images.mapv(f64::from)).matmul(table.clone().transpose()) - ln(table.exp() + 1.0).sum_dim(1).transpose();
-    let gradients = logsumexp(log_q + log_pi, 1).mean().backward();
-    let mut leaves: Vec<_> = up.into_iter().flat_map(|(matrix, bias)| [matrix, bias]).collect();
-    leaves.push(backward);
-    leaves.extend(parameters.visible_bias.is_some().then_some(visible_bias));
-    leaves
-        .into_iter()
-        .flat_map(|leaf| leaf.grad(&gradients).unwrap().into_data().iter::<f64>().collect::<Vec<_>>())
-        .collect()
-}
-
-#[test]
-fn gradients_equal_burns_autodiff_on_every_backend() {
-    on_every_backend("gradient with codes against autodiff", |numerics| {
-        for (case, layers) in kinds().iter().enumerate() {
-            for (seed, scale) in [(200, 1.0), (300, 0.1), (400, 2.0)] {
-                let parameters = random_layers(seed + case as u64, 11, layers, scale);
-                let (images, chains) = (random_images(seed + 1, 13, 11), random_images(seed + 2, 17, 11));
-                let found = numerics.gradient(&parameters, &images, &chains);
-                let distance = relative_distance(&flat(&found), &autodiff(&parameters, &images, &chains));
-                assert!(
-                    distance <= 1e-5,
-                    "{}, {layers}, scale {scale}: {distance:e}",
-                    numerics.device().backend
-                );
-            }
-        }
-    });
-}
-
-/// Central differences of the objective in plain f64.
-#[test]
-fn gradients_equal_finite_differences_on_every_backend() {
-    for (case, layers) in kinds().iter().enumerate() {
-        let parameters = random_layers(500 + case as u64, 5, layers, 1.0);
-        let (images, chains) = (random_images(51, 29, 5), random_images(52, 31, 5));
-        let (x, walkers) = (images.mapv(f64::from), chains.mapv(f64::from));
-        let step = 1e-3;
-        let differences: Vec<f64> = (0..parameters.numbers().count())
-            .map(|index| {
-                let shifted = |shift: f64| {
-                    let mut plain = Layered::new(&parameters);
-                    *plain.numbers_mut()[index] += shift;
-                    plain.objective(&x, &walkers)
-                };
-                (8.0 * (shifted(step) - shifted(-step)) - (shifted(2.0 * step) - shifted(-2.0 * step))) / (12.0 * step)
-            })
-            .collect();
-        let apart = relative_distance(&autodiff(&parameters, &images, &chains), &differences);
-        assert!(apart < 1e-9, "{layers}: autodiff {apart:e}");
-        on_every_backend("gradient with codes against finite differences", |numerics| {
-            let found = flat(&numerics.gradient(&parameters, &images, &chains));
-            let distance = relative_distance(&found, &differences);
-            assert!(distance <= 1e-5, "{}, {layers}: {distance:e}", numerics.device().backend);
-        });
-    }
-}
-
-/// Over data that are distributed as the model's own images, u = 1: nothing pulls on the way up. The gradient is linear in the data's
-/// distribution, so that it is summed over all images, each weighted by its P(x).
-#[test]
-fn nothing_pulls_on_the_way_up_where_rho_is_pi() {
-    let visible = 5;
-    for (case, layers) in kinds().iter().enumerate() {
-        let parameters = random_layers(600 + case as u64, visible, layers, 1.0);
-        let plain = Layered::new(&parameters);
-        let chains = random_images(61, 17, visible);
-        let pi = plain.log_p(&chains.mapv(f64::from)).mapv(f64::exp).mean_axis(Axis(0)).unwrap();
-        let images = all_images(visible);
-        let density = plain.log_q(&images.mapv(f64::from)).mapv(f64::exp).dot(&pi);
-        let up = parameters.numbers().count() - parameters.backward.len() - parameters.visible_bias.as_ref().map_or(0, Array1::len);
-        on_every_backend("gradient with codes at rho = pi", |numerics| {
-            let mut total = vec![0.0; up];
-            let mut size: f64 = 0.0;
-            for (x, weight) in images.rows().into_iter().zip(&density) {
-                let image = x.to_owned().insert_axis(Axis(0));
-                let gradient = flat(&numerics.gradient(&parameters, &image, &chains));
-                total.iter_mut().zip(&gradient).for_each(|(sum, g)| *sum += weight * g);
-                size = gradient[..up].iter().fold(size, |size, g| size.max(g.abs()));
-            }
-            // Rounding in f32 of terms that cancel.
-            let left = total.iter().fold(0.0_f64, |left, g| left.max(g.abs()));
-            assert!(left < 3e-6 * size, "{}, {layers}: {left:e} of {size:e}", numerics.device().backend);
-        });
-    }
-}
-
-/// Far below what f32 holds: a state that no chain visits, and one that explains the data alone.
-#[test]
-fn unvisited_states_give_finite_gradients_on_every_backend() {
-    on_every_backend("gradient with codes of unvisited states", |numerics| {
-        for layers in kinds() {
-            for bias in [-50.0, -200.0, -1000.0] {
-                let mut parameters = random_layers(71, 11, &layers, 1.0);
-                parameters.forward_bias.fill(bias);
-                parameters.backward *= 20.0;
-                let gradient = numerics.gradient(&parameters, &BinaryImages::ones((13, 11)), &random_images(72, 17, 11));
-                assert!(gradient.is_finite(), "{}, {layers} at {bias}", numerics.device().backend);
-            }
-        }
-    });
-}
-
-/// Binary units as many as in the configurations, at the size of the images that matter.
-#[test]
-fn the_error_of_f32_with_ten_units_at_784_pixels_is_as_stated() {
-    let layers = Layers::new(vec![Layer::Binary { units: 10 }]).unwrap();
-    let mut parameters = random_layers(81, 784, &layers, 0.5);
-    // Steep as after training: most pixels dark.
-    parameters.visible_bias = Some(Array1::from_shape_fn(784, |i| if i % 5 == 0 { 1.0 } else { -4.0 }));
-    parameters.forward *= 0.2;
-    let model = Conditionals::new(&parameters);
-    let states: Vec<i32> = (0..204).map(|n| n * 5 % 1024).collect();
-    let drawn = model.draw(&states, Seed(81).draws(Stream::ChainStart, 0, 0)).unpack();
-    let (images, chains) = (
-        drawn.slice(ndarray::s![..101, ..]).to_owned(),
-        drawn.slice(ndarray::s![101.., ..]).to_owned(),
+    // One layer in a list is that layer; a grid has two dimensions unless it says otherwise.
+    assert_eq!(latent(&["model.latent=[10]"]), Layers::one_hot(10));
+    assert_eq!(
+        latent(&["model.latent={ kind = \"grid\", points = 7, range = 3 }"]).to_string(),
+        "{ kind = \"grid\", dimensions = 2, points = 7, range = 3.0 }"
     );
-    let reference = autodiff(&parameters, &images, &chains);
-    on_every_backend("gradient with ten units at D = 784", |numerics| {
-        let found = flat(&numerics.gradient(&parameters, &images, &chains));
-        let distance = relative_distance(&found, &reference);
-        println!(
-            "relative error of the gradient with ten units at D = 784 on {}: {distance:.1e}",
-            numerics.device().backend
-        );
-        assert!(distance <= 1e-5, "{}: {distance:e}", numerics.device().backend);
-    });
 }
 
-/// States are drawn in proportion to p(z|x), with an error rate of 1e-7 for each kind and backend; and all backends draw the same but for rounding,
-/// which decides one draw in some millions.
+/// A record's text is that of `to_string` and no other.
 #[test]
-fn states_are_drawn_from_p_and_equal_on_every_backend() {
-    let (visible, count) = (7, 20_011);
-    for (case, layers) in kinds().iter().enumerate() {
-        let parameters = random_layers(900 + case as u64, visible, layers, 0.5);
-        let image = random_images(91, 1, visible);
-        let p = Layered::new(&parameters).log_p(&image.mapv(f64::from)).mapv(f64::exp);
-        let images = BinaryImages::from_shape_fn((count, visible), |(_, i)| image[[0, i]]);
-        let draws = Seed(92).draws(Stream::Latent, 3, 1);
-        let first: RefCell<Option<Vec<i32>>> = RefCell::new(None);
-        on_every_backend("draws of states with codes", |numerics| {
-            let backend = numerics.device().backend;
-            let states = numerics.draw_states(&parameters, &images, draws);
-            let counts = p.iter().enumerate().map(|(k, p)| {
-                let found = states.iter().filter(|&&state| state as usize == k).count();
-                (found as f64, p * count as f64)
-            });
-            // States that are expected fewer than ten times count as one.
-            let (common, rare): (Vec<_>, Vec<_>) = counts.partition(|(_, expected)| *expected >= 10.0);
-            let rare = rare.into_iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-            let terms = common.iter().chain((rare.1 >= 10.0).then_some(&rare));
-            let chi_squared: f64 = terms.map(|(found, expected)| (found - expected).powi(2) / expected).sum();
-            // B. Laurent and P. Massart, Ann. Stat. 28, 1302 (2000), lemma 1.
-            let (freedom, x) = (common.len() as f64, 1e7_f64.ln());
-            let bound = freedom + 2.0 * (freedom * x).sqrt() + 2.0 * x;
-            assert!(chi_squared < bound, "{backend}, {layers}: {chi_squared}, not below {bound}");
-            let mut first = first.borrow_mut();
-            let others = first.get_or_insert_with(|| states.clone());
-            let differ = others.iter().zip(&states).filter(|(a, b)| a != b).count();
-            assert!(differ <= 1, "{backend}, {layers}: {differ} of {count} states differ");
-        });
+fn a_record_has_one_text_for_some_layers() {
+    for text in [
+        "010",
+        "[10]",
+        " 10",
+        "10 ",
+        "10 # states",
+        "1_0",
+        "{ kind = \"binary\", units = 6 }\n",
+        "{kind = \"binary\", units = 6}",
+        "{ units = 6, kind = \"binary\" }",
+        "{ kind = \"grid\", dimensions = 2, points = 7, range = 4.50 }",
+        "{ kind = \"grid\", points = 7, range = 4.5 }",
+        "10\nother = 3",
+        "",
+        "ten",
+        "[[10]]",
+    ] {
+        let problem = Layers::from_record(text).expect_err(text);
+        assert!(!problem.contains('\n') && problem.len() < 300, "{text:?}: {problem}");
+    }
+    let long = format!("[{}]", ["10"; 2000].join(", "));
+    assert!(Layers::from_record(&long).unwrap_err().contains("bytes long"));
+}
+
+#[test]
+fn settings_change_a_layer_key_by_key() {
+    const BINARY: &str = "model.latent={ kind = \"binary\", units = 6 }";
+    const GRID: &str = "model.latent={ kind = \"grid\", dimensions = 1, points = 9, range = 2.5 }";
+    let binary = |units| Layers::new(vec![Layer::Binary { units }]).unwrap();
+    assert_eq!(latent(&["model.latent=12"]), Layers::one_hot(12));
+    assert_eq!(latent(&[BINARY, "model.latent.units=8"]), binary(8));
+    assert_eq!(latent(&[BINARY, "model.latent={units=8}"]), binary(8));
+    assert_eq!(latent(&[BINARY, "model.latent=12"]), Layers::one_hot(12));
+    // A number, or a list, becomes a table; in any order.
+    for before in [&[][..], &["model.latent=7"], &["model.latent=[7, 8]"], &[GRID]] {
+        for keys in [
+            ["model.latent.kind=binary", "model.latent.units=8"],
+            ["model.latent.units=8", "model.latent.kind=binary"],
+        ] {
+            assert_eq!(latent(&[before, &keys].concat()), binary(8), "{before:?}, {keys:?}");
+        }
+    }
+    // A kind keeps what it has in common with the one before: of a grid, everything of a grid.
+    assert_eq!(
+        latent(&[GRID, "model.latent.kind=grid", "model.latent.points=5"]).to_string(),
+        "{ kind = \"grid\", dimensions = 1, points = 5, range = 2.5 }"
+    );
+    // A table with a kind stands for itself: nothing stays of the one before.
+    assert_eq!(
+        latent(&[GRID, "model.latent={kind=\"grid\", points=3, range=1}"]).to_string(),
+        "{ kind = \"grid\", dimensions = 2, points = 3, range = 1.0 }"
+    );
+    assert_eq!(latent(&[GRID, BINARY]), binary(6));
+    // As in a section.
+    assert_eq!(latent(&["model={latent={kind=\"binary\",units=8}}"]), binary(8));
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_one_sentence_that_says_what_to_write() {
+    for (latent, expected) in [
+        ("0", "model.latent is 0; it must be a whole number from 1 to 10000"),
+        ("10001", "model.latent is 10001; it must be"),
+        ("-3", "--set model.latent=-3: -3 is no number of latent states"),
+        (
+            "10.5",
+            "expected a number of states, a table as { kind = \"binary\", units = 10 }, or a list of these",
+        ),
+        ("18446744073709551615", "expected a number of states"),
+        ("many", "expected a number of states"),
+        ("[]", "model.latent is []; it must be a list of one layer or more"),
+        ("[[10]]", "a list within a list"),
+        ("[10, [{ kind = \"binary\", units = 2 }]]", "a list within a list"),
+        ("[10, \"ten\"]", "expected a number of states or a table"),
+        (
+            "[1, 2, 3, 4, 5, 6, 7, 8, 9]",
+            "model.latent is a list of 9 layers; it must be one of at most 8",
+        ),
+        ("{}", "model.latent.kind is nothing; it must be \"binary\", \"groups\" or \"grid\""),
+        (
+            "{ units = 8 }",
+            "model.latent.kind is nothing; it must be \"binary\", as units is given",
+        ),
+        (
+            "{ kind = \"ring\", units = 8 }",
+            "\"ring\" is no kind of latent layer; there are \"binary\", \"groups\" and \"grid\"",
+        ),
+        ("{ kind = \"one-hot\" }", "a one-hot layer is written as its number of states"),
+        ("{ kind = 3 }", "invalid type: integer `3`"),
+        (
+            "{ kind = \"binary\" }",
+            "model.latent.units is nothing; it must be a whole number, as kind is \"binary\"",
+        ),
+        (
+            "{ kind = \"groups\" }",
+            "model.latent.sizes is nothing; it must be a list of whole numbers",
+        ),
+        ("{ kind = \"grid\", range = 3 }", "model.latent.points is nothing"),
+        (
+            "{ kind = \"grid\", points = 3 }",
+            "model.latent.range is nothing; it must be a number, as kind is \"grid\"",
+        ),
+        (
+            "{ kind = \"binary\", unit = 8 }",
+            "unknown key `model.latent.unit`; did you mean `model.latent.units`?",
+        ),
+        (
+            "[10, { kind = \"grid\", point = 8 }]",
+            "unknown key `model.latent.point`; did you mean `model.latent.points`?",
+        ),
+        (
+            "{ kind = \"grid\", units = 8 }",
+            "model.latent.units is 8; it must be left out, as kind is \"grid\"",
+        ),
+        (
+            "[10, { kind = \"binary\", units = 8, sizes = [2] }]",
+            "sizes of layer 2 of model.latent is [2]; it must be left out",
+        ),
+        (
+            "[{ kind = \"binary\" }, 10]",
+            "units of layer 1 of model.latent is nothing; it must be a whole number",
+        ),
+        (
+            "{ kind = \"binary\", units = \"eight\" }",
+            "invalid type: string \"eight\", expected a whole number",
+        ),
+        (
+            "{ kind = \"binary\", units = 2.5 }",
+            "invalid type: floating point `2.5`, expected a whole number",
+        ),
+        ("{ kind = \"binary\", units = -1 }", "expected a whole number"),
+        ("{ kind = \"groups\", sizes = 16 }", "invalid type: integer `16`"),
+        ("{ kind = \"binary\", units = 0 }", "it must be of one unit or more"),
+        (
+            "{ kind = \"binary\", units = 13 }",
+            "{ kind = \"binary\", units = 13 }; it must be of at most 4096 states; 2^13 is 8192",
+        ),
+        (
+            "{ kind = \"binary\", units = 9223372036854775807 }",
+            "2^9223372036854775807 is more than can be counted",
+        ),
+        (
+            "{ kind = \"groups\", sizes = [] }",
+            "it must be of one group or more, each of two values or more",
+        ),
+        ("{ kind = \"groups\", sizes = [4, 1] }", "each of two values or more"),
+        ("{ kind = \"groups\", sizes = [64, 65] }", "64 x 65 is 4160"),
+        (
+            "{ kind = \"groups\", sizes = [4294967296, 4294967296] }",
+            "more than can be counted",
+        ),
+        (
+            "{ kind = \"grid\", points = 1, range = 3 }",
+            "of two points or more along each axis",
+        ),
+        ("{ kind = \"grid\", points = 65, range = 3 }", "65^2 is 4225"),
+        (
+            "{ kind = \"grid\", points = 9223372036854775807, range = 3 }",
+            "more than can be counted",
+        ),
+        ("{ kind = \"grid\", dimensions = 3, points = 4, range = 3 }", "of 1 or 2 dimensions"),
+        (
+            "{ kind = \"grid\", dimensions = 9223372036854775807, points = 4, range = 3 }",
+            "of 1 or 2 dimensions",
+        ),
+        ("{ kind = \"grid\", points = 4, range = 0 }", "of a range above 0 and up to 100"),
+        ("{ kind = \"grid\", points = 4, range = nan }", "of a range above 0"),
+        ("{ kind = \"grid\", points = 4, range = inf }", "of a range above 0"),
+        (
+            "[10, { kind = \"binary\", units = 13 }]",
+            "layer 2 of model.latent is { kind = \"binary\", units = 13 }; it must be of at most 4096",
+        ),
+        ("[0, 10]", "layer 1 of model.latent is 0; it must be a whole number from 1 to 10000"),
+    ] {
+        let setting = format!("model.latent={latent}");
+        let error = refusal(&[&setting]);
+        assert!(error.contains(expected), "{setting}: {error:?} should contain {expected:?}");
+        assert!(error.contains("model.latent") && !error.contains('\n'), "{setting}: {error:?}");
+        for rust in ["usize", "enum", "variant", "struct", "untagged", "WrittenT"] {
+            assert!(!error.contains(rust), "{setting}: {error:?}");
+        }
+    }
+    for (settings, expected) in [
+        (
+            &["model.latent.unit=8"][..],
+            "unknown key `model.latent.unit`; did you mean `model.latent.units`?",
+        ),
+        (
+            &["model.latent.units=8"],
+            "model.latent.kind is nothing; it must be \"binary\", as units is given",
+        ),
+        (&["model.latent.kind=binary"], "model.latent.units is nothing"),
+        (&["model.latent.units.more=8"], "unknown key `model.latent.units.more`"),
+        (&["model.latent.units=eight"], "--set model.latent.units=eight: invalid type"),
+        // What the new kind has no use for is gone, and what it needs is asked for.
+        (
+            &["model.latent={ kind = \"binary\", units = 6 }", "model.latent.kind=groups"],
+            "model.latent.sizes is nothing; it must be a list of whole numbers, as kind is \"groups\"",
+        ),
+        (&["model.latnt=8"], "did you mean `model.latent`?"),
+    ] {
+        let error = refusal(settings);
+        assert!(error.contains(expected), "{settings:?}: {error:?} should contain {expected:?}");
     }
 }
 
-/// A full step from one image: the mean of the next image is `sum_k p(k|x) s(A~_k)`, with an error rate of 1e-8 for each pixel.
 #[test]
-fn chains_move_as_the_conditionals_say_on_every_backend() {
-    let (visible, count) = (7, 20_011);
-    for (case, layers) in kinds().iter().enumerate() {
-        let parameters = random_layers(950 + case as u64, visible, layers, 0.5);
-        let image = random_images(95, 1, visible);
-        let plain = Layered::new(&parameters);
-        let p = plain.log_p(&image.mapv(f64::from)).mapv(f64::exp);
-        let mean = p.dot(&plain.table().mapv(|a| 1.0 / (1.0 + (-a).exp())));
-        let images = BinaryImages::from_shape_fn((count, visible), |(_, i)| image[[0, i]]);
-        on_every_backend("steps of chains with codes", |numerics| {
-            let moved = numerics.walk(&parameters, &images, 1, Seed(96), 5);
-            let found = moved.mapv(f64::from).mean_axis(Axis(0)).unwrap();
-            for (found, &mean) in found.iter().zip(&mean) {
-                let deviations = (found - mean) / (mean * (1.0 - mean) / count as f64).sqrt();
-                assert!(deviations.abs() < 5.8, "{}, {layers}: {deviations}", numerics.device().backend);
-            }
-        });
+fn an_error_in_a_file_names_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    for (text, expected) in [
+        (
+            "[model]\n\n[model.latent]\nkind = \"binary\"\nunits = \"x\"\n",
+            "line 5: invalid type",
+        ),
+        ("[model]\nlatent = { kind = \"ring\" }\n", "line 2: \"ring\" is no kind"),
+        ("[model]\n\nlatent = [10, [3]]\n", "line 3: a list within a list"),
+        ("[model]\nlatent = -1\n", "line 2: -1 is no number"),
+        (
+            "[[model.latent]]\nkind = \"binary\"\nunit = 3\n",
+            "did you mean `model.latent.units`",
+        ),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = Config::load(Some(&path), &[]).unwrap_err().to_string();
+        assert!(error.contains("mine.toml") && error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn starts_and_gradients_of_other_layers_are_refused() {
+    const BINARY: &str = "model.latent={ kind = \"binary\", units = 3 }";
+    const DEEPER: &str = "model.latent=[4, { kind = \"binary\", units = 3 }]";
+    const ONE_HOT: &str = "model.latent=3";
+    for (settings, expected) in [
+        (
+            &[BINARY, "model.init=cyclic"][..],
+            "model.init is cyclic; it must be \"random\", \"reversible\" or \"record\", as model.latent is not a number of states",
+        ),
+        (&[BINARY, "model.init=images"], "model.init is images; it must be"),
+        (
+            &[BINARY, "model.init=images", "model.kind=rbm"],
+            "model.init is images; it must be \"random\" or \"record\", as",
+        ),
+        (
+            &[DEEPER, "model.init=reversible"],
+            "model.init is reversible; it must be \"random\" or \"record\", as model.latent is a list of layers",
+        ),
+        (&["model.latent=[4, 3]", "model.init=cyclic"], "model.init is cyclic"),
+        (
+            &[DEEPER, "training.sampling=stratified"],
+            "training.sampling is stratified; it must be \"persistent\" or \"stale\", as model.latent is a list of layers",
+        ),
+        (
+            &[DEEPER, "training.gradient=complete"],
+            "training.gradient is complete; it must be \"two-step\", as model.latent is a list of layers",
+        ),
+        (
+            &[DEEPER, "training.entropy_weight=0.1"],
+            "training.entropy_weight is 0.1; it must be 0, as model.latent is a list of layers",
+        ),
+    ] {
+        assert_eq!(refusal(settings).split(expected).count(), 2, "{settings:?}: {}", refusal(settings));
+    }
+    for accepted in [
+        &[BINARY, "model.init=reversible"][..],
+        &[BINARY, "training.sampling=stratified"],
+        &[BINARY, "training.gradient=complete"],
+        &[BINARY, "training.entropy_weight=0.1"],
+        &[DEEPER],
+        &[DEEPER, "training.sampling=stale"],
+        &[ONE_HOT, "model.init=cyclic"],
+        &["model.latent=[3]", "model.init=images"],
+    ] {
+        configured(accepted);
+    }
+}
+
+/// Arrays have H columns or L.
+#[test]
+fn arrays_are_counted_by_their_own_sizes() {
+    let error = |latent: &str, chains: usize, device: u64| {
+        let settings = [
+            &format!("model.latent={latent}"),
+            &format!("training.chains={chains}"),
+            "evaluation.samples=1",
+        ];
+        let checked = configured(&settings).check_against(1000, 784, device);
+        checked.err().map_or(String::new(), |error| error.to_string())
+    };
+    // 4,096 states of 12 bits: s(A~) is [4096, 784], p(k|x) [500, 4096], T [4096, 4096].
+    let binary = "{ kind = \"binary\", units = 12 }";
+    assert_eq!(error(binary, 500, 4 * 4096 * 4096), "");
+    assert!(error(binary, 500, 4 * 4096 * 4096 - 4).contains("an array of 4096 x 4096 numbers"));
+    assert!(
+        error(binary, 65_536, 4 * 65_536 * 784).contains("training.chains is 65536; it must be at most 12544, or an array of 65536 x 4096")
+    );
+    // In a deeper chain the first layer has the columns of W, and the widest layer those of p(k|x).
+    assert_eq!(error("[2000, { kind = \"binary\", units = 2 }]", 500, 4 * 2000 * 784), "");
+    assert!(error("[2000, { kind = \"binary\", units = 2 }]", 500, 4 * 2000 * 784 - 4).contains(
+        "model.latent is [2000, { kind = \"binary\", units = 2 }]; it must be of layers of at most 1999, or an array of 2000 x 784"
+    ));
+    assert!(
+        error("[5000, 10]", 1000, 4 * 5000 * 784).contains("training.chains is 1000; it must be at most 784, or an array of 1000 x 5000"),
+        "ten states, drawn through 5,000"
+    );
+    assert!(error("[3000, 3000]", 10, 4 * 3000 * 2999).contains("an array of 3000 x 3000"));
 }

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::command::run;
 use crate::common::{program, random_images};
 use crate::data::idx_bytes;
-use crate::lying_records::{LATENT, Lie, VISIBLE, lies, state};
+use crate::lying_records::{LATENT, LAYERS, Lie, VISIBLE, lies, state, state_of};
 use crate::messagepack::{checkpoint, model, old_checkpoint};
 
 /// What burn itself makes of a checkpoint's record.
@@ -32,6 +32,15 @@ struct BurnCheckpoint<B: Backend> {
     step: u64,
 }
 
+/// What burn itself makes of a checkpoint's record of latent layers with structure.
+#[derive(Record)]
+struct BurnLayersCheckpoint<B: Backend> {
+    model: ModelRecord<B>,
+    mean_squares: ModelRecord<B>,
+    chain_words: Option<Tensor<B, 2, Int>>,
+    step: u64,
+}
+
 fn by_burn<R: Record<NdArrayBackend>>(content: &[u8]) -> R {
     let recorder = NamedMpkBytesRecorder::<FullPrecisionSettings>::default();
     Recorder::<NdArrayBackend>::load(&recorder, content.to_vec(), &Default::default()).unwrap()
@@ -41,21 +50,25 @@ fn bits<const R: usize>(tensor: Tensor<NdArrayBackend, R>) -> Vec<u32> {
     tensor.into_data().iter::<f32>().map(f32::to_bits).collect()
 }
 
-fn bits_of(parameters: &Parameters) -> [Vec<u32>; 3] {
-    let bits = |numbers: &mut dyn Iterator<Item = &f32>| numbers.map(|number| number.to_bits()).collect();
-    [
-        bits(&mut parameters.forward.iter()),
-        bits(&mut parameters.forward_bias.iter()),
-        bits(&mut parameters.backward.iter()),
-    ]
+/// The bits of all arrays, in their order.
+fn bits_of(parameters: &Parameters) -> Vec<Vec<u32>> {
+    let arrays = parameters.arrays().into_iter();
+    arrays.map(|array| array.numbers.map(|number| number.to_bits()).collect()).collect()
 }
 
-fn bits_of_model(record: ModelRecord<NdArrayBackend>) -> [Vec<u32>; 3] {
-    [
-        bits(record.forward.val()),
-        bits(record.forward_bias.val()),
-        bits(record.backward.val()),
-    ]
+fn bits_of_model(record: ModelRecord<NdArrayBackend>) -> Vec<Vec<u32>> {
+    let mut all = vec![bits(record.forward.val()), bits(record.forward_bias.val())];
+    for between in record.between.into_iter().flatten() {
+        all.extend([bits(between.matrix.val()), bits(between.bias.val())]);
+    }
+    all.push(bits(record.backward.val()));
+    all.extend(record.visible_bias.map(|bias| bits(bias.val())));
+    all.extend(record.log_weights.map(|log_weights| bits(log_weights.val())));
+    all
+}
+
+fn words(tensor: Tensor<NdArrayBackend, 2, Int>) -> Vec<u32> {
+    tensor.into_data().iter::<i32>().map(i32::cast_unsigned).collect()
 }
 
 /// A record that was read must hold what burn finds in the same bytes.
@@ -63,8 +76,16 @@ fn expect_as_by_burn(content: &[u8], recorded: &Recorded) {
     match recorded {
         Recorded::Model(parameters) => {
             let record: ModelRecord<NdArrayBackend> = by_burn(content);
-            assert_eq!(record.forward.dims(), [parameters.visible(), parameters.latent()]);
+            assert_eq!(record.forward.dims(), [parameters.visible(), parameters.layers.first().width()]);
             assert_eq!(bits_of_model(record), bits_of(parameters));
+        }
+        Recorded::Checkpoint(state) if !state.parameters.layers.is_one_hot() => {
+            let record: BurnLayersCheckpoint<NdArrayBackend> = by_burn(content);
+            assert_eq!(bits_of_model(record.model), bits_of(&state.parameters));
+            assert_eq!(bits_of_model(record.mean_squares), bits_of(&state.mean_squares));
+            let chains = state.chains.as_ref().map(|chains| chains.words().to_vec());
+            assert_eq!(record.chain_words.map(words), chains);
+            assert_eq!(record.step, state.step);
         }
         Recorded::Checkpoint(state) => {
             let record: BurnCheckpoint<NdArrayBackend> = by_burn(content);
@@ -73,15 +94,13 @@ fn expect_as_by_burn(content: &[u8], recorded: &Recorded) {
                 [state.parameters.visible(), state.parameters.latent()]
             );
             assert_eq!(bits_of_model(record.model), bits_of(&state.parameters));
-            let squares = [
+            let squares = vec![
                 bits(record.forward_mean_square),
                 bits(record.forward_bias_mean_square),
                 bits(record.backward_mean_square),
             ];
             assert_eq!(squares, bits_of(&state.mean_squares));
-            let words = record
-                .chain_words
-                .map(|words| words.into_data().iter::<i32>().map(i32::cast_unsigned).collect());
+            let words = record.chain_words.map(words);
             let words = words.or(record.chains.map(|chains| {
                 let pixels = chains.into_data().iter::<f32>().map(|pixel| pixel as u8).collect();
                 let shape = (state.chains.as_ref().unwrap().len(), state.parameters.visible());
@@ -116,6 +135,12 @@ fn a_record_is_written_as_the_lies_below_are_but_for_the_lie() {
     assert_eq!(files::read_sealed(&path).unwrap(), model(&state.parameters).encode());
     record::save_checkpoint(&path, &state).unwrap();
     assert_eq!(files::read_sealed(&path).unwrap(), checkpoint(&state).encode());
+    for state in LAYERS.map(state_of) {
+        record::save_model(&path, &state.parameters).unwrap();
+        assert_eq!(files::read_sealed(&path).unwrap(), model(&state.parameters).encode());
+        record::save_checkpoint(&path, &state).unwrap();
+        assert_eq!(files::read_sealed(&path).unwrap(), checkpoint(&state).encode());
+    }
     let old = files::read_sealed(Path::new("tests/fixtures/checkpoint-of-pixels.mpk")).unwrap();
     let Ok(Recorded::Checkpoint(of_old)) = Recorded::from_bytes(&old) else {
         panic!()
@@ -128,7 +153,7 @@ fn every_lie_is_told_in_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lie.mpk");
     let lies = lies();
-    assert!(lies.len() > 200);
+    assert!(lies.len() > 320);
     for Lie { name, content, says } in lies {
         files::write_sealed(&path, &content).unwrap();
         let by_model = record::load_model(&path).unwrap_err().to_string();
@@ -278,13 +303,23 @@ fn dice(seed: u64) -> impl FnMut(usize) -> usize {
 #[test]
 fn mutants_are_refused_or_read_for_what_they_say() {
     let state = state();
-    let bases = [model(&state.parameters), checkpoint(&state), old_checkpoint(&state)].map(|record| record.encode());
+    let [layered, deeper] = LAYERS.map(state_of);
+    let records = [
+        model(&state.parameters),
+        checkpoint(&state),
+        old_checkpoint(&state),
+        model(&layered.parameters),
+        checkpoint(&layered),
+        model(&deeper.parameters),
+        checkpoint(&deeper),
+    ];
+    let bases = records.map(|record| record.encode());
     let mut draw = dice(88);
     let (mut read, mut changed) = (0, 0);
     let mutants = 60_000;
     for number in 0..mutants {
-        let base = &bases[number % 3];
-        let mutant = mutate(base, &bases[draw(3)], &mut draw);
+        let base = &bases[number % bases.len()];
+        let mutant = mutate(base, &bases[draw(bases.len())], &mut draw);
         match Recorded::from_bytes(&mutant) {
             Ok(recorded) => {
                 expect_as_by_burn(&mutant, &recorded);

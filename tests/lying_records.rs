@@ -1,11 +1,12 @@
 //! A table of records that are wrong in one place each.
 
+use latent_cycles::codes::Layers;
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::record::TrainingState;
 
-use crate::common::{random_images, random_mean_squares, random_model};
+use crate::common::{random_images, random_mean_squares, random_model, random_parameters};
 use crate::messagepack::Value::{self, Bytes, Flag, Fraction, List, Negative, Nil, Raw, Whole};
-use crate::messagepack::{chain_pixels, checkpoint, map, model, old_checkpoint, sizes, tensor, text};
+use crate::messagepack::{chain_pixels, checkpoint, map, model, old_checkpoint, parameter, sizes, tensor, text};
 
 pub const VISIBLE: usize = 7;
 pub const LATENT: usize = 3;
@@ -21,6 +22,31 @@ pub fn state() -> TrainingState {
     }
 }
 
+/// The layers of records with structure: the matrices of the first have as many numbers as those of [`state`].
+pub const LAYERS: [&str; 2] = [
+    "{ kind = \"binary\", units = 3 }",
+    "[{ kind = \"groups\", sizes = [2, 3] }, { kind = \"binary\", units = 2 }]",
+];
+
+/// What the true record of such layers holds.
+pub fn state_of(layers: &str) -> TrainingState {
+    let layers = Layers::parse(layers).unwrap();
+    let mut mean_squares = random_parameters(86, VISIBLE, &layers, 1.0);
+    mean_squares.forward.mapv_inplace(f32::abs);
+    mean_squares.forward_bias.mapv_inplace(f32::abs);
+    for between in &mut mean_squares.between {
+        between.matrix.mapv_inplace(f32::abs);
+        between.bias.mapv_inplace(f32::abs);
+    }
+    mean_squares.backward.mapv_inplace(f32::abs);
+    mean_squares.visible_bias = mean_squares.visible_bias.map(|bias| bias.mapv(f32::abs));
+    TrainingState {
+        parameters: random_parameters(85, VISIBLE, &layers, 1.0),
+        mean_squares,
+        ..state()
+    }
+}
+
 /// A record with one lie, and what must be said of it.
 pub struct Lie {
     pub name: String,
@@ -32,10 +58,15 @@ pub struct Lie {
 pub fn lies() -> Vec<Lie> {
     let mut lies = Vec::new();
     let state = state();
+    let [layered, deeper] = LAYERS.map(state_of);
     let mut add = |base: &str, name: &str, says: &'static str, spoil: &dyn Fn(&mut Value)| {
         let mut record = match base {
             "model" => model(&state.parameters),
             "checkpoint" => checkpoint(&state),
+            "layers" => model(&layered.parameters),
+            "checkpoint of layers" => checkpoint(&layered),
+            "deeper chain" => model(&deeper.parameters),
+            "checkpoint of a deeper chain" => checkpoint(&deeper),
             _ => old_checkpoint(&state),
         };
         spoil(&mut record);
@@ -52,6 +83,8 @@ pub fn lies() -> Vec<Lie> {
         ("checkpoint", "item.model.forward.param"),
         ("checkpoint", "item.forward_mean_square"),
         ("old checkpoint", "item.backward_mean_square"),
+        ("layers", "item.forward.param"),
+        ("checkpoint of layers", "item.mean_squares.backward.param"),
     ] {
         let field = |name: &str| format!("{path}.{name}");
         let mut set = |name: &str, value: Value, says| {
@@ -362,7 +395,217 @@ pub fn lies() -> Vec<Lie> {
             *record.at("item.backward_mean_square") = tensor(&[5, 2], "F32", floats(10));
         },
     );
+    lies_about_layers(&mut add, &layered);
     lies
+}
+
+/// Takes a lie: the record that it is about, its name, what must be said of it, and what it does to the record.
+type Add<'a> = dyn FnMut(&str, &str, &'static str, &dyn Fn(&mut Value)) + 'a;
+
+/// What records of latent layers with structure can be wrong in beside that.
+fn lies_about_layers(add: &mut Add, layered: &TrainingState) {
+    let mut set = |base: &str, path: &str, value: Value, says| {
+        let shown = format!("{path} = {}", short(&value));
+        add(base, &shown, says, &|record| *record.at(path) = value.clone());
+    };
+    let floats = |count: usize| vec![0; 4 * count];
+    let vector = |size: usize| parameter(4, tensor(&[size as u64], "F32", floats(size)));
+    for (layers, says) in [
+        ("8", "`item.layers` is that of a model without it"),
+        ("[8]", "records write these layers as \"8\""),
+        ("{ kind = \"binary\", units = 4 }", "its arrays have the shapes"),
+        ("{ kind = \"groups\", sizes = [3] }", "its arrays have the shapes"),
+        (
+            "{ kind = \"grid\", dimensions = 2, points = 3, range = 1.0 }",
+            "its arrays have the shapes",
+        ),
+        (
+            "[{ kind = \"binary\", units = 3 }, { kind = \"binary\", units = 3 }]",
+            "its arrays have the shapes",
+        ),
+        ("{ kind = \"binary\", units = 3}", "records write these layers as"),
+        ("{ kind = \"binary\", units = 13 }", "2^13 is 8192"),
+        ("{ kind = \"binary\", units = 9223372036854775807 }", "more than can be counted"),
+        ("{ kind = \"groups\", sizes = [1, 8] }", "each of two values or more"),
+        (
+            "{ kind = \"grid\", dimensions = 3, points = 2, range = 1.0 }",
+            "of 1 or 2 dimensions",
+        ),
+        ("{ kind = \"grid\", dimensions = 1, points = 2, range = nan }", "of a range above 0"),
+        ("{ kind = \"ring\" }", "is no kind of latent layer"),
+        ("{ kind = \"binary\" }", "latent.units is nothing"),
+        ("[]", "a list of one layer or more"),
+        ("", "the field `item.layers` is \"\": "),
+        ("3\nmore = 4", "the field `item.layers` is \"3\\nmore = 4\": "),
+        ("\u{1b}[31m", "the field `item.layers` is \"\\u{1b}[31m\": "),
+    ] {
+        set("layers", "item.layers", text(layers), says);
+    }
+    set("layers", "item.layers", text(&"[".repeat(100_000)), "it is 100000 bytes long");
+    set(
+        "layers",
+        "item.layers",
+        text(&"[".repeat(1000)),
+        "the field `item.layers` is \"[[[[",
+    );
+    set("layers", "item.layers", Whole(8), "`item.layers` is 8, not a text");
+    set("layers", "item.visible_bias", Nil, "its arrays have the shapes");
+    set("layers", "item.visible_bias", vector(3), "its arrays have the shapes");
+    set("layers", "item.log_weights", vector(7), "its arrays have the shapes");
+    set(
+        "layers",
+        "item.log_weights",
+        Whole(7),
+        "`item.log_weights` is 7, not a map of fields",
+    );
+    set("layers", "item.between", Nil, "`item.between` is empty, not a list");
+    set("layers", "item.between", map([]), "`item.between` is a map, not a list");
+    set("layers", "item.between", sizes(&[1]), "`item.between[0]` is 1, not a map of fields");
+    set("layers", "item.between", List(vec![Nil; 13]), "has a list of 13 entries");
+    set(
+        "layers",
+        "item.forward.param",
+        tensor(&[0, 3], "F32", Vec::new()),
+        "of 0 pixels, and models have 1 to 65536",
+    );
+    set(
+        "layers",
+        "item.forward.param",
+        tensor(&[65_537, 1], "F32", floats(65_537)),
+        "of 65537 pixels, and models have 1 to 65536",
+    );
+    set("layers", "item.backward.param.shape", sizes(&[7, 3]), "its arrays have the shapes");
+    set("deeper chain", "item.between", List(Vec::new()), "its arrays have the shapes");
+    set(
+        "deeper chain",
+        "item.between.0.matrix.param.shape",
+        sizes(&[2, 5]),
+        "its arrays have the shapes",
+    );
+    set(
+        "deeper chain",
+        "item.between.0.bias.param.shape",
+        sizes(&[1, 2]),
+        "`item.between[0].bias.param.shape` is [1, 2], not the size of a tensor of rank 1",
+    );
+    set("deeper chain", "item.log_weights", vector(4), "its arrays have the shapes");
+    set(
+        "deeper chain",
+        "item.layers",
+        text("[{ kind = \"binary\", units = 2 }, { kind = \"groups\", sizes = [2, 3] }]"),
+        "its arrays have the shapes",
+    );
+    set(
+        "checkpoint of layers",
+        "item.mean_squares",
+        Nil,
+        "`item.mean_squares` is empty, not a map of fields",
+    );
+    set(
+        "checkpoint of layers",
+        "item.mean_squares.log_weights",
+        vector(8),
+        "its mean squares have log_weights, and its model has none",
+    );
+    for (base, path) in [
+        ("layers", "item.visible_bias.param"),
+        ("deeper chain", "item.between.0.matrix.param"),
+        ("checkpoint of a deeper chain", "item.mean_squares.between.0.bias.param"),
+    ] {
+        add(base, &format!("{path} with NaN"), "not all finite: number 1 is NaN", &|record| {
+            let Bytes(bytes) = record.at(&format!("{path}.bytes")) else {
+                panic!()
+            };
+            bytes[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
+        });
+    }
+    for (base, path, name, says) in [
+        ("layers", "item", "layers", "the field `item` has a part"),
+        ("layers", "item", "between", "it has no field `item.between`"),
+        ("layers", "item", "backward", "it has no field `item.backward`"),
+        ("layers", "item", "visible_bias", "it has no field `item.visible_bias`"),
+        ("layers", "item", "log_weights", "it has no field `item.log_weights`"),
+        ("deeper chain", "item.between.0", "bias", "it has no field `item.between[0].bias`"),
+        (
+            "deeper chain",
+            "item.between.0",
+            "matrix",
+            "it has no field `item.between[0].matrix`",
+        ),
+        (
+            "checkpoint of layers",
+            "item",
+            "mean_squares",
+            "it has no field `item.forward_mean_square`",
+        ),
+        ("checkpoint of layers", "item.model", "layers", "the field `item.model` has a part"),
+        (
+            "checkpoint of layers",
+            "item.mean_squares",
+            "layers",
+            "the field `item.mean_squares` has a part",
+        ),
+        ("checkpoint of layers", "item", "chain_words", "it has no field `item.chain_words`"),
+    ] {
+        add(base, &format!("no {path}.{name}"), says, &|record| {
+            record.at(path).fields().retain(|(found, _)| found != name);
+        });
+    }
+    for (base, path, name) in [
+        ("layers", "item", "layers"),
+        ("layers", "item", "between"),
+        ("deeper chain", "item.between.0", "bias"),
+        ("checkpoint of layers", "item", "mean_squares"),
+    ] {
+        add(base, &format!("{path}.{name} twice"), "or has it twice", &|record| {
+            let fields = record.at(path).fields();
+            let again = fields.iter().find(|(found, _)| found == name).unwrap().clone();
+            fields.push(again);
+        });
+    }
+    for (base, path) in [
+        ("layers", "item"),
+        ("deeper chain", "item.between.0"),
+        ("checkpoint of layers", "item.mean_squares"),
+    ] {
+        add(base, &format!("{path}.more"), "\"more\" that no record has", &|record| {
+            record.at(path).fields().push(("more".to_owned(), Nil));
+        });
+    }
+    add(
+        "deeper chain",
+        "a matrix between layers more",
+        "its arrays have the shapes",
+        &|record| {
+            let List(between) = record.at("item.between") else { panic!() };
+            between.push(between[0].clone());
+        },
+    );
+    // Mean squares of another model.
+    let of_others = "its mean squares are those of 7 pixels and ";
+    let own = checkpoint(layered).at("item.mean_squares").clone();
+    add(
+        "checkpoint of a deeper chain",
+        "mean squares of other layers",
+        of_others,
+        &|record| {
+            *record.at("item.mean_squares") = own.clone();
+        },
+    );
+    add("checkpoint", "mean squares of layers", of_others, &|record| {
+        record.at("item").fields().retain(|(name, _)| !name.starts_with("forward"));
+        record.at("item").fields().push(("mean_squares".to_owned(), own.clone()));
+    });
+    let one_hot = checkpoint(&state()).at("item.model").clone();
+    add("checkpoint of layers", "a model of states", of_others, &|record| {
+        *record.at("item.model") = one_hot.clone();
+    });
+    add("checkpoint of layers", "a negative mean square", "one is -0.25", &|record| {
+        let Bytes(bytes) = record.at("item.mean_squares.visible_bias.param.bytes") else {
+            panic!()
+        };
+        bytes[4..8].copy_from_slice(&(-0.25_f32).to_le_bytes());
+    });
 }
 
 fn short(value: &Value) -> String {

@@ -4,6 +4,7 @@ mod analyze;
 mod bench;
 mod chain;
 mod coded;
+mod coded_gradient;
 mod command;
 mod common;
 mod config;

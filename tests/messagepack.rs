@@ -4,6 +4,7 @@ use burn::module::ParamId;
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::model::Parameters;
 use latent_cycles::record::TrainingState;
+use ndarray::{Array1, Array2};
 
 /// A value of MessagePack.
 #[derive(Clone, Debug)]
@@ -55,12 +56,14 @@ impl Value {
         }
     }
 
-    /// The field at a dotted path.
+    /// The field at a dotted path; of a list, the value with a number.
     pub fn at(&mut self, path: &str) -> &mut Self {
-        path.split('.').filter(|name| !name.is_empty()).fold(self, |value, name| {
-            let fields = value.fields();
-            &mut fields.iter_mut().find(|(found, _)| found == name).unwrap().1
-        })
+        path.split('.')
+            .filter(|name| !name.is_empty())
+            .fold(self, |value, name| match value {
+                List(values) => &mut values[name.parse::<usize>().unwrap()],
+                _ => &mut value.fields().iter_mut().find(|(found, _)| found == name).unwrap().1,
+            })
     }
 
     /// The fields of a map.
@@ -109,6 +112,35 @@ fn model_item(parameters: &Parameters) -> Value {
     map([("forward", forward), ("forward_bias", forward_bias), ("backward", backward)])
 }
 
+/// A burn `Param`.
+pub fn parameter(id: u64, tensor: Value) -> Value {
+    map([("id", text(&ParamId::from(id).serialize())), ("param", tensor)])
+}
+
+/// A model whose latent layers are not one one-hot layer.
+fn layers_item(parameters: &Parameters) -> Value {
+    let matrix = |id, matrix: &Array2<f32>| {
+        let shape = [matrix.nrows() as u64, matrix.ncols() as u64];
+        parameter(id, tensor(&shape, "F32", floats(matrix)))
+    };
+    let vector = |id, vector: &Array1<f32>| parameter(id, tensor(&[vector.len() as u64], "F32", floats(vector)));
+    let optional = |id, values: &Option<Array1<f32>>| values.as_ref().map_or(Nil, |values| vector(id, values));
+    let between = parameters
+        .between
+        .iter()
+        .zip((6..).step_by(2))
+        .map(|(between, id)| map([("matrix", matrix(id, &between.matrix)), ("bias", vector(id + 1, &between.bias))]));
+    map([
+        ("forward", matrix(1, &parameters.forward)),
+        ("forward_bias", vector(2, &parameters.forward_bias)),
+        ("between", List(between.collect())),
+        ("backward", matrix(3, &parameters.backward)),
+        ("visible_bias", optional(4, &parameters.visible_bias)),
+        ("log_weights", optional(5, &parameters.log_weights)),
+        ("layers", text(&parameters.layers.to_string())),
+    ])
+}
+
 fn record(item: Value) -> Value {
     const FORMAT: &str = "burn_core::record::memory::NamedMpkBytesRecorder<burn_core::record::settings::FullPrecisionSettings>";
     let metadata = map([
@@ -123,7 +155,11 @@ fn record(item: Value) -> Value {
 
 /// The record of a model.
 pub fn model(parameters: &Parameters) -> Value {
-    record(model_item(parameters))
+    record(if parameters.layers.is_one_hot() {
+        model_item(parameters)
+    } else {
+        layers_item(parameters)
+    })
 }
 
 /// The chains as they are written.
@@ -140,13 +176,22 @@ pub fn chain_pixels(chains: &PackedImages) -> Value {
 
 /// The record of a checkpoint.
 pub fn checkpoint(state: &TrainingState) -> Value {
+    let chains = state.chains.as_ref().map_or(Nil, chain_words);
+    if !state.parameters.layers.is_one_hot() {
+        return record(map([
+            ("model", layers_item(&state.parameters)),
+            ("mean_squares", layers_item(&state.mean_squares)),
+            ("chain_words", chains),
+            ("step", Whole(state.step)),
+        ]));
+    }
     let [forward, forward_bias, backward] = tensors(&state.mean_squares);
     record(map([
         ("model", model_item(&state.parameters)),
         ("forward_mean_square", forward),
         ("forward_bias_mean_square", forward_bias),
         ("backward_mean_square", backward),
-        ("chain_words", state.chains.as_ref().map_or(Nil, chain_words)),
+        ("chain_words", chains),
         ("step", Whole(state.step)),
     ]))
 }

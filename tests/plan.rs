@@ -35,6 +35,60 @@ fn a_grid_is_every_combination_with_the_seed_running_fastest() {
     assert_eq!(last.values, ["all", "20", "7", "5"]);
 }
 
+/// Each number of a latent layer varies by itself, and whole layers do.
+#[test]
+fn latent_layers_vary_number_by_number_and_as_a_whole() {
+    let layers = |plan: &Plan| -> Vec<String> {
+        let texts = plan.runs.iter().map(|run| run.config.model.latent.to_string());
+        texts.collect()
+    };
+    let units = plan("[set]\nmodel.latent.kind = \"binary\"\n[grid]\nmodel.latent.units = [4, 8, 10]\n");
+    assert_eq!(names(&units), ["units-4", "units-8", "units-10"]);
+    assert_eq!(units.keys, ["model.latent.units"]);
+    assert_eq!(units.runs[1].values, ["8"]);
+    assert_eq!(layers(&units)[2], "{ kind = \"binary\", units = 10 }");
+    let range = plan("[set]\nmodel.latent.kind = \"binary\"\n[grid]\nmodel.latent.units = \"2..4\"\n");
+    assert_eq!(names(&range), ["units-2", "units-3", "units-4"]);
+    let grid = plan(
+        "[set]\nmodel.latent = { kind = \"grid\", points = 5, range = 3 }\n[grid]\ntraining.seed = [1]\n
+         [[variants]]\nname = \"a\"\ngrid.model.latent.dimensions = [1]\ngrid.model.latent.range = [2.5, 3]
+         [[variants]]\nname = \"b\"\nset.model.latent.points = 7
+         [[variants]]\nname = \"c\"\nset.model.latent.kind = \"binary\"\nset.model.latent.units = 3
+         [[variants]]\nname = \"d\"\nset.model.latent = 12
+         [[variants]]\nname = \"e\"\nset.model.latent = [12, 3]",
+    );
+    assert_eq!(
+        layers(&grid),
+        [
+            "{ kind = \"grid\", dimensions = 1, points = 5, range = 2.5 }",
+            "{ kind = \"grid\", dimensions = 1, points = 5, range = 3.0 }",
+            "{ kind = \"grid\", dimensions = 2, points = 7, range = 3.0 }",
+            "{ kind = \"binary\", units = 3 }",
+            "12",
+            "[12, 3]"
+        ]
+    );
+    assert_eq!(names(&grid)[0], "a-dimensions-1-range-2.5-seed-1");
+    let whole = plan(
+        "[grid]\nmodel.latent = [10, { kind = \"binary\", units = 4 }, { kind = \"groups\", sizes = [16, 16] },
+         { kind = \"grid\", points = 24, range = 4.5 }, [10, { kind = \"binary\", units = 4 }], [7, 8]]",
+    );
+    assert_eq!(
+        names(&whole),
+        [
+            "latent-10",
+            "latent-binary-4",
+            "latent-groups-16_16",
+            "latent-grid-24-4.5",
+            "latent-10_binary-4",
+            "latent-7_8"
+        ]
+    );
+    assert_eq!(layers(&whole)[4], "[10, { kind = \"binary\", units = 4 }]");
+    assert_eq!(whole.runs[1].values, ["{ kind = binary, units = 4 }"]);
+    assert_eq!(whole.runs[4].setting_name(), "latent = [10, { kind = binary, units = 4 }]");
+}
+
 #[test]
 fn variants_add_their_own_settings_and_grids() {
     let plan = plan(
@@ -163,11 +217,11 @@ fn impossible_sweeps_are_refused() {
         ),
         (
             "[grid]\nmodel.latent = [3, \"many\"]",
-            "[grid], model.latent = many: expected a number of states",
+            "[grid], model.latent = many: invalid type: string \"many\", expected a number of states",
         ),
         (
             "[set]\nmodel.latent = \"many\"",
-            "[set], model.latent = many: expected a number of states",
+            "[set], model.latent = many: invalid type: string \"many\", expected a number of states",
         ),
         ("[grid]\nmodel.latent = [3, 0]", "run latent-0: model.latent is 0; it must be"),
         (
@@ -190,6 +244,38 @@ fn impossible_sweeps_are_refused() {
         ("analyze = false\nsamples = 3", "samples has no effect"),
         ("samples = 0", "samples must be a whole number"),
         ("[set]\nmodel.latent = 2001", "an analysis takes at most 2000"),
+        (
+            "[set]\nmodel.latent.kind = \"binary\"\n[grid]\nmodel.latent.units = [4, 13]",
+            "F.toml, run units-13: model.latent is { kind = \"binary\", units = 13 }; it must be of at most 4096 states; 2^13 is 8192",
+        ),
+        (
+            "[set]\nmodel.latent.kind = \"binary\"\n[grid]\nmodel.latent.units = [4, 12]\nmodel.latent.unit = [4]",
+            "unknown key `model.latent.unit`; did you mean `model.latent.units`?",
+        ),
+        (
+            "[grid]\nmodel.latent = [10, { kind = \"binary\", unit = 4 }]",
+            "F.toml, [grid]: unknown key `model.latent.unit`; did you mean `model.latent.units`?",
+        ),
+        (
+            "[grid]\nmodel.latent.units = [4, 6]",
+            "F.toml, run units-4: model.latent.kind is nothing; it must be \"binary\", as units is given",
+        ),
+        (
+            "[set]\nmodel.latent.kind = \"grid\"\n[grid]\nmodel.latent.units = [4, 6]",
+            "run units-4: model.latent.units is 4; it must be left out, as kind is \"grid\"",
+        ),
+        (
+            "[set]\nmodel.latent.units = 4\n[grid]\nmodel.latent = [10, { kind = \"binary\", units = 4 }]",
+            "model.latent.units has one value in set and several in grid",
+        ),
+        (
+            "samples = 10000000\n[grid]\nmodel.latent = [{ kind = \"binary\", units = 10 }]",
+            "samples is 10000000; with 1024 latent states (10 binary units), as in run latent-binary-10, it must be at most",
+        ),
+        (
+            "[grid]\nmodel.latent = [{ kind = \"binary\", units = 4 }, { units = 4, kind = \"binary\" }]",
+            "model.latent has the value { kind = binary, units = 4 } twice",
+        ),
         (
             "[set]\nmodel.kind = \"mixture\"\n[grid]\ntraining.learning_rate = [0.01, 0.1]",
             "F.toml, run learning_rate-0.1: training.learning_rate is 0.1; it must be left out",

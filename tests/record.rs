@@ -9,7 +9,8 @@ use latent_cycles::files;
 use latent_cycles::model::{Model, Parameters};
 use latent_cycles::record::{self, TrainingState};
 
-use crate::common::{random_images, random_mean_squares, random_model};
+use crate::common::{random_images, random_mean_squares, random_model, random_parameters};
+use crate::layers::WRITTEN;
 
 fn state() -> TrainingState {
     TrainingState {
@@ -70,6 +71,57 @@ fn burns_own_recorder_loads_a_model_on_any_backend() {
             .unwrap();
         assert_eq!(model.parameters(), parameters);
     }
+}
+
+/// Of every kind of latent layer, models and checkpoints return, and burn's own recorder loads them into a model of these layers.
+#[test]
+fn records_of_latent_layers_return_bit_for_bit_and_are_burns() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, checkpoint) = (folder.path().join("model.mpk"), folder.path().join("checkpoint.mpk"));
+    let recorder = NamedMpkFileRecorder::<FullPrecisionSettings>::new();
+    let device = Default::default();
+    for text in WRITTEN {
+        let layers = Layers::parse(text).unwrap();
+        let mut parameters = random_parameters(85, 13, &layers, 1.0);
+        for free in [false, true] {
+            if free && (layers.is_one_hot() || layers.all().len() > 1) {
+                continue;
+            }
+            parameters.log_weights = free.then(|| ndarray::Array1::linspace(-1.0, 2.0, layers.states()));
+            let state = TrainingState {
+                parameters: parameters.clone(),
+                mean_squares: Parameters::of_zeros(13, &layers),
+                ..state()
+            };
+            record::save_model(&path, &parameters).unwrap();
+            record::save_checkpoint(&checkpoint, &state).unwrap();
+            assert_eq!(record::load_model(&path).unwrap(), parameters, "{text}");
+            assert_eq!(record::load_checkpoint(&checkpoint).unwrap(), state, "{text}");
+            record::expect_shape(&path, &parameters, 13, &layers).unwrap();
+            let empty = Parameters {
+                log_weights: free.then(|| ndarray::Array1::zeros(layers.states())),
+                ..Parameters::of_zeros(13, &layers)
+            };
+            let model = Model::<NdArray>::new(&empty, &device).load_file(&path, &recorder, &device).unwrap();
+            assert_eq!(model.parameters(), parameters, "{text}");
+        }
+    }
+}
+
+/// Layers of the same shapes are still not the same.
+#[test]
+fn records_of_other_layers_are_refused() {
+    let path = std::path::Path::new("model.mpk");
+    let of = |text: &str| Layers::parse(text).unwrap();
+    let groups = of("{ kind = \"groups\", sizes = [2, 3] }");
+    let parameters = random_parameters(86, 13, &groups, 1.0);
+    let other = record::expect_shape(path, &parameters, 13, &of("{ kind = \"groups\", sizes = [3, 2] }"));
+    let problem = other.unwrap_err().to_string();
+    assert!(
+        problem.contains("13 pixels and 6 latent states (groups of 2, 3)") && problem.contains("13 and 6 latent states (groups of 3, 2)"),
+        "{problem}"
+    );
+    assert!(record::expect_shape(path, &parameters, 13, &Layers::one_hot(5)).is_err());
 }
 
 #[test]

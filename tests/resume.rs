@@ -30,6 +30,11 @@ fn resume(folder: &Path) -> Command {
 
 /// Everything that a run ends with: the model, the last checkpoint (chains and optimizer in it), the figures without their seconds.
 fn result(folder: &Path) -> (Vec<u8>, Vec<u8>, Vec<Value>) {
+    result_at(folder, STEPS)
+}
+
+/// The same of a run of so many steps.
+fn result_at(folder: &Path, steps: u64) -> (Vec<u8>, Vec<u8>, Vec<Value>) {
     let run = folder.join("run");
     let lines = metrics(&run).into_iter().map(|mut line| {
         line.as_object_mut().unwrap().remove("seconds");
@@ -37,7 +42,7 @@ fn result(folder: &Path) -> (Vec<u8>, Vec<u8>, Vec<Value>) {
     });
     (
         std::fs::read(run.join("model.mpk")).unwrap(),
-        std::fs::read(run.join(format!("checkpoints/step-{STEPS:07}.mpk"))).unwrap(),
+        std::fs::read(run.join(format!("checkpoints/step-{steps:07}.mpk"))).unwrap(),
         lines.collect(),
     )
 }
@@ -59,30 +64,38 @@ fn wait_for_lines(child: &mut Child, folder: &Path, lines: usize) -> bool {
 }
 
 fn killed_and_resumed_equals_uninterrupted(backend: &str) {
+    // At the first line, in the middle of things, and late; some of the time inside a write.
+    let kills = [(1, 0), (4, 3), (9, 17), (23, 41), (31, 7)];
+    killed_at_equals_uninterrupted(backend, STEPS, &kills, &[]);
+}
+
+/// `kills`: after so many lines of figures, and so many milliseconds more.
+fn killed_at_equals_uninterrupted(backend: &str, steps: u64, kills: &[(usize, u64)], more: &[&str]) {
+    let of_steps = format!("training.steps={steps}");
+    let more = [&["--quiet", "--set", &of_steps], more].concat();
     let whole = tempfile::tempdir().unwrap();
-    assert_eq!(run(&mut train(whole.path(), backend, &["--quiet"])).0, 0);
-    let expected = result(whole.path());
-    assert_eq!(expected.2.len() as u64, STEPS / 50 + 1);
+    assert_eq!(run(&mut train(whole.path(), backend, &more)).0, 0);
+    let expected = result_at(whole.path(), steps);
+    assert_eq!(expected.2.len() as u64, steps / 50 + 1);
 
     let broken = tempfile::tempdir().unwrap();
-    let mut kills = 0;
-    let mut command = train(broken.path(), backend, &["--quiet"]);
-    // At the first line, in the middle of things, and late; some of the time inside a write.
-    for (lines, delay) in [(1, 0), (4, 3), (9, 17), (23, 41), (31, 7)] {
+    let mut killed = 0;
+    let mut command = train(broken.path(), backend, &more);
+    for &(lines, delay) in kills {
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         if wait_for_lines(&mut child, broken.path(), lines) {
             std::thread::sleep(Duration::from_millis(delay));
-            kills += 1;
+            killed += 1;
         }
         // SIGKILL: nothing can be tidied up.
         let _ = child.kill();
         child.wait().unwrap();
         command = resume(broken.path());
     }
-    assert!(kills >= 4, "the run was over before it could be killed");
+    assert!(killed + 1 >= kills.len(), "the run was over before it could be killed");
     let (status, _, stderr) = run(&mut command);
     assert_eq!((status, stderr.as_str()), (0, ""));
-    let found = result(broken.path());
+    let found = result_at(broken.path(), steps);
     assert_eq!(found.2, expected.2, "figures");
     assert!(found.0 == expected.0, "model");
     assert!(found.1 == expected.1, "chains and optimizer");
@@ -98,6 +111,19 @@ fn killed_and_resumed_equals_uninterrupted(backend: &str) {
 #[test]
 fn a_killed_run_resumes_bit_for_bit_on_ndarray() {
     killed_and_resumed_equals_uninterrupted("ndarray");
+}
+
+#[test]
+fn a_killed_run_of_latent_layers_with_structure_resumes_bit_for_bit() {
+    for latent in [
+        "{ kind = \"binary\", units = 3 }",
+        "{ kind = \"groups\", sizes = [2, 3] }",
+        "{ kind = \"grid\", dimensions = 2, points = 3, range = 2.0 }",
+        "[{ kind = \"binary\", units = 3 }, { kind = \"binary\", units = 2 }]",
+    ] {
+        let latent = format!("model.latent={latent}");
+        killed_at_equals_uninterrupted("ndarray", 400, &[(2, 1), (5, 3)], &["--set", &latent]);
+    }
 }
 
 #[cfg(feature = "flex")]

@@ -1,8 +1,12 @@
 //! A lower bound on the time of a step: five products, N images drawn, every array read and written once.
+//!
+//! The matrices act on codes, so that a product has H columns, of any number of states. What a step does with the L states themselves is left out: the
+//! softmax and its draws, which a one-hot layer has too, s(A~) and its log-sums over `[L, D]`, and the way from codes to states and back. So is, of
+//! deeper chains, the matrix M between two layers.
 
 use std::time::Instant;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
 use crate::data::packed::PackedImages;
@@ -13,7 +17,7 @@ use crate::random::{Seed, Stream};
 /// The parts of the floor on some backend; milliseconds.
 pub trait Floor {
     /// One of the five products of a step as a dense product by burn: `x W` at the old and the new images of the chains, `x A^T`,
-    /// `x^T r`, `x^T excess`.
+    /// `x^T (r C)`, `x^T (excess C)`.
     fn product(&mut self, which: usize) -> f64;
     /// The draws of N images.
     fn sampler(&mut self) -> f64;
@@ -30,8 +34,11 @@ pub(crate) struct FloorOn<B: ChainBackend> {
     images: DeviceImages<B>,
     /// As 0.0 and 1.0, `[N, D]` and `[B, D]`.
     dense: [Tensor<B, 2>; 2],
-    /// Arrays of the shapes `[N, L]` and `[B, L]`.
+    /// Arrays of the shapes `[N, H]`, with the H of the first latent layer, and `[B, H]`, with that of the last.
     weights: [Tensor<B, 2>; 2],
+    /// For each chain the row of `logits`, and the logits of images: A of a one-hot layer, otherwise a row for each chain.
+    rows: Tensor<B, 1, Int>,
+    logits: Tensor<B, 2>,
     draws: u64,
 }
 
@@ -39,11 +46,27 @@ impl<B: ChainBackend> FloorOn<B> {
     pub(crate) fn new(parameters: &Parameters, chains: &PackedImages, images: &PackedImages, device: &B::Device) -> Self {
         let chains = DeviceImages::new(chains, device);
         let images = DeviceImages::new(images, device);
-        let latent = parameters.latent();
-        let weights = |images: &DeviceImages<B>| Tensor::full([images.len(), latent], 0.1, device);
+        let model = Model::new(parameters, device);
+        let weights = |images: &DeviceImages<B>, width| Tensor::full([images.len(), width], 0.1, device);
+        let [of_chains, of_images] = [
+            weights(&chains, parameters.layers.first().width()),
+            weights(&images, parameters.layers.last().width()),
+        ];
+        let drawn = B::draw_latent(
+            Tensor::zeros([chains.len(), parameters.latent()], device),
+            Seed(0).draws(Stream::Latent, 0, 0),
+        );
+        let (rows, logits) = if parameters.layers.last().is_one_hot() {
+            (drawn, model.backward.val())
+        } else {
+            let logits = model.last_codes().rows_of(drawn, model.backward.val());
+            (Tensor::arange(0..chains.len() as i64, device), logits)
+        };
         Self {
-            model: Model::new(parameters, device),
-            weights: [weights(&chains), weights(&images)],
+            rows,
+            logits,
+            model,
+            weights: [of_chains, of_images],
             dense: [B::unpack(&chains), B::unpack(&images)],
             chains,
             images,
@@ -76,18 +99,18 @@ impl<B: ChainBackend> Floor for FloorOn<B> {
 
     fn sampler(&mut self) -> f64 {
         self.draws += 1;
-        let latent = B::draw_latent(self.weights[0].clone(), Seed(0).draws(Stream::Latent, self.draws, 0));
-        let _ = B::sync(&self.chains.words.device());
-        let logits = self.model.backward.val();
-        self.time(|| B::draw_visible(logits, latent, Seed(0).draws(Stream::Visible, self.draws, 0)))
+        let (logits, rows) = (self.logits.clone(), self.rows.clone());
+        self.time(|| B::draw_visible(logits, rows, Seed(0).draws(Stream::Visible, self.draws, 0)))
     }
 
     fn memory(&mut self) -> f64 {
-        let parameters = [&self.model.forward, &self.model.backward].map(|parameter| parameter.val());
+        let between = self.model.between().iter().map(|between| &between.matrix);
+        let matrices = [&self.model.forward, &self.model.backward].into_iter().chain(between);
+        let matrices: Vec<_> = matrices.map(|matrix| matrix.val()).collect();
         let words = [&self.chains, &self.images].map(|images| images.words.clone());
         self.time(|| {
-            let [forward, backward] = parameters;
-            let copies = [forward.clone(), forward, backward.clone(), backward].map(|array| array * 1.0);
+            // A matrix, and its mean squares, which are as large.
+            let copies: Vec<_> = matrices.into_iter().map(|matrix| [matrix.clone() * 1.0, matrix * 1.0]).collect();
             (copies, words.map(|array| array * 1))
         })
     }
@@ -99,7 +122,7 @@ impl<B: ChainBackend> Floor for FloorOn<B> {
 
 /// [`Floor::memory`] on the CPU: parameters, their mean squares, chains and images copied once, by all threads. Milliseconds.
 pub fn host_memory(parameters: &Parameters, chains: &PackedImages, images: &PackedImages) -> f64 {
-    let numbers = 2 * (parameters.forward.len() + parameters.forward_bias.len() + parameters.backward.len());
+    let numbers = 2 * parameters.numbers().count();
     let words = images.words().len() + chains.words().len();
     let source = vec![1_u32; numbers + words];
     let mut copy = vec![0_u32; numbers + words];

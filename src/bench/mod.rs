@@ -18,12 +18,12 @@ use crate::training::start::{initial_chains, initial_state};
 use crate::training::step::{Recipe, Update};
 
 /// D, L, B and N of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sizes {
     /// D, pixels.
     pub visible: usize,
-    /// L, latent states.
-    pub latent: usize,
+    /// The latent layers, which L follows from.
+    pub layers: Layers,
     /// B, images in a minibatch.
     pub batch: usize,
     /// N, persistent chains.
@@ -41,6 +41,9 @@ pub struct Row {
     pub visible: usize,
     /// L.
     pub latent: usize,
+    /// The latent layers as in a configuration, if they are not one one-hot layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers: Option<String>,
     /// B.
     pub batch: usize,
     /// N.
@@ -59,12 +62,13 @@ pub struct Row {
 
 impl Row {
     /// A row without figures.
-    pub fn not_measured(backend: &'static str, why: String, sizes: Sizes) -> Self {
+    pub fn not_measured(backend: &'static str, why: String, sizes: &Sizes) -> Self {
         Self {
             backend,
             device: why,
             visible: sizes.visible,
-            latent: sizes.latent,
+            latent: sizes.layers.states(),
+            layers: (!sizes.layers.is_one_hot()).then(|| sizes.layers.to_string()),
             batch: sizes.batch,
             chains: sizes.chains,
             step_ms: None,
@@ -82,7 +86,7 @@ impl Row {
 ///
 /// # Errors
 /// When an array of these sizes is larger than a device takes.
-pub fn measure(backends: &[Box<dyn Numerics>], sizes: Sizes, seconds: f64) -> Result<Vec<Row>, DataError> {
+pub fn measure(backends: &[Box<dyn Numerics>], sizes: &Sizes, seconds: f64) -> Result<Vec<Row>, DataError> {
     let ascent = Ascent {
         batch_size: sizes.batch,
         // A linear schedule would end.
@@ -90,7 +94,7 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: Sizes, seconds: f64) -> Re
         ..Ascent::default()
     };
     let mut config = Config::default();
-    config.model.latent = Layers::one_hot(sizes.latent);
+    config.model.latent = sizes.layers.clone();
     let kind = GradientKind::TwoStep {
         chains: Chains {
             count: sizes.chains,

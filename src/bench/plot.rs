@@ -3,14 +3,15 @@
 use plotters::prelude::*;
 
 use super::{Row, Sizes};
+use crate::codes::Layers;
 
 /// The sizes of a scan: each of N, B, D and L over two decades, beside its value, the others as in `center`.
-pub fn scan(center: Sizes) -> Vec<(&'static str, Vec<(usize, Sizes)>)> {
+pub fn scan(center: &Sizes) -> Vec<(&'static str, Vec<(usize, Sizes)>)> {
     let around = |middle: usize| [10, 32, 100, 316, 1000].map(|percent| (middle * percent).div_ceil(100));
     let vary = |middle: usize, set: fn(&mut Sizes, usize)| {
         around(middle)
             .map(|value| {
-                let mut sizes = center;
+                let mut sizes = center.clone();
                 set(&mut sizes, value);
                 (value, sizes)
             })
@@ -20,7 +21,10 @@ pub fn scan(center: Sizes) -> Vec<(&'static str, Vec<(usize, Sizes)>)> {
         ("N, persistent chains", vary(center.chains, |sizes, value| sizes.chains = value)),
         ("B, images in a minibatch", vary(center.batch, |sizes, value| sizes.batch = value)),
         ("D, pixels", vary(center.visible, |sizes, value| sizes.visible = value)),
-        ("L, latent states", vary(center.latent, |sizes, value| sizes.latent = value)),
+        (
+            "L, latent states",
+            vary(center.layers.states(), |sizes, value| sizes.layers = Layers::one_hot(value)),
+        ),
     ]
 }
 

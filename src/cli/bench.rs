@@ -9,22 +9,23 @@ use super::{Usage, expect_extension, say};
 use crate::backend::BackendName;
 use crate::bench::plot::{scan, svg};
 use crate::bench::{Row, Sizes, measure};
+use crate::codes::Layers;
 use crate::files;
 use crate::numerics::Numerics;
 
 /// Measure the training step on every backend, beside a floor measured in the same run
 ///
 /// The floor is the sum of a step's five products as dense matrix products (each by the fastest backend on the same device), the draws
-/// of N images, and one copy of every array. A list of several values measures every combination.
+/// of N images, and one copy of every array; sums over latent states are not in it. A list of several values measures every combination.
 #[derive(Args)]
 #[command(after_help = "Example: latent-cycles bench --backend ndarray --latent 10 --latent 100 --out bench.json")]
 pub struct Bench {
     /// The backends; all that run here if none is named, but wgpu only on a GPU
     #[arg(long, value_enum)]
     backend: Vec<BackendName>,
-    /// L, latent states [default: 10 and 100]
-    #[arg(long, value_name = "L", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    latent: Vec<u32>,
+    /// L, latent states, or latent layers as in a configuration, such as '{ kind = "binary", units = 10 }' [default: 10 and 100]
+    #[arg(long, value_name = "L", value_parser = layers)]
+    latent: Vec<Layers>,
     /// D, pixels [default: 784]
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     visible: Vec<u32>,
@@ -93,14 +94,18 @@ impl Bench {
             let values = if values.is_empty() { default } else { values };
             values.iter().map(|&value| value as usize).collect()
         };
+        let latent = match &self.latent[..] {
+            [] => vec![Layers::one_hot(10), Layers::one_hot(100)],
+            given => given.to_vec(),
+        };
         let mut all = Vec::new();
         for &visible in &or(&self.visible, &[784]) {
-            for &latent in &or(&self.latent, &[10, 100]) {
+            for layers in &latent {
                 for &batch in &or(&self.batch, &[500]) {
                     for &chains in &or(&self.chains, &[500]) {
                         all.push(Sizes {
                             visible,
-                            latent,
+                            layers: layers.clone(),
                             batch,
                             chains,
                         });
@@ -111,8 +116,8 @@ impl Bench {
         say(HEADER);
         let mut rows = Vec::new();
         for sizes in all {
-            let missing = missing.iter().map(|(name, why)| Row::not_measured(name, why.clone(), sizes));
-            for row in measure(backends, sizes, self.seconds)?.into_iter().chain(missing) {
+            let missing = missing.iter().map(|(name, why)| Row::not_measured(name, why.clone(), &sizes));
+            for row in measure(backends, &sizes, self.seconds)?.into_iter().chain(missing) {
                 say(line(&row));
                 rows.push(row);
             }
@@ -127,15 +132,21 @@ impl Bench {
         let one = |name: &str, values: &[u32], default: u32| match values {
             [] => Ok(default as usize),
             [value] => Ok(*value as usize),
-            _ => Err(Usage(format!("--scaling varies every size around one value; give {name} once"))),
+            _ => Err(give_once(name)),
+        };
+        let layers = match &self.latent[..] {
+            [] => Layers::one_hot(30),
+            [layers] if layers.is_one_hot() => layers.clone(),
+            [_] => return Err(Usage("--scaling varies the number of latent states; give --latent a number".into()).into()),
+            _ => return Err(give_once("--latent").into()),
         };
         let center = Sizes {
             visible: one("--visible", &self.visible, 784)?,
-            latent: one("--latent", &self.latent, 30)?,
+            layers,
             batch: one("--batch", &self.batch, 500)?,
             chains: one("--chains", &self.chains, 500)?,
         };
-        let panels = scan(center);
+        let panels = scan(&center);
         let bar = ProgressBar::new(panels.iter().map(|(_, sizes)| sizes.len() as u64).sum());
         bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} sizes, {eta} left")?);
         say(HEADER);
@@ -143,7 +154,7 @@ impl Bench {
         for (name, sizes) in panels {
             let mut points = Vec::new();
             for (value, sizes) in sizes {
-                for row in measure(std::slice::from_ref(backend), sizes, self.seconds)? {
+                for row in measure(std::slice::from_ref(backend), &sizes, self.seconds)? {
                     bar.suspend(|| say(line(&row)));
                     points.push((value, row));
                 }
@@ -168,9 +179,23 @@ fn line(row: &Row) -> String {
         "{:8}  {:6} {:6} {:6} {:6}",
         row.backend, row.visible, row.latent, row.batch, row.chains
     );
-    match (row.step_ms, row.floor_ms) {
-        (Some(step), Some(floor)) => format!("{sizes}  {step:9.4}  {:9.0}  {floor:9.4}  {:10.2}", 1e3 / step, floor / step),
-        _ => format!("{sizes}  not measured: {}", row.device),
+    let measured = match (row.step_ms, row.floor_ms) {
+        (Some(step), Some(floor)) => format!("{step:9.4}  {:9.0}  {floor:9.4}  {:10.2}", 1e3 / step, floor / step),
+        _ => format!("not measured: {}", row.device),
+    };
+    let layers = row.layers.as_ref().map_or(String::new(), |layers| format!("  {layers}"));
+    format!("{sizes}  {measured}{layers}")
+}
+
+fn give_once(name: &str) -> Usage {
+    Usage(format!("--scaling varies every size around one value; give {name} once"))
+}
+
+fn layers(text: &str) -> Result<Layers, String> {
+    if text.starts_with(['{', '[']) || text.parse::<i64>().is_ok() {
+        Layers::parse(text)
+    } else {
+        Err("expected a number of states, a table as { kind = \"binary\", units = 10 }, or a list of these".into())
     }
 }
 

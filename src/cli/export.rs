@@ -11,7 +11,8 @@ use crate::training::folder::{read_config, read_manifest};
 
 /// Write a trained model as a safetensors file
 ///
-/// The file holds forward [D, L], forward_bias [L] and backward [L, D] in f32, with the run's configuration in its metadata.
+/// The file holds forward [D, L], forward_bias [L] and backward [L, D] in f32, with the run's configuration in its metadata; of latent layers with
+/// structure also the codes of their states, and in its metadata what is to be computed.
 #[derive(Args)]
 #[command(after_help = "Example: latent-cycles export artifacts/runs/default-ndarray-1 --out model.safetensors")]
 pub struct Export {

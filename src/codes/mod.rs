@@ -20,14 +20,18 @@
 //!
 //! To *spread* is to go from H logits to L, `l -> C l`; to *gather* is the transpose, `w -> C^T w`, which takes a gradient back.
 
+mod check;
 mod factor;
+mod text;
 mod written;
 
 use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut1, Axis, s};
 
+pub use self::check::LayersError;
 pub use self::factor::Factor;
+pub(crate) use self::written::{TABLE_KEYS, WrittenLayers, keys_of_kind};
 use crate::logs::{largest, log_softmax_rows, logsumexp};
 
 /// The most states of a layer that is not one-hot.

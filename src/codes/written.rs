@@ -1,221 +1,251 @@
-//! A layer as configurations and records write it: a number, `{ kind = "binary", units = 10 }`, or a list of these.
+//! Layers as configurations write them: a number of states, `{ kind = "binary", units = 10 }`, or a list of these.
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Layer, Layers, MOST_LAYERS, MOST_STATES};
+use super::{Layer, Layers, LayersError};
 
-/// The most states of a one-hot layer.
-const MOST_ONE_HOT: usize = 10_000;
+/// The keys of a layer that is written as a table.
+pub(crate) const TABLE_KEYS: [&str; 6] = ["kind", "units", "sizes", "dimensions", "points", "range"];
 
-/// How a layer is written: the number of states of a one-hot layer, or a table.
-#[derive(Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected a number of states, { kind = \"binary\", units = 10 }, { kind = \"groups\", sizes = [16, 16] }, \
-    { kind = \"grid\", dimensions = 2, points = 24, range = 4.5 }, or a list of these"
-)]
-enum LayerText {
+/// Layers as they are written. What a table lacks or has too much of shows when it is resolved: settings are given one by one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum WrittenLayers {
+    One(WrittenLayer),
+    List(Vec<WrittenLayer>),
+}
+
+/// A layer as it is written: the number of states of a one-hot layer, or a table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum WrittenLayer {
     Number(usize),
-    Table(LayerTable),
+    Table(WrittenTable),
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-enum LayerTable {
-    Binary {
-        units: usize,
-    },
-    Groups {
-        sizes: Vec<usize>,
-    },
-    Grid {
-        #[serde(default = "two")]
-        dimensions: usize,
-        points: usize,
-        range: f64,
-    },
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WrittenTable {
+    kind: Option<Kind>,
+    units: Option<usize>,
+    sizes: Option<Vec<usize>>,
+    dimensions: Option<usize>,
+    points: Option<usize>,
+    range: Option<f64>,
 }
 
-/// How layers are written: one, or a list.
-#[derive(Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected a number of states, { kind = \"binary\", units = 10 }, { kind = \"groups\", sizes = [16, 16] }, \
-    { kind = \"grid\", dimensions = 2, points = 24, range = 4.5 }, or a list of these"
-)]
-enum LayersText {
-    One(LayerText),
-    List(Vec<LayerText>),
+/// The layers that are written as tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Binary,
+    Groups,
+    Grid,
 }
 
-fn two() -> usize {
-    2
-}
+impl Kind {
+    const ALL: [Self; 3] = [Self::Binary, Self::Groups, Self::Grid];
 
-impl From<&Layer> for LayerText {
-    fn from(layer: &Layer) -> Self {
-        match layer.clone() {
-            Layer::OneHot { states } => Self::Number(states),
-            Layer::Binary { units } => Self::Table(LayerTable::Binary { units }),
-            Layer::Groups { sizes } => Self::Table(LayerTable::Groups { sizes }),
-            Layer::Grid { dimensions, points, range } => Self::Table(LayerTable::Grid { dimensions, points, range }),
+    fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Groups => "groups",
+            Self::Grid => "grid",
+        }
+    }
+
+    /// The keys beside `kind`.
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Binary => &["units"],
+            Self::Groups => &["sizes"],
+            Self::Grid => &["dimensions", "points", "range"],
         }
     }
 }
 
-impl From<LayerText> for Layer {
-    fn from(text: LayerText) -> Self {
-        match text {
-            LayerText::Number(states) => Self::OneHot { states },
-            LayerText::Table(LayerTable::Binary { units }) => Self::Binary { units },
-            LayerText::Table(LayerTable::Groups { sizes }) => Self::Groups { sizes },
-            LayerText::Table(LayerTable::Grid { dimensions, points, range }) => Self::Grid { dimensions, points, range },
-        }
-    }
+/// The keys that a table of this kind has beside `kind`, if there is such a kind.
+pub(crate) fn keys_of_kind(kind: &str) -> Option<&'static [&'static str]> {
+    Kind::ALL.into_iter().find(|known| known.name() == kind).map(Kind::keys)
 }
 
-impl Serialize for Layers {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.all() {
-            [layer] => LayersText::One(layer.into()),
-            layers => LayersText::List(layers.iter().map(LayerText::from).collect()),
-        }
-        .serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Layers {
+impl<'de> Deserialize<'de> for Kind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let layers = match LayersText::deserialize(deserializer)? {
-            LayersText::One(layer) => vec![layer.into()],
-            LayersText::List(layers) => layers.into_iter().map(Layer::from).collect(),
-        };
-        Self::new(layers).ok_or_else(|| serde::de::Error::custom("a list of no latent layers; one is needed"))
+        let name = String::deserialize(deserializer)?;
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            let name: String = name.chars().take(40).collect();
+            D::Error::custom(format!(
+                "{name:?} is no kind of latent layer; there are \"binary\", \"groups\" and \"grid\", and a one-hot layer is written as its number of states"
+            ))
+        })
     }
 }
 
-/// As in a configuration.
-impl fmt::Display for Layer {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Self::OneHot { states } => write!(formatter, "{states}"),
-            Self::Binary { units } => write!(formatter, "{{ kind = \"binary\", units = {units} }}"),
-            Self::Groups { sizes } => write!(formatter, "{{ kind = \"groups\", sizes = {sizes:?} }}"),
-            Self::Grid { dimensions, points, range } => write!(
-                formatter,
-                "{{ kind = \"grid\", dimensions = {dimensions}, points = {points}, range = {range:?} }}"
-            ),
-        }
-    }
-}
+impl<'de> Deserialize<'de> for WrittenLayer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfLayer;
+        impl<'de> Visitor<'de> for OfLayer {
+            type Value = WrittenLayer;
 
-/// As in a configuration.
-impl fmt::Display for Layers {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        match self.all() {
-            [layer] => layer.fmt(formatter),
-            layers => {
-                let texts: Vec<String> = layers.iter().map(Layer::to_string).collect();
-                write!(formatter, "[{}]", texts.join(", "))
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("a number of states or a table as { kind = \"binary\", units = 10 }")
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<WrittenLayer, E> {
+                let states = usize::try_from(number);
+                states
+                    .map(WrittenLayer::Number)
+                    .map_err(|_| E::custom(format!("{number} is no number of latent states")))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<WrittenLayer, A::Error> {
+                WrittenTable::deserialize(MapAccessDeserializer::new(table)).map(WrittenLayer::Table)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<WrittenLayer, A::Error> {
+                Err(A::Error::custom(
+                    "a list within a list; latent layers stand in one list, each a number of states or a table",
+                ))
             }
         }
+        deserializer.deserialize_any(OfLayer)
     }
 }
 
-impl Layers {
-    /// From how a configuration writes them, checked.
+impl<'de> Deserialize<'de> for WrittenLayers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfLayers;
+        impl<'de> Visitor<'de> for OfLayers {
+            type Value = WrittenLayers;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("a number of states, a table as { kind = \"binary\", units = 10 }, or a list of these")
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<WrittenLayers, E> {
+                WrittenLayer::deserialize(serde::de::value::I64Deserializer::new(number)).map(WrittenLayers::One)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<WrittenLayers, A::Error> {
+                WrittenLayer::deserialize(MapAccessDeserializer::new(table)).map(WrittenLayers::One)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<WrittenLayers, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(WrittenLayers::List)
+            }
+        }
+        deserializer.deserialize_any(OfLayers)
+    }
+}
+
+impl WrittenLayers {
+    /// The layers that are written, checked.
     ///
     /// # Errors
-    /// In words.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Latent {
-            latent: Layers,
-        }
-        let Latent { latent } = toml::from_str(&format!("latent = {text}")).map_err(|error| error.message().to_owned())?;
-        latent.check()?;
-        Ok(latent)
-    }
-
-    /// In words, with the number of states.
-    pub fn describe(&self) -> String {
-        let states = |count: usize| {
-            if count == 1 {
-                "1 latent state".to_owned()
-            } else {
-                format!("{count} latent states")
-            }
+    /// When a table lacks a key or has one of another kind, and as [`Layers::check`].
+    pub fn resolve(&self) -> Result<Layers, LayersError> {
+        let layers = match self {
+            Self::One(layer) => vec![layer.resolve(None)?],
+            Self::List(layers) => (layers.iter().zip(1..))
+                .map(|(layer, number)| layer.resolve(Some(number)))
+                .collect::<Result<_, _>>()?,
         };
-        if self.is_one_hot() {
-            return states(self.states());
-        }
-        let layers: Vec<String> = self.all().iter().map(Layer::describe).collect();
-        format!("{} ({})", states(self.states()), layers.join(", then "))
-    }
-
-    /// What is wrong with the sizes, in words: what it must be.
-    ///
-    /// # Errors
-    /// When there are too many layers, or one has a size that cannot be or too many states.
-    pub fn check(&self) -> Result<(), String> {
-        if self.all().len() > MOST_LAYERS {
-            return Err(format!("at most {MOST_LAYERS} layers; these are {}", self.all().len()));
-        }
-        self.all().iter().try_for_each(Layer::check)
+        let layers = Layers::new(layers).ok_or_else(|| LayersError::of_all("[]".to_owned(), "a list of one layer or more"))?;
+        layers.check()?;
+        Ok(layers)
     }
 }
 
-impl Layer {
-    fn describe(&self) -> String {
+impl WrittenLayer {
+    /// `number` is that of the layer in a list.
+    fn resolve(&self, number: Option<usize>) -> Result<Layer, LayersError> {
         match self {
-            Self::OneHot { states } => format!("{states} one-hot"),
-            Self::Binary { units: 1 } => "1 binary unit".to_owned(),
-            Self::Binary { units } => format!("{units} binary units"),
-            Self::Groups { sizes } => {
-                let sizes: Vec<String> = sizes.iter().map(usize::to_string).collect();
-                format!("groups of {}", sizes.join(", "))
-            }
-            Self::Grid { dimensions, points, range } => {
-                let sizes = vec![points.to_string(); *dimensions];
-                format!("a grid of {} points up to {range}", sizes.join(" x "))
-            }
+            Self::Number(states) => Ok(Layer::OneHot { states: *states }),
+            Self::Table(table) => table.resolve().map_err(|error| LayersError { layer: number, ..error }),
         }
     }
+}
 
-    fn check(&self) -> Result<(), String> {
-        match self {
-            Self::OneHot { states } if (1..=MOST_ONE_HOT).contains(states) => return Ok(()),
-            Self::OneHot { .. } => return Err(format!("a whole number from 1 to {MOST_ONE_HOT}")),
-            Self::Binary { units: 0 } => return Err("of one unit or more".to_owned()),
-            Self::Groups { sizes } if sizes.is_empty() || sizes.iter().any(|&size| size < 2) => {
-                return Err("of one group or more, each of two values or more".to_owned());
-            }
-            Self::Grid { dimensions, points, range } => {
-                if !(1..=2).contains(dimensions) {
-                    return Err("of 1 or 2 dimensions".to_owned());
-                }
-                if *points < 2 {
-                    return Err("of two points or more along each axis".to_owned());
-                }
-                if !(*range > 0.0 && *range <= 100.0) {
-                    return Err("of a range above 0 and up to 100".to_owned());
-                }
-            }
-            Self::Binary { .. } | Self::Groups { .. } => (),
-        }
-        let (factors, arithmetic) = match self {
-            Self::OneHot { states } => (vec![*states], String::new()),
-            Self::Binary { units } => (vec![2; (*units).min(64)], format!("2^{units}")),
-            Self::Groups { sizes } => (sizes.clone(), sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")),
-            Self::Grid { dimensions, points, .. } => (vec![*points; *dimensions], format!("{points}^{dimensions}")),
+impl WrittenTable {
+    fn resolve(&self) -> Result<Layer, LayersError> {
+        let error = |key, value: &str, allowed: String| LayersError {
+            layer: None,
+            key,
+            value: value.to_owned(),
+            allowed,
         };
-        let states = factors.iter().try_fold(1_usize, |states, &values| states.checked_mul(values));
-        match states {
-            Some(states) if states <= MOST_STATES => Ok(()),
-            Some(states) => Err(format!("of at most {MOST_STATES} states; {arithmetic} is {states}")),
-            None => Err(format!("of at most {MOST_STATES} states; {arithmetic} is more than can be counted")),
+        let given = [
+            ("units", self.units.map(|units| units.to_string())),
+            ("sizes", self.sizes.as_ref().map(|sizes| format!("{sizes:?}"))),
+            ("dimensions", self.dimensions.map(|dimensions| dimensions.to_string())),
+            ("points", self.points.map(|points| points.to_string())),
+            ("range", self.range.map(|range| format!("{range:?}"))),
+        ];
+        let Some(kind) = self.kind else {
+            let first = given.iter().find_map(|(key, value)| value.is_some().then_some(*key));
+            let of_key = first.and_then(|key| Some((key, Kind::ALL.into_iter().find(|kind| kind.keys().contains(&key))?)));
+            let allowed = match of_key {
+                Some((key, kind)) => format!("{:?}, as {key} is given", kind.name()),
+                None => "\"binary\", \"groups\" or \"grid\"".to_owned(),
+            };
+            return Err(error("kind", "nothing", allowed));
+        };
+        let foreign = given.into_iter().find(|(key, value)| value.is_some() && !kind.keys().contains(key));
+        if let Some((key, Some(value))) = foreign {
+            return Err(error(key, &value, format!("left out, as kind is {:?}", kind.name())));
+        }
+        let missing = |key, what: &str| error(key, "nothing", format!("{what}, as kind is {:?}", kind.name()));
+        Ok(match kind {
+            Kind::Binary => Layer::Binary {
+                units: self.units.ok_or_else(|| missing("units", "a whole number"))?,
+            },
+            Kind::Groups => Layer::Groups {
+                sizes: self.sizes.clone().ok_or_else(|| missing("sizes", "a list of whole numbers"))?,
+            },
+            Kind::Grid => Layer::Grid {
+                dimensions: self.dimensions.unwrap_or(2),
+                points: self.points.ok_or_else(|| missing("points", "a whole number"))?,
+                range: self.range.ok_or_else(|| missing("range", "a number"))?,
+            },
+        })
+    }
+}
+
+impl From<&Layer> for WrittenLayer {
+    fn from(layer: &Layer) -> Self {
+        let table = WrittenTable::default();
+        Self::Table(match layer.clone() {
+            Layer::OneHot { states } => return Self::Number(states),
+            Layer::Binary { units } => WrittenTable {
+                kind: Some(Kind::Binary),
+                units: Some(units),
+                ..table
+            },
+            Layer::Groups { sizes } => WrittenTable {
+                kind: Some(Kind::Groups),
+                sizes: Some(sizes),
+                ..table
+            },
+            Layer::Grid { dimensions, points, range } => WrittenTable {
+                kind: Some(Kind::Grid),
+                dimensions: Some(dimensions),
+                points: Some(points),
+                range: Some(range),
+                ..table
+            },
+        })
+    }
+}
+
+impl From<&Layers> for WrittenLayers {
+    fn from(layers: &Layers) -> Self {
+        match layers.all() {
+            [layer] => Self::One(layer.into()),
+            layers => Self::List(layers.iter().map(WrittenLayer::from).collect()),
         }
     }
 }

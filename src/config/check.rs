@@ -1,5 +1,7 @@
 //! What a configuration may say: every number in its range, every combination meaningful.
 
+use crate::codes::Layer;
+
 use super::{Ascent, Binarize, Classes, Config, ConfigError, GradientKind, Init, Method, ModelKind, PseudoCount};
 
 /// The most chains, images of a batch and pixels: what the tests compare on every backend.
@@ -36,10 +38,8 @@ impl Config {
         }
         let model = &self.model;
         let layers = &model.latent;
-        layers
-            .check()
-            .map_err(|allowed| ConfigError::value("model.latent", layers.to_string(), allowed))?;
-        self.check_layers()?;
+        layers.check()?;
+        self.check_against_layers()?;
         within("model.scale", model.init.scale(), 0.0..=100.0)?;
 
         let training = &self.training;
@@ -95,30 +95,64 @@ impl Config {
         count("checkpoint.seconds", self.checkpoint.seconds, 1, 1_000_000_000)
     }
 
-    /// Checks that method and start suit the latent layers.
-    fn check_layers(&self) -> Result<(), ConfigError> {
+    /// Refuses what only a single one-hot layer, or only a single layer, can have.
+    fn check_against_layers(&self) -> Result<(), ConfigError> {
         let layers = &self.model.latent;
-        let refuse = |allowed: &str| Err(ConfigError::value("model.latent", layers.to_string(), allowed));
-        if layers.all().len() > 1 {
-            match self.training.method.machine() {
-                ModelKind::Rbm => return refuse("one layer, as model.kind is \"rbm\""),
-                ModelKind::Mixture => return refuse("one layer, as model.kind is \"mixture\""),
-                ModelKind::Directed => return refuse("one layer, as model.kind is \"directed\""),
-                ModelKind::Nonequilibrium => (),
-            }
-            if let Method::Gradient {
-                kind: GradientKind::Stratified { .. },
-                ..
-            } = self.training.method
-            {
-                return refuse("one layer, as training.sampling is \"stratified\"");
-            }
+        let deeper = layers.all().len() > 1;
+        let reason = if deeper {
+            "as model.latent is a list of layers"
+        } else {
+            "as model.latent is not a number of states"
+        };
+        let machine = match self.training.method.machine() {
+            ModelKind::Nonequilibrium => None,
+            ModelKind::Rbm => Some("rbm"),
+            ModelKind::Mixture => Some("mixture"),
+            ModelKind::Directed => Some("directed"),
+        };
+        if let Some(machine) = machine.filter(|_| deeper) {
+            let allowed = format!("one layer, as model.kind is \"{machine}\"");
+            return Err(ConfigError::value("model.latent", layers.to_string(), allowed));
         }
-        match self.model.init {
-            Init::Cyclic { .. } if !layers.is_one_hot() => refuse("a number of one-hot states, as model.init is \"cyclic\""),
-            Init::Images { .. } if !layers.is_one_hot() => refuse("a number of one-hot states, as model.init is \"images\""),
-            _ => Ok(()),
+        let refused = match self.model.init {
+            Init::Reversible { .. } if deeper => Some("reversible"),
+            Init::Cyclic { .. } if !layers.is_one_hot() => Some("cyclic"),
+            Init::Images { .. } if !layers.is_one_hot() => Some("images"),
+            _ => None,
+        };
+        if let Some(init) = refused {
+            let allowed = if deeper || machine.is_some() {
+                "\"random\" or \"record\""
+            } else {
+                "\"random\", \"reversible\" or \"record\""
+            };
+            return Err(ConfigError::value("model.init", init, format!("{allowed}, {reason}")));
         }
+        // Only the two-step gradient at persistent chains goes through several layers.
+        if let Method::Gradient {
+            kind:
+                GradientKind::Stratified {
+                    complete,
+                    entropy_weight,
+                    path_entropy_weight,
+                    ..
+                },
+            ..
+        } = self.training.method
+            && deeper
+        {
+            let (key, value, allowed) = if complete {
+                ("training.gradient", "complete".to_owned(), "\"two-step\"")
+            } else if entropy_weight != 0.0 {
+                ("training.entropy_weight", entropy_weight.to_string(), "0")
+            } else if path_entropy_weight != 0.0 {
+                ("training.path_entropy_weight", path_entropy_weight.to_string(), "0")
+            } else {
+                ("training.sampling", "stratified".to_owned(), "\"persistent\" or \"stale\"")
+            };
+            return Err(ConfigError::value(key, value, format!("{allowed}, {reason}")));
+        }
+        Ok(())
     }
 
     /// Checks the values that depend on the data: `images` training images of `visible` pixels, and the largest array that the device
@@ -143,6 +177,7 @@ impl Config {
                 format!("at most the number of training images, {images}"),
             ));
         }
+        let layers = self.model.latent.all();
         let latent = self.model.latent.states();
         if visible > MOST_ROWS {
             return Err(ConfigError::value(
@@ -166,20 +201,29 @@ impl Config {
             _ => method.chains().map_or(0, |chains| chains.count),
         };
         let most = MOST_ELEMENTS.min(device_bytes / 4);
-        for (key, value, other) in [
+        let widest = layers.iter().map(Layer::states).max().unwrap_or(latent);
+        let mut arrays = vec![
             ("training.chains", chains, visible),
             ("training.batch_size", batch_size, visible),
             ("model.latent", latent, visible),
-            ("training.chains", chains, latent),
+            ("model.latent", self.model.latent.first().width(), visible),
+            ("training.chains", chains, widest),
             ("training.batch_size", batch_size, latent),
             ("model.latent", latent, latent),
-        ] {
+        ];
+        let between = layers.windows(2).map(|pair| ("model.latent", pair[0].states(), pair[1].states()));
+        arrays.extend(between);
+        for (key, value, other) in arrays {
             if value as u64 * other as u64 > most {
+                let (shown, of) = match key {
+                    "model.latent" if !self.model.latent.is_one_hot() => (self.model.latent.to_string(), "of layers of "),
+                    _ => (value.to_string(), ""),
+                };
                 return Err(ConfigError::value(
                     key,
-                    value.to_string(),
+                    shown,
                     format!(
-                        "at most {}, or an array of {value} x {other} numbers would be larger than this device takes ({most})",
+                        "{of}at most {}, or an array of {value} x {other} numbers would be larger than this device takes ({most})",
                         most / other as u64
                     ),
                 ));

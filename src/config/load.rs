@@ -4,6 +4,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
+use crate::codes::{LayersError, keys_of_kind};
 use crate::files::{self, FileError};
 use crate::text::{printable, shortened, shortened_to};
 
@@ -56,6 +57,12 @@ impl ConfigError {
             value: shortened(&value.into()),
             allowed: allowed.into(),
         }
+    }
+}
+
+impl From<LayersError> for ConfigError {
+    fn from(error: LayersError) -> Self {
+        Self::value(&error.name("model.latent"), error.value, error.allowed)
     }
 }
 
@@ -150,6 +157,7 @@ fn is_part(key: &str, known: &str) -> bool {
 /// Puts a value under a dotted key; of a section, only the keys that are given change.
 pub(crate) fn put(table: &mut Table, key: &str, value: Value) {
     expand_epsilon(table);
+    make_room_for_layers(table, key, &value);
     let nested = key
         .rsplit('.')
         .fold(value, |value, part| Value::Table(Table::from_iter([(part.to_owned(), value)])));
@@ -168,6 +176,26 @@ fn expand_epsilon(table: &mut Table) {
     if matches!(epsilon, Value::Float(_) | Value::Integer(_)) {
         let parts = ["forward", "backward"].map(|part| (part.to_owned(), epsilon.clone()));
         *epsilon = Value::Table(Table::from_iter(parts));
+    }
+}
+
+/// A latent layer that is given as a whole stands for itself. Another `kind` leaves of a table only what the new kind has, so that one kind
+/// can follow another key by key, in any order.
+fn make_room_for_layers(table: &mut Table, key: &str, value: &Value) {
+    let Some(model) = table.get_mut("model").and_then(Value::as_table_mut) else {
+        return;
+    };
+    match key {
+        "model.latent" if value.get("kind").is_some() => drop(model.remove("latent")),
+        "model.latent.kind" => {
+            let kept = value.as_str().and_then(keys_of_kind);
+            if let (Some(layer), Some(kept)) = (model.get_mut("latent").and_then(Value::as_table_mut), kept)
+                && layer.get("kind").is_some_and(|kind| kind != value)
+            {
+                layer.retain(|key, _| kept.contains(&key));
+            }
+        }
+        _ => (),
     }
 }
 
@@ -204,20 +232,21 @@ pub(super) fn plain(message: &str) -> String {
 
 /// Refuses the first key of a table that no configuration has, by its whole path.
 pub(crate) fn check_keys(value: &Value, path: &str, known: &[String], place: &str) -> Result<(), ConfigError> {
-    if known.iter().any(|known| known == path) {
+    let section = format!("{path}.");
+    let is_section = known.iter().any(|known| known.starts_with(&section));
+    if !is_section && known.iter().any(|known| known == path) {
         return Ok(());
     }
-    let section = format!("{path}.");
     match value {
         // An empty table is only allowed as a section; a full one is judged by its keys.
-        Value::Table(table) if !table.is_empty() || path.is_empty() || known.iter().any(|known| known.starts_with(&section)) => {
-            table.iter().try_for_each(|(key, value)| {
-                let path = if path.is_empty() { key.clone() } else { format!("{section}{key}") };
-                check_keys(value, &path, known, place)
-            })
-        }
+        Value::Table(table) if !table.is_empty() || path.is_empty() || is_section => table.iter().try_for_each(|(key, value)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{section}{key}") };
+            check_keys(value, &path, known, place)
+        }),
+        // Latent layers.
+        Value::Array(values) if is_section => values.iter().try_for_each(|value| check_keys(value, path, known, place)),
         // A number where a section belongs: its type is judged when it is read.
-        _ if known.iter().any(|known| known.starts_with(&section)) => Ok(()),
+        _ if is_section => Ok(()),
         _ => Err(unknown_key(path, known, place)),
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 use ndarray::{Array1, Array2};
 
-pub use self::parameters::{Array, BetweenParameters, Parameters, shapes};
+pub use self::parameters::{Array, BetweenParameters, Parameters, between_name, shapes};
 use crate::codes::Layers;
 use crate::ops::codes::{DeviceCodes, StateLogs};
 use crate::ops::{ChainBackend, DeviceImages};

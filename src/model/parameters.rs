@@ -184,6 +184,6 @@ pub fn shapes(visible: usize, layers: &Layers, free_log_weights: bool) -> Vec<(S
 }
 
 /// The matrix from the latent layer of a number, the first being 0, to the next.
-fn between_name(number: usize) -> String {
+pub fn between_name(number: usize) -> String {
     format!("between_{}", number + 1)
 }

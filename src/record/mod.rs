@@ -78,7 +78,7 @@ pub struct TrainingState {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Recorded {
     /// A model alone.
-    Model(Parameters),
+    Model(Box<Parameters>),
     /// A checkpoint.
     Checkpoint(Box<TrainingState>),
 }
@@ -142,7 +142,7 @@ pub fn load_model(path: &Path) -> Result<Parameters, RecordError> {
 /// As [`load_model`], with the steps behind the model, which a checkpoint knows.
 pub fn load_trained(path: &Path) -> Result<(Parameters, Option<u64>), RecordError> {
     match load(path)? {
-        Recorded::Model(parameters) => Ok((parameters, None)),
+        Recorded::Model(parameters) => Ok((*parameters, None)),
         Recorded::Checkpoint(state) => Ok((state.parameters, Some(state.step))),
     }
 }

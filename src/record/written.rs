@@ -37,7 +37,7 @@ pub fn read(content: &[u8]) -> Result<Recorded, String> {
     if item.has("model") {
         checkpoint(item).map(|state| Recorded::Checkpoint(Box::new(state)))
     } else {
-        model(item).map(Recorded::Model)
+        model(item).map(|parameters| Recorded::Model(Box::new(parameters)))
     }
 }
 
@@ -75,7 +75,8 @@ fn model(item: Fields) -> Result<Parameters, String> {
 /// A model whose latent layers are not one one-hot layer.
 fn model_with_layers(mut item: Fields) -> Result<Parameters, String> {
     let text = item.take_text("layers")?;
-    let layers = Layers::parse(text).map_err(|problem| format!("the field `{}` is {}: {problem}", item.path_of("layers"), quoted(text)))?;
+    let layers =
+        Layers::from_record(text).map_err(|problem| format!("the field `{}` is {}: {problem}", item.path_of("layers"), quoted(text)))?;
     if layers.is_one_hot() {
         return Err(format!("the field `{}` is that of a model without it", item.path_of("layers")));
     }
@@ -160,6 +161,9 @@ fn checkpoint(mut item: Fields) -> Result<TrainingState, String> {
             mean_squares.layers.describe(),
             model.layers.describe()
         ));
+    }
+    if mean_squares.log_weights.is_some() && model.log_weights.is_none() {
+        return Err("its mean squares have log_weights, and its model has none".to_owned());
     }
     if let Some(negative) = mean_squares.numbers().find(|&&square| square < 0.0) {
         return Err(format!("its mean squares are not all 0 or more: one is {negative}"));

@@ -49,13 +49,31 @@ pub(super) fn name(variant: Option<&str>, point: &[(String, Value)], short: &BTr
 fn word(value: &Value) -> String {
     let plain = match value {
         Value::Array(values) if values.iter().all(Value::is_integer) => values.iter().map(text).collect::<Vec<_>>().join("_"),
-        other => text(other),
+        other => layers(other).unwrap_or_else(|| text(other)),
     };
     if plain.len() <= LONGEST_WORD && !plain.is_empty() && plain.chars().all(is_safe) {
         return plain;
     }
     let start: String = plain.chars().filter(|&c| is_safe(c)).take(LONGEST_WORD - 10).collect();
     format!("{start}-{}", mark(&text(value)))
+}
+
+/// Latent layers in a name, such as `binary-10`, `groups-16_16` and `10_grid-2-24-4.5`.
+fn layers(value: &Value) -> Option<String> {
+    match value {
+        Value::Table(table) => {
+            let kind = table.get("kind")?.as_str()?;
+            let others = table.iter().filter(|(key, _)| *key != "kind").map(|(_, value)| word(value));
+            Some(std::iter::once(kind.to_owned()).chain(others).collect::<Vec<_>>().join("-"))
+        }
+        Value::Array(values) => {
+            let words = values
+                .iter()
+                .map(|value| layers(value).or_else(|| value.is_integer().then(|| text(value))));
+            Some(words.collect::<Option<Vec<_>>>()?.join("_"))
+        }
+        _ => None,
+    }
 }
 
 /// Does every file system take this character?

@@ -99,15 +99,28 @@ impl Plan {
             return Err(invalid(place, "samples must be a whole number from 1 to 10000000".into()));
         }
         for PlannedRun { name, config, .. } in &self.runs {
-            let latent = config.model.latent.states();
+            let layers = &config.model.latent;
+            let latent = layers.states();
+            let model = || {
+                if layers.is_one_hot() {
+                    format!("model.latent = {latent}")
+                } else {
+                    layers.describe()
+                }
+            };
             if latent > MOST_STATES {
-                let problem =
-                    format!("run {name} has model.latent = {latent}, and an analysis takes at most {MOST_STATES}; set analyze = false");
+                let problem = format!(
+                    "run {name} has {}, and an analysis takes at most {MOST_STATES}; set analyze = false",
+                    model()
+                );
                 return Err(invalid(place, problem));
             }
             let most = Sampling::most_samples(latent);
             if let Some(samples) = self.samples.filter(|&samples| (samples as usize).next_multiple_of(GROUPS) > most) {
-                let problem = format!("samples is {samples}; with model.latent = {latent}, as in run {name}, it must be at most {most}");
+                let problem = format!(
+                    "samples is {samples}; with {}, as in run {name}, it must be at most {most}",
+                    model()
+                );
                 return Err(invalid(place, problem));
             }
         }

@@ -15,7 +15,7 @@ use super::{
     CheckpointConfig, Classes, DataConfig, EmConfig, Epsilon, EvaluationConfig, ModelConfig, ModelKind, PseudoCount, Schedule,
     TrainingConfig,
 };
-use crate::codes::Layers;
+use crate::codes::{TABLE_KEYS, WrittenLayers};
 
 /// A configuration as it is written. A key that may be left out because a machine does without it is an `Option`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ struct Data {
 #[serde(default, deny_unknown_fields)]
 struct Model {
     kind: ModelKind,
-    latent: Layers,
+    latent: WrittenLayers,
     init: InitWord,
     scale: Option<f64>,
     record: Option<PathBuf>,
@@ -238,6 +238,7 @@ pub(crate) fn known_keys() -> Vec<String> {
     if let Ok(value) = Value::try_from(complete) {
         collect_keys(&value, "", &mut keys);
     }
+    keys.extend(TABLE_KEYS.map(|key| format!("model.latent.{key}")));
     keys
 }
 

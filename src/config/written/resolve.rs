@@ -4,6 +4,8 @@ use super::super::{
     Ascent, Binarize, Chains, Config, ConfigError, DataConfig, EmConfig, EvaluationConfig, Files, GradientKind, Init, Method, ModelConfig,
     ModelKind, Source, TrainingConfig,
 };
+use crate::codes::Layers;
+
 use super::unused::{Unused, UnusedKeys};
 use super::{BinarizeWord, Data, Evaluation, GradientWord, InitWord, Model, SamplingWord, SourceWord, Training, WrittenConfig, word};
 
@@ -14,16 +16,19 @@ impl WrittenConfig {
     /// Names the first key that cannot be, its value, and what it can be.
     pub fn resolve(&self) -> Result<(Config, Vec<Unused>), ConfigError> {
         let mut unused = UnusedKeys::default();
+        let data = self.data.resolve(&mut unused)?;
+        let model = self.model.resolve(&mut unused)?;
+        let method = self.training.method(self.model.kind, &model.latent, &mut unused)?;
         let mut config = Config {
-            data: self.data.resolve(&mut unused)?,
+            data,
             training: TrainingConfig {
                 steps: self.training.steps,
                 seed: self.training.seed,
                 probability_floor: self.training.probability_floor,
-                method: self.training.method(&self.model, &mut unused)?,
+                method,
             },
-            model: self.model.resolve(&mut unused)?,
-            evaluation: self.evaluation.resolve(self.model.latent.states()),
+            evaluation: self.evaluation.resolve(model.latent.states()),
+            model,
             checkpoint: self.checkpoint.clone(),
         };
         if let (Method::Em(em), Init::Record(_)) = (&mut config.training.method, &config.model.init) {
@@ -110,6 +115,7 @@ impl Model {
                 "left out unless model.init is \"record\"",
             ));
         }
+        let latent = self.latent.resolve()?;
         let init = match self.init {
             InitWord::Reversible | InitWord::Cyclic if equilibrium => {
                 return Err(ConfigError::value(
@@ -139,10 +145,7 @@ impl Model {
                 Init::Record(path.clone())
             }
         };
-        Ok(ModelConfig {
-            latent: self.latent.clone(),
-            init,
-        })
+        Ok(ModelConfig { latent, init })
     }
 }
 
@@ -158,8 +161,7 @@ impl Evaluation {
 
 impl Training {
     /// A kind of machine has a gradient of its own by default, and what needs the latent kernel needs images from every state.
-    fn method(&self, model: &Model, unused: &mut UnusedKeys) -> Result<Method, ConfigError> {
-        let kind = model.kind;
+    fn method(&self, kind: ModelKind, layers: &Layers, unused: &mut UnusedKeys) -> Result<Method, ConfigError> {
         let of_kind = format!("model.kind is \"{}\"", word(&kind));
         let gradient = |kind| Method::Gradient {
             kind,
@@ -170,7 +172,7 @@ impl Training {
             (ModelKind::Rbm, None | Some(GradientWord::Exact)) => gradient(GradientKind::Exact),
             (ModelKind::Rbm, Some(GradientWord::Pcd)) => gradient(GradientKind::Pcd { chains: self.chains() }),
             (ModelKind::Directed, None | Some(GradientWord::Exact)) => gradient(GradientKind::Directed),
-            (ModelKind::Mixture, None | Some(GradientWord::Em)) if !model.latent.is_one_hot() => gradient(GradientKind::Mixture),
+            (ModelKind::Mixture, None | Some(GradientWord::Em)) if !layers.is_one_hot() => gradient(GradientKind::Mixture),
             (ModelKind::Mixture, None | Some(GradientWord::Em)) => Method::Em(EmConfig {
                 pseudo_count: self.em.pseudo_count.unwrap_or(EmConfig::default().pseudo_count),
                 restarts: self.em.restarts.unwrap_or(EmConfig::default().restarts),

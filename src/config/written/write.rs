@@ -80,7 +80,7 @@ impl Model {
         };
         Self {
             kind,
-            latent: model.latent.clone(),
+            latent: (&model.latent).into(),
             init,
             scale,
             record,
