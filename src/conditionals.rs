@@ -172,12 +172,26 @@ impl Conditionals {
         }
     }
 
-    /// `sum_n p(z=k | x_n)`, `[L]`, for the states of the first latent layer; what is below e^-700 may be lost.
-    pub fn sum_forward(&self, images: &PackedImages) -> Array1<f64> {
+    /// Sums over images drawn from a state z: of `p(z=k | x_n)`, `[L]`, for the states of the first latent layer, where what is below e^-700 may be lost;
+    /// and of [`Conditionals::path_ratios`].
+    pub fn sums_from(&self, state: usize, images: &PackedImages) -> (Array1<f64>, f64) {
         if self.log_weights.is_some() {
-            return log_softmax_rows(self.forward_logits(images)).mapv_into(f64::exp).sum_axis(Axis(0));
+            let p = log_softmax_rows(self.forward_logits(images)).mapv_into(f64::exp);
+            return (p.sum_axis(Axis(0)), self.path_ratios(state, images).sum());
         }
-        self.up.codes.sum_of_softmax(&self.up.of(images))
+        let of_values = self.up.codes.value_softmax(&self.up.of(images));
+        let sum = self.up.codes.sum_of_products(&of_values);
+        match &self.drive {
+            Some(drive) => (sum, self.driven(drive, state, images, &of_values).sum()),
+            None => (sum, self.path_ratios(state, images).sum()),
+        }
+    }
+
+    /// `( sum_k p(k|x) c_k - c_z ) . V^T x`, `[N]`, given p of the values of all factors, `[N, V]`.
+    fn driven(&self, drive: &Array2<f64>, state: usize, images: &PackedImages, of_values: &Array2<f64>) -> Array1<f64> {
+        let driven = affine(images, drive, &Array1::zeros(drive.ncols()));
+        let steps = self.up.codes.mean_codes(of_values) - self.up.codes.code(state);
+        (steps * driven).sum_axis(Axis(1))
     }
 
     /// M, `[L, L']`, from each latent layer to the next.
@@ -206,9 +220,8 @@ impl Conditionals {
                 .map(|(log_p, log_q)| log_q[state] - log_p[state] - expected_ratio(log_p, log_q))
                 .collect();
         };
-        let driven = affine(images, drive, &Array1::zeros(drive.ncols()));
-        let steps = self.up.codes.mean_codes(&self.up.of(images)) - self.up.codes.code(state);
-        (steps * driven).sum_axis(Axis(1))
+        let of_values = self.up.codes.value_softmax(&self.up.of(images));
+        self.driven(drive, state, images, &of_values)
     }
 
     /// Draws an image from `q(.|z)` for each of some states, with probabilities to the nearest 2^-32.

@@ -189,7 +189,7 @@ fn impossible_sweeps_are_refused() {
         ("baseline = \"b\"", "there are no [[variants]]"),
         ("analyze = false\nsamples = 3", "samples has no effect"),
         ("samples = 0", "samples must be a whole number"),
-        ("[set]\nmodel.latent = 2001", "an analysis takes at most 2000"),
+        ("[set]\nmodel.latent = 4097", "an analysis takes at most 4096"),
         (
             "[set]\nmodel.kind = \"mixture\"\n[grid]\ntraining.learning_rate = [0.01, 0.1]",
             "F.toml, run learning_rate-0.1: training.learning_rate is 0.1; it must be left out",

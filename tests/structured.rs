@@ -188,10 +188,11 @@ fn sums_and_mean_codes_agree_with_the_probabilities_of_all_states() {
         let codes = Codes::of(&layer);
         let logits = Array2::from_shape_simple_fn((13, codes.width()), || 3.0 * normal(&mut generator));
         let p = codes.log_softmax_rows(&logits).mapv_into(f64::exp);
-        for (found, expected) in codes.sum_of_softmax(&logits).iter().zip(p.sum_axis(Axis(0))) {
+        let values = codes.value_softmax(&logits);
+        for (found, expected) in codes.sum_of_products(&values).iter().zip(p.sum_axis(Axis(0))) {
             assert!((found / expected - 1.0).abs() < 1e-12, "{layer:?}: {found} {expected}");
         }
-        for (found, expected) in codes.mean_codes(&logits).iter().zip(&p.dot(&codes.matrix())) {
+        for (found, expected) in codes.mean_codes(&values).iter().zip(&p.dot(&codes.matrix())) {
             assert!(
                 (found - expected).abs() < 1e-13 * (1.0 + expected.abs()),
                 "{layer:?}: {found} {expected}"
@@ -313,6 +314,25 @@ fn intervals_of_plain_means_contain_the_truth() {
     assert!(inside.iter().all(|inside| (181..=200).contains(inside)), "{inside:?}");
 }
 
+/// Steep models and few draws: plain means miss the rare way back, the bounds do not. Of 40 models 35 or more, which a right program fails one time in 70 if
+/// the bounds hold with probability 0.95, and with these seeds does not. In the steepest models the steady state itself rests on a few draws, which the
+/// bounds take as known: they hold for two thirds of 20.
+#[test]
+fn bounds_hold_where_draws_miss_the_way_back() {
+    let (mut inside, mut above) = ([0; 3], 0);
+    for seed in 0..60 {
+        let steepness = seed as usize % 3;
+        let parameters = random(2000 + seed, VISIBLE, vec![binary(4)], [1.5, 3.0, 6.0][steepness]);
+        let truth = exact(&parameters).steady.entropy_production();
+        let estimate = plainly(&parameters, 64, 8, seed);
+        let (figure, plain) = (estimate.entropy_production(), estimate.kernel.steady.entropy_production());
+        inside[steepness] += usize::from(figure.low.unwrap() <= truth + 1e-9 && truth - 1e-9 <= figure.high.unwrap());
+        above += usize::from(plain > 1.1 * truth);
+    }
+    println!("inside, of 20 each: {inside:?}; plain means too large by a tenth: {above} of 60");
+    assert!(inside[0] + inside[1] >= 35 && inside[2] >= 11 && above >= 20, "{inside:?} {above}");
+}
+
 #[test]
 fn the_way_to_a_kernel_follows_from_what_a_model_has() {
     let method = |visible: usize, layers: Vec<Layer>| {
@@ -322,8 +342,8 @@ fn the_way_to_a_kernel_follows_from_what_a_model_has() {
     assert_eq!(method(20, vec![binary(6)]), Method::Enumeration);
     assert_eq!(method(20, vec![binary(9)]), Method::Plain);
     assert_eq!(method(11, vec![binary(9)]), Method::Enumeration);
-    assert_eq!(method(23, vec![binary(6)]), Method::Tilts);
-    assert_eq!(method(23, vec![binary(7)]), Method::Plain);
+    assert_eq!(method(23, vec![binary(5)]), Method::Tilts);
+    assert_eq!(method(23, vec![binary(6)]), Method::Plain);
     assert_eq!(method(23, vec![binary(3), binary(3)]), Method::Plain);
     assert_eq!(method(23, vec![Layer::OneHot { states: 101 }]), Method::Tilts);
 }

@@ -85,7 +85,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         visible: model.visible(),
         latent: model.latent(),
         notes: notes(&estimate, spectra.eigenvalues().len()),
-        reversibility: figures::reversibility(&estimate),
+        reversibility: figures::reversibility(&estimate, &headline.entropy_production),
         precision: Precision {
             worst_transition: largest(transition_error.iter().copied()),
             transitions_above_10_percent: transition_error.iter().filter(|error| **error > 0.1).count(),

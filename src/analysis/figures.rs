@@ -60,14 +60,14 @@ pub(super) fn shuffled(estimate: &Estimate, seed: Seed) -> Option<Shuffled> {
 }
 
 /// Kolmogorov's criterion.
-pub(super) fn reversibility(estimate: &Estimate) -> Reversibility {
+pub(super) fn reversibility(estimate: &Estimate, entropy_production: &Figure) -> Reversibility {
     /// With 31 degrees of freedom, passed by chance once in 10^8 loops.
     const SIGNIFICANT: f64 = 8.0;
     /// What rounding leaves where there is no error.
     const ROUNDING: f64 = 1e-9;
     if estimate.method == Method::Plain && !estimate.reversible {
         // Of very many loops, each with steps that are known badly, one looks driven by chance.
-        let reversible = estimate.entropy_production().low.is_none_or(|low| low <= 0.0);
+        let reversible = entropy_production.low.is_none_or(|low| low <= 0.0);
         let why = if reversible {
             "its entropy production cannot be told from zero by these draws"
         } else {

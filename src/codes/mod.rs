@@ -223,11 +223,6 @@ impl Codes {
 
     /// `ln p(k) = ln softmax_k( c_k . l + g_k )` of every state k, `[L]`, of logits l `[H]`: the product of the factors' own.
     pub fn log_softmax(&self, logits: ArrayView1<f64>, states: ArrayViewMut1<f64>) {
-        self.combine(self.value_log_softmax(logits).view(), states);
-    }
-
-    /// `ln p` of the values of all factors, `[V]`, of logits l `[H]`: each factor's own sum to 1.
-    fn value_log_softmax(&self, logits: ArrayView1<f64>) -> Array1<f64> {
         let mut values = self.of_values(logits) + self.value_log_weights();
         for (_, _, place) in self.factors() {
             let mut of_factor = values.slice_mut(s![place]);
@@ -235,7 +230,7 @@ impl Codes {
             of_factor -= largest(of_factor.iter().copied());
             of_factor -= logsumexp(of_factor.view());
         }
-        values
+        self.combine(values.view(), states);
     }
 
     /// [`Codes::spread`] of every row, `[N, L]` of `[N, H]`.

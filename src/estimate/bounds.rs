@@ -10,6 +10,8 @@
 //!
 //! (the dual form of the Kullback-Leibler divergence), with equality at `f_ij = ln F_ij / F_ji`. Here f comes from all draws but one group's, with some
 //! flux added in both directions, and is averaged over that group.
+//!
+//! Both bounds take pi as known. Where it rests on transitions that few draws show, as in a steep and slow chain, its error may shift both.
 
 use rayon::prelude::*;
 
@@ -21,7 +23,7 @@ use super::{Estimate, Kernel};
 const ADDED: [f64; 5] = [1.0, 1e-2, 1e-4, 1e-8, 1e-16];
 
 impl Estimate {
-    /// Between a lower and an upper bound, each of which is passed by the truth one time in forty at most.
+    /// Between a lower and an upper bound, each of which the truth passes about one time in forty.
     pub(super) fn bounded_entropy_production(&self, samples: usize) -> Figure {
         let plain = self.figure(|kernel| kernel.steady.entropy_production());
         let path = self.path_entropy_production();
@@ -43,7 +45,7 @@ impl Estimate {
             standard_error: Some((high - low) / (2.0 * reach)),
             ..Figure::exact(value)
         }
-        .because("between a lower bound, from draws other than those that chose it, and an upper bound: plain means are too large on average where the way back is rarer than one draw in all")
+        .because("between a lower and an upper bound: plain means are too large on average where the way back of a transition is rare")
     }
 
     /// The best of the lower bounds, less its statistical error; at least zero.

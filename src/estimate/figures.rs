@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Estimate, Figure, Kernel, Method};
-use crate::latent::spectrum::{Eigenvalue, MOST_WHOLE, RESOLUTION, Spectrum, decay_time, rotation_period};
+use crate::latent::spectrum::{Eigenvalue, RESOLUTION, Spectrum, decay_time, rotation_period};
 
 impl Estimate {
     /// Entropy production of the latent chain, nats per step: zero where that is known beforehand.
@@ -38,12 +38,18 @@ impl Estimate {
         /// All eigenvalues take time that grows as the cube, the leading ones do not.
         const MOST_STATES: usize = 200;
         let states = self.kernel.steady.states();
-        let quick = states <= MOST_STATES || states > MOST_WHOLE;
-        let without = if quick { &self.without[..] } else { &[] };
+        let without = match self.method {
+            Method::Tilts if states > MOST_STATES => &[],
+            _ => &self.without[..],
+        };
+        let of_group = |kernel: &Kernel| match states > MOST_STATES {
+            true => kernel.steady.leading_spectrum(),
+            false => kernel.steady.spectrum(),
+        };
         Spectra {
             states,
             whole: self.kernel.steady.spectrum(),
-            without: without.par_iter().map(|kernel| kernel.steady.spectrum()).collect(),
+            without: without.par_iter().map(of_group).collect(),
         }
     }
 }

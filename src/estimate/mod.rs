@@ -125,8 +125,8 @@ impl Method {
 
 /// The most one-hot states whose transitions have tilts of their own: tables `[L, L]` for each of 32 groups take 1.1 GB.
 const MOST_TILTED_ONE_HOT: usize = 2000;
-/// The most states with structure: some 10 seconds on 2 cores.
-const MOST_TILTED: usize = 64;
+/// The most states with structure: some 20 seconds on 2 cores, which grow as the cube, or more where shared weights make many states compete.
+const MOST_TILTED: usize = 32;
 
 /// How a kernel is found.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@
 //! T_jk = E_{x ~ q(.|j)} p(k|x),      path_j = E_{x ~ q(.|j)} E_z'[ ln P/Q ]
 //! ```
 //!
-//! A group's sums are products of matrices ([`crate::codes::Codes::sum_of_softmax`]), through all latent layers. Transitions below e^-600, which those
+//! A group's sums are products of matrices ([`crate::codes::Codes::sum_of_products`]), through all latent layers. Transitions below e^-600, which those
 //! products might lose, are summed again in log space.
 
 use ndarray::{Array1, Array2, Axis, Zip, s};
@@ -204,9 +204,10 @@ impl<T> FromState<T> {
         };
         for (group, images) in sampling.images_of(model, state) {
             watch.go_on()?;
-            let mut sums = drawn.sums.row_mut(group);
-            sums += &model.sum_forward(&images);
-            drawn.path[group] += model.path_ratios(state, &images).sum();
+            let (sums, path) = model.sums_from(state, &images);
+            let mut of_group = drawn.sums.row_mut(group);
+            of_group += &sums;
+            drawn.path[group] += path;
             drawn.observed.extend(observe(&images));
             watch.part_done();
         }

@@ -41,6 +41,14 @@ pub fn rotation_period((re, im): Eigenvalue) -> f64 {
 }
 
 impl Spectrum {
+    fn of(mut values: Vec<c64>) -> Self {
+        // Conjugates have one modulus; the upper one first.
+        values.sort_by(|a, b| b.norm().total_cmp(&a.norm()).then(b.im.total_cmp(&a.im)));
+        Self {
+            eigenvalues: values.into_iter().map(|value| (value.re, value.im)).collect(),
+        }
+    }
+
     /// The eigenvalue next to 1, whose decay time is the chain's relaxation time; `None` with one state.
     pub fn slowest(&self) -> Option<Eigenvalue> {
         self.eigenvalues.get(1).copied()
@@ -69,20 +77,26 @@ impl SteadyState {
     /// They are those of `sqrt(pi_j) T_jk / sqrt(pi_k)`, whose entries are at most 1 and which is symmetric if the chain is reversible:
     /// however steep T is, they are then known to rounding. With transient states they are those of T itself.
     pub fn spectrum(&self) -> Option<Spectrum> {
-        let recurrent = self.log_pi().iter().all(|log_pi| log_pi.is_finite());
-        let log_scale = |k: usize| if recurrent { 0.5 * self.log_pi()[k] } else { 0.0 };
-        let t = Mat::from_fn(self.states(), self.states(), |j, k| {
-            (log_scale(j) + self.log_transition()[[j, k]] - log_scale(k)).exp()
-        });
-        let mut values: Vec<c64> = if self.states() > MOST_WHOLE {
+        let t = self.scaled();
+        let values = if self.states() > MOST_WHOLE {
             leading(&t)?
         } else {
             t.eigenvalues().ok()?
         };
-        // Conjugates have one modulus; the upper one first.
-        values.sort_by(|a, b| b.norm().total_cmp(&a.norm()).then(b.im.total_cmp(&a.im)));
-        Some(Spectrum {
-            eigenvalues: values.into_iter().map(|value| (value.re, value.im)).collect(),
+        Some(Spectrum::of(values))
+    }
+
+    /// The leading eigenvalues of T alone. `None` where they do not converge.
+    pub fn leading_spectrum(&self) -> Option<Spectrum> {
+        leading(&self.scaled()).map(Spectrum::of)
+    }
+
+    /// `sqrt(pi_j) T_jk / sqrt(pi_k)`, or T itself.
+    fn scaled(&self) -> Mat<f64> {
+        let recurrent = self.log_pi().iter().all(|log_pi| log_pi.is_finite());
+        let log_scale = |k: usize| if recurrent { 0.5 * self.log_pi()[k] } else { 0.0 };
+        Mat::from_fn(self.states(), self.states(), |j, k| {
+            (log_scale(j) + self.log_transition()[[j, k]] - log_scale(k)).exp()
         })
     }
 }

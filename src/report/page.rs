@@ -177,6 +177,9 @@ impl Page<'_> {
                     "The eigenvalues of T in the unit circle; 1 is the steady state. The nearer another is to the rim, the longer the chain remembers; off the real \
                      axis it rotates as it forgets, which no reversible chain can.",
                 ));
+        if !analysis.notes.is_empty() {
+            figures.insert(0, format!("<p>{}</p>", escape(&analysis.notes.join(" "))));
+        }
         section("Currents", &figures)
     }
 
@@ -202,7 +205,8 @@ impl Page<'_> {
             );
         }
         if analysis.cycles.is_empty() && !analysis.notes.is_empty() {
-            return section("Cycles", &[format!("<p>{}</p>", escape(&analysis.notes.join(" ")))]);
+            // They were not looked for, as the notes say.
+            return String::new();
         }
         if strips.is_empty() {
             strips.push_str("<p>There are no currents, and so no cycles.</p>");
