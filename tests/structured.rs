@@ -8,7 +8,7 @@ use latent_cycles::estimate::jackknife::Figure;
 use latent_cycles::estimate::plain::PlainEstimate;
 use latent_cycles::estimate::reversible::closed_form;
 use latent_cycles::estimate::sampling::Sampling;
-use latent_cycles::estimate::stratified::Strata;
+use latent_cycles::estimate::stratified::{Kernels, Strata};
 use latent_cycles::estimate::{Estimate, Kernel, Method, Settings};
 use latent_cycles::latent::spectrum::{LEADING, decay_time};
 use latent_cycles::logs::logsumexp;
@@ -81,9 +81,9 @@ fn exact(parameters: &Parameters) -> Kernel {
 fn plainly(parameters: &Parameters, samples: usize, groups: usize, seed: u64) -> Estimate {
     let sampling = Sampling::in_groups(groups, samples, Seed(seed));
     let strata = Strata::draw(&Conditionals::new(parameters), sampling, |_| Vec::<()>::new(), &()).unwrap();
-    let (kernel, without, _) = strata.kernels(&()).unwrap();
+    let Kernels { whole, without, .. } = strata.kernels(&()).unwrap();
     Estimate {
-        kernel,
+        kernel: whole,
         without,
         reversible: false,
         method: Method::Plain,
@@ -210,7 +210,9 @@ fn transitions_that_f64_does_not_hold_are_means_all_the_same() {
     let parameters = random(550, VISIBLE, vec![binary(3)], 300.0);
     let model = Conditionals::new(&parameters);
     let sampling = Sampling::in_groups(2, 14, Seed(550));
-    let (kernel, without, _) = Strata::draw(&model, sampling, |_| Vec::<()>::new(), &())
+    let Kernels {
+        whole: kernel, without, ..
+    } = Strata::draw(&model, sampling, |_| Vec::<()>::new(), &())
         .unwrap()
         .kernels(&())
         .unwrap();

@@ -50,7 +50,7 @@ use self::importance::{Sampled, sample};
 use self::jackknife::Figure;
 use self::reversible::{balanced, closed_form};
 use self::sampling::Sampling;
-use self::stratified::Strata;
+use self::stratified::{Kernels, Strata};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::latent::{ChainError, SteadyState};
@@ -263,7 +263,11 @@ impl Estimate {
             return sample(model, log_pi.as_ref(), sampling, observe, watch);
         }
         sampling.check(model.latent())?;
-        let (mut kernel, mut without, observed) = Strata::draw(model, sampling, observe, watch)?.kernels(watch)?;
+        let Kernels {
+            whole: mut kernel,
+            mut without,
+            observed,
+        } = Strata::draw(model, sampling, observe, watch)?.kernels(watch)?;
         if let Some(log_pi) = &log_pi {
             for kernel in without.iter_mut().chain([&mut kernel]) {
                 *kernel = kernel.in_balance(log_pi, watch)?;

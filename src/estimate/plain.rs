@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 
 use super::sampling::Sampling;
-use super::stratified::Strata;
+use super::stratified::{Kernels, Strata};
 use super::{EstimateError, Kernel};
 use crate::conditionals::{Conditionals, expected_ratio};
 use crate::data::packed::PackedImages;
@@ -52,8 +52,8 @@ impl<T: Send> PlainEstimate<T> {
     ) -> Result<Self, EstimateError> {
         if !model.is_one_hot() {
             let sampling = Sampling::in_groups(1, samples, seed).at(time);
-            let (kernel, _, observed) = Strata::draw(model, sampling, observe, watch)?.kernels(watch)?;
-            return Ok(Self { kernel, observed });
+            let Kernels { whole, observed, .. } = Strata::draw(model, sampling, observe, watch)?.kernels(watch)?;
+            return Ok(Self { kernel: whole, observed });
         }
         let latent = model.latent();
         let strata: Result<Vec<Stratum<T>>, Stopped> = (0..latent)

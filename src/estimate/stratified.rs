@@ -29,6 +29,16 @@ pub struct Strata<T> {
     path: Vec<Array1<f64>>,
     /// Images of each state in a group.
     each: usize,
+    /// As in [`Kernels`].
+    observed: Vec<Vec<T>>,
+}
+
+/// What the sums give.
+pub struct Kernels<T> {
+    /// From all draws.
+    pub whole: Kernel,
+    /// From all draws but one group's, for each group if there are several.
+    pub without: Vec<Kernel>,
     /// For every state, what was observed of each of its M images, group by group.
     pub observed: Vec<Vec<T>>,
 }
@@ -126,7 +136,7 @@ impl<T: Send> Strata<T> {
     ///
     /// # Errors
     /// When numbers overflow, or when it is stopped.
-    pub fn kernels(mut self, watch: &dyn Watch) -> Result<(Kernel, Vec<Kernel>, Vec<Vec<T>>), EstimateError> {
+    pub fn kernels(mut self, watch: &dyn Watch) -> Result<Kernels<T>, EstimateError> {
         let groups = self.log_sums.len();
         let whole = {
             let mut log_sums = self.log_sums[0].clone();
@@ -139,14 +149,22 @@ impl<T: Send> Strata<T> {
             kernel(log_sums, path, groups * self.each, watch)?
         };
         if groups == 1 {
-            return Ok((whole, Vec::new(), self.observed));
+            return Ok(Kernels {
+                whole,
+                without: Vec::new(),
+                observed: self.observed,
+            });
         }
         self.leave_out_each();
         let without = self.log_sums.into_iter().zip(self.path);
         let without: Result<Vec<Kernel>, EstimateError> = without
             .map(|(log_sums, path)| kernel(log_sums, path, (groups - 1) * self.each, watch))
             .collect();
-        Ok((whole, without?, self.observed))
+        Ok(Kernels {
+            whole,
+            without: without?,
+            observed: self.observed,
+        })
     }
 
     /// Replaces the sums of each group by those of all others, by additions alone: a difference would lose the rarest transitions.
