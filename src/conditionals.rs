@@ -3,7 +3,7 @@
 //! Training runs in f32 on any backend; what is written down about a model is computed here from its parameters, the same on all of
 //! them.
 
-use ndarray::{Array1, Array2, ArrayBase, Axis, Data, Ix2};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, Axis, Data, Ix2, Zip};
 
 use crate::codes::Codes;
 use crate::data::packed::PackedImages;
@@ -26,6 +26,8 @@ pub struct Conditionals {
     log_weights: Option<Array1<f64>>,
     /// M, `[L, L']`, from each latent layer to the next.
     between: Vec<Array2<f64>>,
+    /// `V = W - A^T`, `[D, H]`, where one layer's codes have both; see [`Conditionals::path_ratios`].
+    drive: Option<Array2<f64>>,
     /// `W~ = W C^T` and `b~ = C b + g`, `[D, L]` and `[L]`, of the first layer.
     forward: Array2<f64>,
     forward_bias: Array1<f64>,
@@ -72,7 +74,9 @@ impl Conditionals {
         let means = table.mapv(sigmoid);
         let log_weights = parameters.log_weights.as_ref().map(|log_weights| log_weights.mapv(f64::from));
         let first_log_weights = log_weights.clone().unwrap_or_else(|| up.codes.log_weights());
+        let one_layer = parameters.between.is_empty() && log_weights.is_none() && !up.codes.is_one_hot();
         Self {
+            drive: one_layer.then(|| &up.matrix - &down.matrix),
             forward: up.codes.spread_rows(&up.matrix),
             forward_bias: up.codes.spread_rows(&up.bias.clone().insert_axis(Axis(0))).remove_axis(Axis(0)) + first_log_weights,
             visible_bias: parameters
@@ -98,6 +102,11 @@ impl Conditionals {
     /// L, the number of latent states.
     pub fn latent(&self) -> usize {
         self.backward.nrows()
+    }
+
+    /// Is there one latent layer, of one-hot states?
+    pub fn is_one_hot(&self) -> bool {
+        self.up.codes.is_one_hot() && self.has_logits()
     }
 
     /// Is p(z|x) a softmax of logits that are linear in x? Not in a deeper chain.
@@ -163,10 +172,69 @@ impl Conditionals {
         }
     }
 
+    /// Sums over images drawn from a state z: of `p(z=k | x_n)`, `[L]`, for the states of the first latent layer, where what is below e^-700 may be lost;
+    /// and of [`Conditionals::path_ratios`].
+    pub fn sums_from(&self, state: usize, images: &PackedImages) -> (Array1<f64>, f64) {
+        if self.log_weights.is_some() {
+            let p = log_softmax_rows(self.forward_logits(images)).mapv_into(f64::exp);
+            return (p.sum_axis(Axis(0)), self.path_ratios(state, images).sum());
+        }
+        let of_values = self.up.codes.value_softmax(&self.up.of(images));
+        let sum = self.up.codes.sum_of_products(&of_values);
+        match &self.drive {
+            Some(drive) => (sum, self.driven(drive, state, images, &of_values).sum()),
+            None => (sum, self.path_ratios(state, images).sum()),
+        }
+    }
+
+    /// `( sum_k p(k|x) c_k - c_z ) . V^T x`, `[N]`, given p of the values of all factors, `[N, V]`.
+    fn driven(&self, drive: &Array2<f64>, state: usize, images: &PackedImages, of_values: &Array2<f64>) -> Array1<f64> {
+        let driven = affine(images, drive, &Array1::zeros(drive.ncols()));
+        let steps = self.up.codes.mean_codes(of_values) - self.up.codes.code(state);
+        (steps * driven).sum_axis(Axis(1))
+    }
+
+    /// M, `[L, L']`, from each latent layer to the next.
+    pub fn between(&self) -> &[Array2<f64>] {
+        &self.between
+    }
+
+    /// L of the first latent layer.
+    pub fn first_latent(&self) -> usize {
+        self.forward_bias.len()
+    }
+
+    /// What the way from a state z over each of some images adds to the path's entropy production, averaged over the next state z', `[N]`, nats: with
+    ///
+    /// ```text
+    /// P = q(x|z) p(z'|x),  Q = q(x|z') p(z|x):     E_z'[ ln P/Q ]  =  sum_k p(k|x) ( c_k - c_z ) . V^T x  +  f(z) - E_z'[ f(z') ],     V = W - A^T
+    /// ```
+    ///
+    /// where the part f, a function of the states alone, has mean zero in the steady state. One layer of codes leaves it out, which needs no number
+    /// for every state; one-hot states, deeper chains and machines whose weights are free have all of it.
+    pub fn path_ratios(&self, state: usize, images: &PackedImages) -> Array1<f64> {
+        let Some(drive) = &self.drive else {
+            let (log_forward, log_backward) = (self.log_forward(images), self.log_backward(images));
+            let rows = log_forward.rows().into_iter().zip(log_backward.rows());
+            return rows
+                .map(|(log_p, log_q)| log_q[state] - log_p[state] - expected_ratio(log_p, log_q))
+                .collect();
+        };
+        let of_values = self.up.codes.value_softmax(&self.up.of(images));
+        self.driven(drive, state, images, &of_values)
+    }
+
     /// Draws an image from `q(.|z)` for each of some states, with probabilities to the nearest 2^-32.
     pub fn draw(&self, states: &[i32], draws: Draws) -> PackedImages {
         PackedImages::from_words(self.thresholds.draw(states, draws), self.visible())
     }
+}
+
+/// `sum_k p(k|x) ( ln q(x|k) - ln p(k|x) )`: the part of the path's log ratio that the next state makes, averaged over it.
+pub fn expected_ratio(log_p: ArrayView1<f64>, log_q: ArrayView1<f64>) -> f64 {
+    Zip::from(&log_p)
+        .and(&log_q)
+        .fold(0.0, |sum, log_p, log_q| sum + log_p.exp() * (log_q - log_p))
 }
 
 /// `x M + s`, `[N, L]`.

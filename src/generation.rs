@@ -5,10 +5,10 @@ use ndarray::{Array1, Axis, concatenate};
 use crate::conditionals::Conditionals;
 use crate::data::BinaryImages;
 use crate::data::packed::PackedImages;
-use crate::estimate::EstimateError;
-use crate::estimate::exact::{MOST_PIXELS, enumerate};
+use crate::estimate::exact::enumerate;
 use crate::estimate::plain::PlainEstimate;
 use crate::estimate::reversible::closed_form;
+use crate::estimate::{EstimateError, Settings};
 use crate::model::Parameters;
 use crate::numerics::Numerics;
 use crate::random::{Seed, Stream, categorical};
@@ -125,7 +125,7 @@ pub fn steady_state(parameters: &Parameters, model: &Conditionals, seed: Seed, w
     if let Some(log_pi) = closed_form(parameters) {
         return Ok(log_pi);
     }
-    let kernel = if model.visible() <= MOST_PIXELS {
+    let kernel = if Settings::of(parameters).exact {
         enumerate(model, watch)?
     } else {
         let samples = (10_000_000 / (model.latent() * model.latent())).clamp(50, 1000);

@@ -46,6 +46,7 @@ mod session;
 mod signals;
 mod statistics;
 mod step;
+mod structured;
 mod sweep;
 mod sweep_pages;
 mod terminal;

@@ -243,7 +243,7 @@ fn impossible_sweeps_are_refused() {
         ("baseline = \"b\"", "there are no [[variants]]"),
         ("analyze = false\nsamples = 3", "samples has no effect"),
         ("samples = 0", "samples must be a whole number"),
-        ("[set]\nmodel.latent = 2001", "an analysis takes at most 2000"),
+        ("[set]\nmodel.latent = 4097", "an analysis takes at most 4096"),
         (
             "[set]\nmodel.latent.kind = \"binary\"\n[grid]\nmodel.latent.units = [4, 13]",
             "F.toml, run units-13: model.latent is { kind = \"binary\", units = 13 }; it must be of at most 4096 states; 2^13 is 8192",

@@ -4,17 +4,20 @@ use ndarray::{Array1, Axis};
 
 use super::classes::{self, ClassShares};
 use super::measures::units;
-use super::{Analysis, AnalysisError, CycleFigures, Headline, MOST_STATES, Precision, Settings, Subject, figures};
+use super::{
+    Analysis, AnalysisError, CycleFigures, Headline, MOST_CYCLED, MOST_STATES, MOST_TABLED, Precision, Settings, Subject, figures,
+};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
-use crate::estimate::importance::{Sampled, sample};
+use crate::estimate::importance::Sampled;
 use crate::estimate::jackknife::Figure;
-use crate::estimate::reversible::closed_form;
-use crate::estimate::sampling::Sampling;
-use crate::estimate::{Estimate, EstimateError, exact};
+use crate::estimate::{Estimate, EstimateError, Method, exact};
 use crate::generation::TrainedChains;
+use crate::latent::spectrum::MOST_WHOLE;
 use crate::logs::largest;
+use crate::model::Parameters;
 use crate::numerics::Numerics;
+use crate::random::Seed;
 use crate::watch::Watch;
 
 /// Analyzes a model. At most [`parts`] parts are announced, all of them draws.
@@ -68,7 +71,8 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         path_entropy_production: estimate.path_entropy_production(),
     };
     let plain = steady.entropy_production();
-    let cycles = steady.cycles().into_iter().map(|cycle| CycleFigures {
+    let cycles = if has_cycles(&estimate) { steady.cycles() } else { Vec::new() };
+    let cycles = cycles.into_iter().map(|cycle| CycleFigures {
         share: (plain.is_finite() && plain > 0.0).then(|| cycle.weight * cycle.affinity / plain),
         affinity: Some(cycle.affinity).filter(|affinity| affinity.is_finite()),
         states: cycle.states,
@@ -77,10 +81,11 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
     let relative = |figure: &Figure| Some(figure.standard_error? / figure.value?).filter(|relative| relative.is_finite());
     Ok(Analysis {
         units: units(),
-        method: method(&estimate, settings),
+        method: method(&estimate, settings.seed),
         visible: model.visible(),
         latent: model.latent(),
-        reversibility: figures::reversibility(&estimate),
+        notes: notes(&estimate, spectra.eigenvalues().len()),
+        reversibility: figures::reversibility(&estimate, &headline.entropy_production),
         precision: Precision {
             worst_transition: largest(transition_error.iter().copied()),
             transitions_above_10_percent: transition_error.iter().filter(|error| **error > 0.1).count(),
@@ -112,11 +117,11 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
 fn estimate(subject: &Subject, model: &Conditionals, settings: Settings, watch: &dyn Watch) -> Result<Sampled<usize>, EstimateError> {
     let judge = subject.data.and_then(|data| data.judge.as_ref());
     let classes_of = |images: &PackedImages| judge.map_or_else(Vec::new, |judge| judge.classes(images));
-    let sampling = Sampling::new(settings.samples, settings.seed).at(subject.step.unwrap_or(0));
+    let step = subject.step.unwrap_or(0);
     if !settings.exact {
-        let log_pi = closed_form(subject.parameters);
-        return sample(model, log_pi.as_ref(), sampling, classes_of, watch);
+        return Estimate::sampled(subject.parameters, model, settings, step, classes_of, watch);
     }
+    let sampling = settings.sampling(subject.parameters).at(step);
     Ok(Sampled {
         estimate: Estimate::enumerated(subject.parameters, model, watch)?,
         row_sums: Array1::ones(model.latent()),
@@ -125,29 +130,62 @@ fn estimate(subject: &Subject, model: &Conditionals, settings: Settings, watch: 
 }
 
 /// The most parts that [`analyze`] announces.
-pub fn parts(latent: usize, settings: Settings) -> usize {
-    if settings.exact {
-        exact::PARTS
-    } else {
-        Sampling::new(settings.samples, settings.seed).parts(latent)
+pub fn parts(parameters: &Parameters, settings: Settings) -> usize {
+    let (sampling, latent) = (settings.sampling(parameters), parameters.latent());
+    match settings.method(parameters) {
+        Method::Enumeration => exact::PARTS,
+        Method::Tilts => sampling.parts(latent),
+        Method::Plain => sampling.plain_parts(latent),
     }
 }
 
-fn method(estimate: &Estimate, settings: Settings) -> String {
-    let kernel = if settings.exact {
-        "T, pi and both entropy productions by enumeration of all images, in f64".to_owned()
-    } else {
-        format!(
-            "T by importance sampling in log space and f64, {} images from each state and along the tilt of each of its transitions (seed {}); \
-             95% intervals and correction of bias by the jackknife over 32 groups of draws",
-            Sampling::new(settings.samples, settings.seed).samples(),
-            settings.seed.0
-        )
+/// Are the currents taken apart into cycles?
+fn has_cycles(estimate: &Estimate) -> bool {
+    estimate.method == Method::Tilts || estimate.kernel.steady.states() <= MOST_CYCLED
+}
+
+/// What is left out, and why.
+fn notes(estimate: &Estimate, eigenvalues: usize) -> Vec<String> {
+    let states = estimate.kernel.steady.states();
+    let mut notes = Vec::new();
+    if !has_cycles(estimate) {
+        notes.push(format!(
+            "The currents among {states} states are not taken apart into cycles: every loop shares its steps with so many others that none stands out."
+        ));
+    }
+    if states > MOST_WHOLE {
+        notes.push(format!("Of {states} eigenvalues the {eigenvalues} leading ones were computed."));
+    }
+    if states > MOST_TABLED {
+        notes.push(format!(
+            "ln T and ln pi of {states} states are in latent.npz; tables and maps of T and of the currents, which follow from them, are left out."
+        ));
+    }
+    notes
+}
+
+fn method(estimate: &Estimate, seed: Seed) -> String {
+    let (samples, groups, seed) = (estimate.samples, estimate.without.len(), seed.0);
+    let kernel = match estimate.method {
+        Method::Enumeration => "T, pi and both entropy productions by enumeration of all images, in f64".to_owned(),
+        Method::Tilts => format!(
+            "T by importance sampling in log space and f64, {samples} images from each state and along the tilt of each of its transitions (seed {seed}); \
+             95% intervals and correction of bias by the jackknife over {groups} groups of draws"
+        ),
+        Method::Plain => format!(
+            "T by plain means in f64 over {samples} images from each state (seed {seed}); transitions rarer than one draw in all are known badly, so the latent \
+             entropy production is given between bounds; 95% intervals and correction of bias by the jackknife over {groups} groups of draws"
+        ),
     };
     let closed = if estimate.reversible {
         "; the model is reversible by construction (W - A has one column, to the rounding of f32), so pi has a closed form, right to some 1e-7 of itself, and nothing is produced"
     } else {
         ""
     };
-    format!("{kernel}{closed}; pi by GTH elimination; cycles by removing the widest first")
+    let cycles = if has_cycles(estimate) {
+        "; cycles by removing the widest first"
+    } else {
+        ""
+    };
+    format!("{kernel}{closed}; pi by GTH elimination{cycles}")
 }

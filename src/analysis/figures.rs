@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use super::{Reversibility, Shuffled};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
-use crate::estimate::Estimate;
 use crate::estimate::jackknife::Figure;
+use crate::estimate::{Estimate, Method};
 use crate::evaluation::likelihood::log_likelihoods;
 use crate::random::{Seed, Stream, permutation};
 use crate::watch::{Stopped, Watch};
@@ -60,11 +60,25 @@ pub(super) fn shuffled(estimate: &Estimate, seed: Seed) -> Option<Shuffled> {
 }
 
 /// Kolmogorov's criterion.
-pub(super) fn reversibility(estimate: &Estimate) -> Reversibility {
+pub(super) fn reversibility(estimate: &Estimate, entropy_production: &Figure) -> Reversibility {
     /// With 31 degrees of freedom, passed by chance once in 10^8 loops.
     const SIGNIFICANT: f64 = 8.0;
     /// What rounding leaves where there is no error.
     const ROUNDING: f64 = 1e-9;
+    if estimate.method == Method::Plain && !estimate.reversible {
+        // Of very many loops, each with steps that are known badly, one looks driven by chance.
+        let reversible = entropy_production.low.is_none_or(|low| low <= 0.0);
+        let why = if reversible {
+            "its entropy production cannot be told from zero by these draws"
+        } else {
+            "left out: the lower bound of the entropy production is above zero, which shows as much"
+        };
+        return Reversibility {
+            reversible,
+            strongest_loop: Vec::new(),
+            affinity: Figure::missing(why),
+        };
+    }
     let strongest = estimate.kernel.steady.strongest_loop();
     let Some(strongest) = strongest.filter(|_| !estimate.reversible) else {
         let why = if estimate.reversible {

@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, ArrayView1};
 use ndarray_npy::{NpzWriter, WriteNpzError};
 use serde::{Serialize, Serializer};
 
-use super::Analysis;
+use super::{Analysis, MOST_TABLED};
 
 /// analysis.json.
 ///
@@ -35,6 +35,9 @@ pub fn json(analysis: &Analysis) -> serde_json::Result<Vec<u8>> {
 /// | `generated` | N, rows, columns | images of chains in the steady state, 0 and 1, u8 |
 /// | `state_classes` | L, C | shares of classes among each state's images, where there are labels |
 ///
+/// Of more than [`MOST_TABLED`] states, what follows from ln T and ln pi is left out: `transition`, `flux`, `currents`, `currents_error`,
+/// `pair_entropy_production`.
+///
 /// # Errors
 /// When the archive cannot be made in memory.
 pub fn npz(analysis: &Analysis, (rows, columns): (usize, usize)) -> Result<Vec<u8>, WriteNpzError> {
@@ -42,16 +45,21 @@ pub fn npz(analysis: &Analysis, (rows, columns): (usize, usize)) -> Result<Vec<u
     let steady = &kernel.steady;
     let mut bytes = Cursor::new(Vec::new());
     let mut archive = NpzWriter::new(&mut bytes);
-    archive.add_array("transition", &analysis.transition)?;
+    let tabled = !is_large(&analysis.transition);
+    if tabled {
+        archive.add_array("transition", &analysis.transition)?;
+    }
     archive.add_array("log_transition", steady.log_transition())?;
     archive.add_array("transition_error", &analysis.transition_error)?;
     archive.add_array("stationary", &analysis.stationary)?;
     archive.add_array("log_stationary", steady.log_pi())?;
     archive.add_array("stationary_error", &analysis.stationary_error)?;
-    archive.add_array("flux", &steady.flux())?;
-    archive.add_array("currents", &analysis.currents)?;
-    archive.add_array("currents_error", &analysis.current_error)?;
-    archive.add_array("pair_entropy_production", &steady.pair_entropy_production())?;
+    if tabled {
+        archive.add_array("flux", &steady.flux())?;
+        archive.add_array("currents", &analysis.currents)?;
+        archive.add_array("currents_error", &analysis.current_error)?;
+        archive.add_array("pair_entropy_production", &steady.pair_entropy_production())?;
+    }
     archive.add_array("path_by_state", &kernel.path)?;
     let eigenvalues = &analysis.eigenvalues;
     let part = |(k, part): (usize, usize)| [eigenvalues[k].0, eigenvalues[k].1][part];
@@ -72,18 +80,25 @@ pub fn npz(analysis: &Analysis, (rows, columns): (usize, usize)) -> Result<Vec<u
 
 /// currents.dot, for Graphviz: a node for each state, as large as its weight; an edge for each net current, as wide as it is.
 ///
-/// Currents below a thousandth of the largest are left out, and states without any current with them.
+/// Currents below a thousandth of the largest are left out, and states without any current with them; of more than [`MOST_TABLED`] states, all but
+/// the 1,000 largest currents.
 pub fn dot(analysis: &Analysis) -> String {
     let largest = analysis.currents.iter().copied().fold(0.0, f64::max);
     let mut text =
         String::from("// Net currents among the latent states, per step. Draw with: dot -Tsvg currents.dot\ndigraph currents {\n");
     text.push_str("  layout=circo; node [shape=circle, fixedsize=true, fontsize=12]; edge [fontsize=9];\n");
-    let edges = || {
-        let positive = analysis.currents.indexed_iter();
-        positive.filter(|(_, current)| **current > 1e-3 * largest)
-    };
+    let positive = analysis.currents.indexed_iter();
+    let mut edges: Vec<((usize, usize), &f64)> = positive.filter(|(_, current)| **current > 1e-3 * largest).collect();
+    if is_large(&analysis.currents) {
+        edges.sort_by(|a, b| b.1.total_cmp(a.1));
+        edges.truncate(1000);
+    }
+    let mut joined = vec![false; analysis.latent];
+    for &((from, to), _) in &edges {
+        (joined[from], joined[to]) = (true, true);
+    }
     for (state, weight) in analysis.stationary.iter().enumerate() {
-        if edges().any(|((from, to), _)| from == state || to == state) {
+        if joined[state] {
             let width = 0.3 + 1.2 * weight.sqrt();
             let _ = writeln!(
                 text,
@@ -91,12 +106,17 @@ pub fn dot(analysis: &Analysis) -> String {
             );
         }
     }
-    for ((from, to), current) in edges() {
+    for ((from, to), current) in edges {
         let width = 0.3 + 5.0 * current / largest;
         let _ = writeln!(text, "  {from} -> {to} [penwidth={width:.2}, label=\"{current:.2e}\"];");
     }
     text.push_str("}\n");
     text
+}
+
+/// Is a table too large for text?
+pub(super) fn is_large(table: &Array2<f64>) -> bool {
+    table.nrows() > MOST_TABLED
 }
 
 /// A vector as a list of numbers.

@@ -24,8 +24,12 @@ use crate::generation::TooLarge;
 use crate::model::Parameters;
 use crate::watch::Stopped;
 
-/// The most latent states: some 80 tables of [L, L] in f64 are held at a time, 2.6 GB.
-pub const MOST_STATES: usize = 2000;
+/// The most latent states: some 20 tables of [L, L] in f64 are held at a time, 2.7 GB.
+pub const MOST_STATES: usize = 4096;
+/// The most states whose tables [L, L] stand in analysis.json and on the page, as text and as maps.
+pub const MOST_TABLED: usize = 1000;
+/// The most states with structure whose currents are taken apart into cycles: beyond, every loop shares its steps with too many others.
+const MOST_CYCLED: usize = 100;
 
 /// The model and what it is compared with.
 pub struct Subject<'a> {
@@ -142,6 +146,9 @@ pub struct Analysis {
     pub units: BTreeMap<String, &'static str>,
     /// How the kernel was found, in words.
     pub method: String,
+    /// What is left out of an analysis of so many states, and why; a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The single figures.
     #[serde(flatten)]
     pub headline: Headline,
@@ -161,10 +168,10 @@ pub struct Analysis {
     #[serde(serialize_with = "files::vector")]
     pub stationary: Array1<f64>,
     /// T.
-    #[serde(serialize_with = "files::matrix")]
+    #[serde(serialize_with = "files::matrix", skip_serializing_if = "files::is_large")]
     pub transition: Array2<f64>,
     /// J.
-    #[serde(serialize_with = "files::matrix")]
+    #[serde(serialize_with = "files::matrix", skip_serializing_if = "files::is_large")]
     pub currents: Array2<f64>,
     /// A decomposition of J, the largest weight first.
     pub cycles: Vec<CycleFigures>,

@@ -103,7 +103,7 @@ impl Analyze {
         let total: usize = tasks
             .iter()
             .zip(&settings)
-            .map(|(task, settings)| parts(task.trained.parameters.latent(), *settings))
+            .map(|(task, settings)| parts(&task.trained.parameters, *settings))
             .sum();
         let bar = self.bar(total)?;
         let watch = Watched { bar: &bar, stop: &stop };

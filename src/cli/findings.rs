@@ -26,6 +26,9 @@ pub fn all(analysis: &Analysis) {
             measure.unit
         ));
     }
+    for note in &analysis.notes {
+        say(note);
+    }
     if let Some(null) = &analysis.shuffled_entropy_production {
         say(format_args!("{null}"));
     }

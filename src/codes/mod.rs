@@ -22,6 +22,8 @@
 
 mod check;
 mod factor;
+mod names;
+mod sums;
 mod text;
 mod written;
 

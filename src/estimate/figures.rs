@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Estimate, Figure, Kernel};
+use super::{Estimate, Figure, Kernel, Method};
 use crate::latent::spectrum::{Eigenvalue, RESOLUTION, Spectrum, decay_time, rotation_period};
 
 impl Estimate {
@@ -13,6 +13,8 @@ impl Estimate {
             Figure::exact(0.0).because("reversible by construction")
         } else if latent <= 2 {
             Figure::exact(0.0).because("a chain of two states is always reversible")
+        } else if self.method == Method::Plain {
+            self.bounded_entropy_production(self.samples)
         } else {
             self.figure(|kernel| kernel.steady.entropy_production()).at_least(0.0)
         }
@@ -33,19 +35,28 @@ impl Estimate {
 
     /// Its eigenvalues, and the times that rest on them.
     pub fn spectra(&self) -> Spectra {
-        /// An eigenvalue problem grows as the cube.
+        /// All eigenvalues take time that grows as the cube, the leading ones do not.
         const MOST_STATES: usize = 200;
-        let small = self.kernel.steady.states() <= MOST_STATES;
-        let without = if small { &self.without[..] } else { &[] };
+        let states = self.kernel.steady.states();
+        let without = match self.method {
+            Method::Tilts if states > MOST_STATES => &[],
+            _ => &self.without[..],
+        };
+        let of_group = |kernel: &Kernel| match states > MOST_STATES {
+            true => kernel.steady.leading_spectrum(),
+            false => kernel.steady.spectrum(),
+        };
         Spectra {
+            states,
             whole: self.kernel.steady.spectrum(),
-            without: without.par_iter().map(|kernel| kernel.steady.spectrum()).collect(),
+            without: without.par_iter().map(of_group).collect(),
         }
     }
 }
 
 /// The spectrum of a kernel and those of the kernels without a group; the latter only where they do not take long.
 pub struct Spectra {
+    states: usize,
     whole: Option<Spectrum>,
     without: Vec<Option<Spectrum>>,
 }
@@ -68,8 +79,13 @@ impl Spectra {
 
     /// Of the slowest coherent rotation, steps.
     pub fn rotation_period(&self) -> Figure {
+        let all = self.eigenvalues().len() == self.states;
         self.figure(
-            "no eigenvalue is complex: nothing rotates",
+            if all {
+                "no eigenvalue is complex: nothing rotates"
+            } else {
+                "none of the leading eigenvalues is complex: nothing rotates for long"
+            },
             Spectrum::turning,
             |(_, im)| im.abs(),
             rotation_period,

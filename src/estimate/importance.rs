@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use super::path::Path;
 use super::sampling::{GROUPS, Sampling, blocks, mean_of_groups};
 use super::tilt::{Tilt, Untilted, best_tilt};
-use super::{Estimate, EstimateError, Kernel, reversible};
+use super::{Estimate, EstimateError, Kernel, Method, reversible};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::kernels::visible::Thresholds;
@@ -57,13 +57,7 @@ pub fn sample<T: Send + Sync>(
     watch: &dyn Watch,
 ) -> Result<Sampled<T>, EstimateError> {
     let latent = model.latent();
-    if sampling.samples() > Sampling::most_samples(latent) {
-        return Err(EstimateError::TooManySamples {
-            samples: sampling.samples(),
-            latent,
-            most: Sampling::most_samples(latent),
-        });
-    }
+    sampling.check(latent)?;
     let sources: Result<Vec<Source>, Stopped> = (0..latent)
         .into_par_iter()
         .map(|state| Source::draw(model, state, sampling, watch))
@@ -96,6 +90,8 @@ pub fn sample<T: Send + Sync>(
         kernel: kernel(whole, None),
         without: without?,
         reversible: log_pi.is_some(),
+        method: Method::Tilts,
+        samples: sampling.samples(),
     };
     if !is_sound(&estimate, &row_sums) {
         return Err(EstimateError::NoNumbers);
@@ -186,6 +182,6 @@ impl Proposals {
         let draws = sampling.draws(Stream::Proposal, state);
         let each = sampling.each();
         let chosen: Vec<i32> = (0..self.count).flat_map(|tilt| std::iter::repeat_n(tilt as i32, each)).collect();
-        blocks(chosen.len()).map(move |(group, part, block)| (group, self.draw(&chosen[block], draws.part(part))))
+        blocks(sampling.groups(), chosen.len()).map(move |(group, part, block)| (group, self.draw(&chosen[block], draws.part(part))))
     }
 }

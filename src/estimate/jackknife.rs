@@ -152,8 +152,8 @@ impl Estimate {
     }
 }
 
-/// The 97.5% point of Student's distribution, by the expansion of Cornish and Fisher; right to 1e-3 from ten degrees of freedom on.
-fn student_95(freedom: usize) -> f64 {
+/// The 97.5% point of Student's distribution, by the expansion of Cornish and Fisher; right to 1e-2 from seven degrees of freedom on, to 1e-3 from ten.
+pub(super) fn student_95(freedom: usize) -> f64 {
     let (z, n) = (1.959_963_985_f64, freedom as f64);
     let (z3, z5) = (z.powi(3), z.powi(5));
     z + (z3 + z) / (4.0 * n) + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * n * n)

@@ -8,9 +8,9 @@
 //! its rare transitions common, and [`jackknife`] turns groups of draws into errors and removes the bias of curved functions.
 //! [`path`] adds the images to the entropy production;
 //! [`reversible`] knows the models whose steady state has a closed form. [`plain`] is the estimate by plain means, cheap enough for
-//! training.
+//! training; [`stratified`] is the same in groups of draws, for states with structure, of which there may be thousands.
 //!
-//! [`Estimate::of`] chooses among them, and knows the figures with their intervals:
+//! [`Settings::method`] chooses among them, [`Estimate::of`] with the settings that suit the model, and knows the figures with their intervals:
 //!
 //! ```
 //! use latent_cycles::estimate::Estimate;
@@ -30,6 +30,7 @@
 //! # Ok::<(), latent_cycles::estimate::EstimateError>(())
 //! ```
 
+mod bounds;
 pub mod exact;
 mod figures;
 pub mod importance;
@@ -38,17 +39,20 @@ pub mod path;
 pub mod plain;
 pub mod reversible;
 pub mod sampling;
+pub mod stratified;
 pub mod tilt;
 
 use ndarray::Array1;
 
-use self::exact::{MOST_PIXELS, enumerate};
+use self::exact::{MOST_PIXELS, MOST_TERMS, enumerate};
 pub use self::figures::Spectra;
-use self::importance::sample;
+use self::importance::{Sampled, sample};
 use self::jackknife::Figure;
 use self::reversible::{balanced, closed_form};
 use self::sampling::Sampling;
+use self::stratified::{Kernels, Strata};
 use crate::conditionals::Conditionals;
+use crate::data::packed::PackedImages;
 use crate::latent::{ChainError, SteadyState};
 use crate::model::Parameters;
 use crate::random::Seed;
@@ -92,6 +96,38 @@ impl From<ChainError> for EstimateError {
     }
 }
 
+/// The ways to a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// All images are summed over.
+    Enumeration,
+    /// Importance sampling along the tilts of every transition: each, however rare, has its own relative error.
+    Tilts,
+    /// Plain means over the images of every state: transitions rarer than one draw in all are known badly.
+    Plain,
+}
+
+impl Method {
+    /// What suits a model that is not enumerated. Tilts need logits that are linear in x, and time that grows as the cube of L.
+    pub fn of(parameters: &Parameters) -> Self {
+        let most = if parameters.layers.is_one_hot() {
+            MOST_TILTED_ONE_HOT
+        } else {
+            MOST_TILTED
+        };
+        if parameters.between.is_empty() && parameters.latent() <= most {
+            Self::Tilts
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+/// The most one-hot states whose transitions have tilts of their own: tables `[L, L]` for each of 32 groups take 1.1 GB.
+const MOST_TILTED_ONE_HOT: usize = 2000;
+/// The most states with structure: some 20 seconds on 2 cores, which grow as the cube, or more where shared weights make many states compete.
+const MOST_TILTED: usize = 32;
+
 /// How a kernel is found.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -104,12 +140,30 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What suits a model: enumeration where that is possible, else as many draws as [`Sampling::default_samples`]; with seed 1.
+    /// What suits a model: enumeration where that takes no more than a minute, else as many draws as [`Sampling::default_samples`] says, or of plain
+    /// means [`Sampling::default_plain_samples`]; with seed 1.
     pub fn of(parameters: &Parameters) -> Self {
+        let latent = parameters.latent();
         Self {
-            exact: parameters.visible() <= MOST_PIXELS,
-            samples: Sampling::default_samples(parameters.latent()),
+            exact: parameters.visible() <= MOST_PIXELS && (latent * latent) << parameters.visible() <= MOST_TERMS,
+            samples: match Method::of(parameters) {
+                Method::Plain => Sampling::default_plain_samples(latent),
+                Method::Enumeration | Method::Tilts => Sampling::default_samples(latent),
+            },
             seed: Seed(1),
+        }
+    }
+
+    /// The way to the kernel of a model: the one place where it is chosen.
+    pub fn method(self, parameters: &Parameters) -> Method {
+        if self.exact { Method::Enumeration } else { Method::of(parameters) }
+    }
+
+    /// How images are drawn for a model.
+    pub fn sampling(self, parameters: &Parameters) -> Sampling {
+        match self.method(parameters) {
+            Method::Plain => Sampling::in_groups(Sampling::groups_of(parameters.latent()), self.samples, self.seed),
+            Method::Enumeration | Method::Tilts => Sampling::new(self.samples, self.seed),
         }
     }
 }
@@ -162,6 +216,10 @@ pub struct Estimate {
     pub without: Vec<Kernel>,
     /// Is the model reversible by construction, so that its steady state is a closed form?
     pub reversible: bool,
+    /// How it was found.
+    pub method: Method,
+    /// Images drawn from each state, or from each proposal; none for an exact kernel.
+    pub samples: usize,
 }
 
 impl Estimate {
@@ -184,9 +242,52 @@ impl Estimate {
         if settings.exact {
             return Self::enumerated(parameters, &model, watch);
         }
-        let sampling = Sampling::new(settings.samples, settings.seed);
+        Ok(Self::sampled(parameters, &model, settings, 0, |_| Vec::<()>::new(), watch)?.estimate)
+    }
+
+    /// The kernel from draws, which a time keys; `observe` gives one observation for each image drawn from a state.
+    ///
+    /// # Errors
+    /// As [`Estimate::with`].
+    pub(crate) fn sampled<T: Send + Sync>(
+        parameters: &Parameters,
+        model: &Conditionals,
+        settings: Settings,
+        time: u64,
+        observe: impl Fn(&PackedImages) -> Vec<T> + Sync,
+        watch: &dyn Watch,
+    ) -> Result<Sampled<T>, EstimateError> {
         let log_pi = closed_form(parameters);
-        Ok(sample(&model, log_pi.as_ref(), sampling, |_| Vec::<()>::new(), watch)?.estimate)
+        let sampling = settings.sampling(parameters).at(time);
+        if settings.method(parameters) == Method::Tilts {
+            return sample(model, log_pi.as_ref(), sampling, observe, watch);
+        }
+        sampling.check(model.latent())?;
+        let Kernels {
+            whole: mut kernel,
+            mut without,
+            observed,
+        } = Strata::draw(model, sampling, observe, watch)?.kernels(watch)?;
+        if let Some(log_pi) = &log_pi {
+            for kernel in without.iter_mut().chain([&mut kernel]) {
+                *kernel = kernel.in_balance(log_pi, watch)?;
+            }
+        }
+        if !std::iter::once(&kernel).chain(&without).all(Kernel::is_finite) {
+            return Err(EstimateError::NoNumbers);
+        }
+        Ok(Sampled {
+            // Every row is a mean of distributions.
+            row_sums: Array1::ones(model.latent()),
+            estimate: Self {
+                kernel,
+                without,
+                reversible: log_pi.is_some(),
+                method: Method::Plain,
+                samples: sampling.samples(),
+            },
+            observed,
+        })
     }
 
     /// The exact kernel; of a model in balance, the fluxes of both directions are made equal to the last bit, which changes T and pi by the
@@ -204,6 +305,8 @@ impl Estimate {
             kernel,
             without: Vec::new(),
             reversible: log_pi.is_some(),
+            method: Method::Enumeration,
+            samples: 0,
         })
     }
 }

@@ -3,9 +3,10 @@
 use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 
-use super::exact::expected_ratio;
+use super::sampling::Sampling;
+use super::stratified::{Kernels, Strata};
 use super::{EstimateError, Kernel};
-use crate::conditionals::Conditionals;
+use crate::conditionals::{Conditionals, expected_ratio};
 use crate::data::packed::PackedImages;
 use crate::latent::SteadyState;
 use crate::logs::{logaddexp, logsumexp};
@@ -16,7 +17,8 @@ use crate::watch::{Stopped, Watch};
 ///
 /// The estimate is stratified: M images from `q(.|j)` for every state j, averages of probabilities and never counts. It needs no
 /// mixing, and works in log space and f64 because rare transitions underflow f32. A transition rarer than 1 / M rests on few draws,
-/// which biases the latent entropy production upward; [`super::importance`] does better.
+/// which biases the latent entropy production upward; [`super::importance`] does better. Sums of states with structure are those of
+/// [`super::stratified`].
 #[derive(Clone, Debug)]
 pub struct PlainEstimate<T> {
     /// T, pi, and the path's log ratios.
@@ -48,6 +50,11 @@ impl<T: Send> PlainEstimate<T> {
         observe: impl Fn(&PackedImages) -> Vec<T> + Sync,
         watch: &dyn Watch,
     ) -> Result<Self, EstimateError> {
+        if !model.is_one_hot() {
+            let sampling = Sampling::in_groups(1, samples, seed).at(time);
+            let Kernels { whole, observed, .. } = Strata::draw(model, sampling, observe, watch)?.kernels(watch)?;
+            return Ok(Self { kernel: whole, observed });
+        }
         let latent = model.latent();
         let strata: Result<Vec<Stratum<T>>, Stopped> = (0..latent)
             .into_par_iter()

@@ -62,6 +62,9 @@ pub fn closed_form(parameters: &Parameters) -> Option<Array1<f64>> {
 pub fn balanced(steady: &SteadyState, log_pi: &Array1<f64>, watch: &dyn Watch) -> Result<SteadyState, Stopped> {
     /// Enough for factors near 1; what is left is far below the error of the estimate.
     const ROUNDS: usize = 100;
+    /// States from which on the rounds end with factors that no longer change, by more than rounding.
+    const MANY: usize = 512;
+    const SAME: f64 = 1e-13;
     let log_t = steady.log_transition();
     let mut log_flux = log_t.clone();
     for ((j, k), flux) in log_flux.indexed_iter_mut() {
@@ -70,10 +73,16 @@ pub fn balanced(steady: &SteadyState, log_pi: &Array1<f64>, watch: &dyn Watch) -
     let mut log_factors = Array1::<f64>::zeros(log_pi.len());
     for _ in 0..ROUNDS {
         watch.go_on()?;
+        let mut change = 0.0_f64;
         for j in 0..log_pi.len() {
             // Half the way, since a factor stands in its row and in its column.
             let row = &log_flux.row(j) + &log_factors;
-            log_factors[j] = 0.5 * (log_factors[j] + log_pi[j] - logsumexp(row.view()));
+            let factor = 0.5 * (log_factors[j] + log_pi[j] - logsumexp(row.view()));
+            change = change.max((factor - log_factors[j]).abs());
+            log_factors[j] = factor;
+        }
+        if log_pi.len() > MANY && change < SAME {
+            break;
         }
     }
     for ((j, k), flux) in log_flux.indexed_iter_mut() {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::EstimateError;
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::random::{Draws, Seed, Stream};
@@ -12,6 +13,8 @@ pub const GROUPS: usize = 32;
 /// How many images are drawn, and by which random numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
+    /// Groups.
+    groups: usize,
     /// Images of a group from each proposal, at least one.
     each: usize,
     seed: Seed,
@@ -19,13 +22,24 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    /// M images from each proposal, rounded up to a multiple of [`GROUPS`].
+    /// M images from each proposal, rounded up to a multiple of the groups, here [`GROUPS`].
     pub fn new(samples: usize, seed: Seed) -> Self {
+        Self::in_groups(GROUPS, samples, seed)
+    }
+
+    /// The same in so many groups.
+    pub fn in_groups(groups: usize, samples: usize, seed: Seed) -> Self {
         Self {
-            each: samples.div_ceil(GROUPS).max(1),
+            groups,
+            each: samples.div_ceil(groups).max(1),
             seed,
             time: 0,
         }
+    }
+
+    /// [`GROUPS`] or fewer, as many as the memory has room for: each has a table `[L, L]`, and all of them together take 1.1 GB at most.
+    pub fn groups_of(latent: usize) -> usize {
+        ((1 << 27) / (latent * latent)).clamp(8, GROUPS)
     }
 
     /// Keys the draws with a time besides: the training step of a checkpoint.
@@ -33,9 +47,14 @@ impl Sampling {
         Self { time, ..self }
     }
 
-    /// M, images from each proposal: a multiple of [`GROUPS`].
+    /// M, images from each proposal: a multiple of the groups.
     pub fn samples(&self) -> usize {
-        self.each * GROUPS
+        self.each * self.groups
+    }
+
+    /// Groups.
+    pub fn groups(&self) -> usize {
+        self.groups
     }
 
     /// Images of each group.
@@ -53,30 +72,52 @@ impl Sampling {
         ((1 << 24) / (latent * latent)).clamp(64, 20_480) / GROUPS * GROUPS
     }
 
+    /// The same for plain means: at most 20,480 and at least 512.
+    pub fn default_plain_samples(latent: usize) -> usize {
+        ((1 << 21) / latent).clamp(512, 20_480) / GROUPS * GROUPS
+    }
+
+    /// Is there room for so many draws?
+    ///
+    /// # Errors
+    /// When there are more than [`Sampling::most_samples`].
+    pub(super) fn check(&self, latent: usize) -> Result<(), EstimateError> {
+        let (samples, most) = (self.samples(), Self::most_samples(latent));
+        if samples > most {
+            return Err(EstimateError::TooManySamples { samples, latent, most });
+        }
+        Ok(())
+    }
+
     /// The most images from each proposal: 6.7e7 from all proposals of a state, for which its stream has room.
     pub fn most_samples(latent: usize) -> usize {
         (1 << 26) / (latent + 1) / GROUPS * GROUPS
     }
 
+    /// The most parts that [`super::stratified::Strata::draw`] announces: one for every block of images that a state draws.
+    pub fn plain_parts(&self, latent: usize) -> usize {
+        latent * blocks(self.groups, self.each).count()
+    }
+
     /// The most parts that [`super::importance::sample`] announces: one for every block of images that a state draws.
     pub fn parts(&self, latent: usize) -> usize {
-        latent * (blocks(self.each).count() + blocks(latent * self.each).count())
+        latent * (blocks(self.groups, self.each).count() + blocks(self.groups, latent * self.each).count())
     }
 
     /// The images of q(.|j), some at a time, with the group they belong to; the same whenever they are asked for.
     pub fn images_of<'a>(&self, model: &'a Conditionals, state: usize) -> impl Iterator<Item = (usize, PackedImages)> + 'a {
         let draws = self.draws(Stream::Kernel, state);
         let states = vec![state as i32; self.each];
-        blocks(states.len()).map(move |(group, part, block)| (group, model.draw(&states[block], draws.part(part))))
+        blocks(self.groups, states.len()).map(move |(group, part, block)| (group, model.draw(&states[block], draws.part(part))))
     }
 }
 
 /// For every group, `count` images a block at a time: the group, the number of the block among all, the block.
-pub(super) fn blocks(count: usize) -> impl Iterator<Item = (usize, u64, Range<usize>)> {
+pub(super) fn blocks(groups: usize, count: usize) -> impl Iterator<Item = (usize, u64, Range<usize>)> {
     /// Images held at a time.
     const BLOCK: usize = 2048;
     let blocks = count.div_ceil(BLOCK);
-    (0..GROUPS * blocks).map(move |part| {
+    (0..groups * blocks).map(move |part| {
         let (group, block) = (part / blocks, part % blocks);
         (group, part as u64, block * BLOCK..count.min((block + 1) * BLOCK))
     })

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::{curves, film, graph, grid, heatmap, png, spectrum, tables};
 use crate::analysis::measures::{MEASURES, charts};
-use crate::analysis::{Analysis, Headline};
+use crate::analysis::{Analysis, Headline, MOST_TABLED};
+use crate::codes::Codes;
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::model::Parameters;
@@ -70,6 +71,10 @@ impl Page<'_> {
             return format!("Its latent chain is in equilibrium: {why}.");
         }
         let affinity = &analysis.reversibility.affinity;
+        if analysis.reversibility.strongest_loop.is_empty() {
+            let least = analysis.headline.entropy_production.low.unwrap_or(0.0);
+            return format!("Its latent chain is out of equilibrium: it produces at least {least:.2} nats per step.");
+        }
         let cost = affinity.value.map_or("infinitely many".to_owned(), |_| affinity.to_string());
         let states: Vec<String> = analysis.reversibility.strongest_loop.iter().map(usize::to_string).collect();
         format!(
@@ -141,17 +146,16 @@ impl Page<'_> {
         } else {
             String::new()
         };
-        section(
-            "Currents",
-            &[
-                wide(
-                    "graph",
-                    &graph::svg(analysis, order, self.size),
-                    &format!(
-                        "Where probability flows. Each node is the mean image s(A<sub>k</sub>) of a state, its size the weight π<sub>k</sub>; each arrow is a net \
+        let mut figures = vec![wide(
+            "graph",
+            &graph::svg(analysis, order, self.size),
+            &format!(
+                "Where probability flows. Each node is the mean image s(A<sub>k</sub>) of a state, its size the weight π<sub>k</sub>; each arrow is a net \
                          current J<sub>ij</sub>, as wide as it is strong (the faintest are left out). Follow the arrows: in equilibrium there would be none.{shown}"
-                    ),
-                ),
+            ),
+        )];
+        if analysis.latent <= MOST_TABLED {
+            figures.extend([
                 figure(
                     "map-transitions",
                     &format!("<h3>Transitions</h3>{}", heatmap::transitions(&analysis.transition, order)),
@@ -164,17 +168,23 @@ impl Page<'_> {
                     "J<sub>ij</sub> = π<sub>i</sub>T<sub>ij</sub> − π<sub>j</sub>T<sub>ji</sub>, net steps per step: red where the row's state leads to the column's, blue \
                      where it is led to, the colour as strong as the square root of the current. The map is antisymmetric and its rows sum to zero; in equilibrium it is blank.",
                 ),
+            ]);
+        }
+        figures.push(
                 figure(
                     "spectrum",
                     &format!("<h3>Spectrum</h3>{}", spectrum::svg(&analysis.eigenvalues)),
                     "The eigenvalues of T in the unit circle; 1 is the steady state. The nearer another is to the rim, the longer the chain remembers; off the real \
                      axis it rotates as it forgets, which no reversible chain can.",
-                ),
-            ],
-        )
+                ));
+        if !analysis.notes.is_empty() {
+            figures.insert(0, format!("<p>{}</p>", escape(&analysis.notes.join(" "))));
+        }
+        section("Currents", &figures)
     }
 
     fn cycles(&self) -> String {
+        let analysis = self.analysis;
         let model = Conditionals::new(self.parameters);
         let mut strongest: Vec<_> = self.analysis.cycles.iter().collect();
         let carried = |cycle: &crate::analysis::CycleFigures| cycle.share.unwrap_or(0.0);
@@ -193,6 +203,10 @@ impl Page<'_> {
                 film::strip(&model, cycle, self.size, self.seed, number as u64),
                 cycle.weight
             );
+        }
+        if analysis.cycles.is_empty() && !analysis.notes.is_empty() {
+            // They were not looked for, as the notes say.
+            return String::new();
         }
         if strips.is_empty() {
             strips.push_str("<p>There are no currents, and so no cycles.</p>");
@@ -245,7 +259,7 @@ impl Page<'_> {
         };
         figures.push(wide(
             "states",
-            &format!("<h3>States</h3>{}", tables::states(analysis, self.size)),
+            &format!("<h3>States</h3>{}", tables::states(analysis, &Codes::of(self.parameters.layers.last()), self.size)),
             &format!(
                 "The mean image of every state, heaviest first, with its weight π<sub>k</sub>, its self-transition T<sub>kk</sub> and the classes of the images drawn \
                  from it.{shown}"

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::png;
 use crate::analysis::{Analysis, ClassShares};
+use crate::codes::Codes;
 
 /// Most states that have a card.
 pub const MOST_CARDS: usize = 100;
@@ -40,16 +41,17 @@ pub fn classes(classes: &ClassShares) -> String {
 }
 
 /// The states by falling weight, each with its mean image.
-pub fn states(analysis: &Analysis, size: (usize, usize)) -> String {
+pub fn states(analysis: &Analysis, codes: &Codes, size: (usize, usize)) -> String {
     let mut order: Vec<usize> = (0..analysis.latent).collect();
     order.sort_by(|&a, &b| analysis.stationary[b].total_cmp(&analysis.stationary[a]));
     let mut html = String::from(r#"<div class="cards">"#);
     for state in order.into_iter().take(MOST_CARDS) {
         let mean = analysis.mean_images.row(state);
         let picture = png::data_uri(png::gray(mean.iter().copied(), size));
+        let name = codes.name(state).map_or(String::new(), |name| format!("<span>{name}</span>"));
         let _ = write!(
             html,
-            r#"<div class="card"><img class="pixels" src="{picture}" alt="mean image of state {state}"><b>{state}</b><span>weight {}</span><span>stays {}</span>"#,
+            r#"<div class="card"><img class="pixels" src="{picture}" alt="mean image of state {state}"><b>{state}</b>{name}<span>weight {}</span><span>stays {}</span>"#,
             short(analysis.stationary[state]),
             short(analysis.transition[[state, state]])
         );
