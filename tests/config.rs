@@ -192,7 +192,10 @@ fn kinds_gradients_and_sampling_go_together() {
             &["training.path_entropy_weight=1", DEEP],
             "path_entropy_weight is 1; it must be 0, as model.latent is a list of layers",
         ),
-        (&["model.init=cyclic", BINARY], "model.init is cyclic; it must be \"random\", \"reversible\" or \"record\", as model.latent is not a number of states"),
+        (
+            &["model.init=cyclic", BINARY],
+            "model.init is cyclic; it must be \"random\", \"reversible\" or \"record\", as model.latent is not a number of states",
+        ),
         (&["model.init=images", BINARY], "model.init is images; it must be"),
         (&["model.kind=rbm", "training.sampling=stale"], "training.sampling is stale"),
         (&["model.kind=mixture", "model.init=cyclic"], "model.init is cyclic"),

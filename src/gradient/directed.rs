@@ -38,8 +38,8 @@ pub struct DirectedGradient<B: ChainBackend> {
 
 /// The gradient of a [`Model`] whose forward transition is the posterior, at a minibatch of images; `states` are the model's own.
 pub fn directed<B: ChainBackend>(model: &Model<B>, states: &StateImages<B>, images: &DeviceImages<B>) -> DirectedGradient<B> {
-    let data = Data::seen_from(states.clone(), model, images);
-    let shares = Shares::of(data, model.log_steady(states.log_dark.clone()));
+    let data = Data::of(states.clone(), model, images);
+    let shares = Shares::of(data, model.log_steady(states.log_dark()));
     let (backward, visible_bias) = shares.residuals(model, images);
     DirectedGradient {
         backward,

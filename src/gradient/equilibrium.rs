@@ -41,12 +41,12 @@ pub struct TiedGradient<B: ChainBackend> {
 pub fn exact<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> TiedGradient<B> {
     let codes = model.last_codes();
     let (r, rho) = posterior(model, images); //                                   p(k|x_n)        [B, L]
-    let StateImages { means, log_dark } = StateImages::of(model); //                      ln q(0|k)       [1, L]
-    let pi = model.log_steady(log_dark).exp(); //                                 pi_k            [1, L]
+    let states = StateImages::of(model);
+    let pi = model.log_steady(states.log_dark()).exp(); //                        pi_k            [1, L]
     let bias = codes.gather(rho - pi.clone()).squeeze_dim(0);
-    let (backward, visible_bias) = match means {
-        Some(means) => (B::residuals(images, r, pi, means), None), //             s(A_ki)         [L, D]
-        None => residuals(model, images, codes.gather(r), pi),
+    let (backward, visible_bias) = match states {
+        StateImages::OneHot { means, .. } => (B::residuals(images, r, pi, means), None), //       s(A_ki)         [L, D]
+        StateImages::Coded { .. } => residuals(model, images, codes.gather(r), pi),
     };
     TiedGradient {
         bias,

@@ -31,7 +31,7 @@ use burn::tensor::Tensor;
 
 use crate::codes::Layers;
 use crate::model::{BetweenParameters, LogForward, Model, Parameters, to_matrix, to_vector};
-use crate::ops::codes::StateLogs;
+use crate::ops::codes::Factors;
 use crate::ops::{ChainBackend, DeviceImages};
 
 /// The gradient of a function with respect to the parameters of a [`Model`], in the function's unit (nats per image, of a log-likelihood) and unit of
@@ -93,7 +93,7 @@ pub fn two_step<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>, cha
             let log_pi = log_p.last().log_mean(); //                                ln pi_k         [1, L]
             (log_p, log_pi)
         },
-        || Data::of(model, images),
+        || Data::of(StateImages::of(model), model, images),
     );
     let shares = Shares::of(data, log_pi);
 
@@ -146,22 +146,41 @@ fn chain_term<B: ChainBackend>(model: &Model<B>, chains: &DeviceImages<B>, log_p
 }
 
 /// A minibatch seen from every state.
-struct Data<B: ChainBackend> {
-    /// `ln q(x_n|k)`, `[B, L]`, but for what is the same in every state, and for `log_dark`, if that stands apart.
-    log_q: StateLogs<B>,
-    /// `ln q(0|k)`, `[1, L]`, of codes.
-    log_dark: Option<Tensor<B, 2>>,
-    /// `s(A_ki)`, `[L, D]`, of one-hot states; those of codes are not written out.
-    means: Option<Tensor<B, 2>>,
+enum Data<B: ChainBackend> {
+    /// From one-hot states.
+    OneHot {
+        /// `ln q(x_n|k)`, `[B, L]`.
+        log_q: Tensor<B, 2>,
+        /// `s(A_ki)`, `[L, D]`.
+        means: Tensor<B, 2>,
+    },
+    /// From states with codes.
+    Coded {
+        /// What the factors' values have in `ln q(x_n|k) - ln q(0|k)`, `[B, V]`, but for what is the same in every state.
+        lit: Tensor<B, 2>,
+        /// `ln q(0|k)`, `[1, L]`.
+        log_dark: Tensor<B, 2>,
+        factors: Box<Factors<B>>,
+    },
 }
 
 /// The images of every state: what every gradient is made of.
 #[derive(Clone, Debug)]
-pub struct StateImages<B: ChainBackend> {
-    /// `s(A_ki)`, `[L, D]`, of one-hot states; those of codes are not written out.
-    pub means: Option<Tensor<B, 2>>,
-    /// `ln q(0|k)`, `[1, L]`.
-    pub log_dark: Tensor<B, 2>,
+pub enum StateImages<B: ChainBackend> {
+    /// Of one-hot states.
+    OneHot {
+        /// `s(A_ki)`, `[L, D]`.
+        means: Tensor<B, 2>,
+        /// `ln q(0|k)`, `[1, L]`.
+        log_dark: Tensor<B, 2>,
+    },
+    /// Of states with codes, whose means are not written out.
+    Coded {
+        /// `ln q(0|k)`, `[1, L]`.
+        log_dark: Tensor<B, 2>,
+        /// The codes.
+        factors: Box<Factors<B>>,
+    },
 }
 
 impl<B: ChainBackend> StateImages<B> {
@@ -170,84 +189,98 @@ impl<B: ChainBackend> StateImages<B> {
         match &model.last_codes().factors {
             None => {
                 let (means, log_dark) = B::bernoulli(model.backward.val());
-                Self {
-                    means: Some(means),
-                    log_dark,
-                }
+                Self::OneHot { means, log_dark }
             }
-            Some(factors) => Self {
-                means: None,
+            Some(factors) => Self::Coded {
                 log_dark: B::coded_log_dark(factors, model.backward.val(), model.visible_bias_row()),
+                factors: Box::new(factors.clone()),
             },
         }
+    }
+
+    /// `ln q(0|k)`, `[1, L]`.
+    pub fn log_dark(&self) -> Tensor<B, 2> {
+        let (Self::OneHot { log_dark, .. } | Self::Coded { log_dark, .. }) = self;
+        log_dark.clone()
     }
 }
 
 impl<B: ChainBackend> Data<B> {
-    fn of(model: &Model<B>, images: &DeviceImages<B>) -> Self {
-        Self::seen_from(StateImages::of(model), model, images)
-    }
-
-    fn seen_from(StateImages { means, log_dark }: StateImages<B>, model: &Model<B>, images: &DeviceImages<B>) -> Self {
-        match means {
-            Some(_) => Self {
-                log_q: StateLogs::Plain(model.log_backward(images, log_dark)),
-                log_dark: None,
+    fn of(states: StateImages<B>, model: &Model<B>, images: &DeviceImages<B>) -> Self {
+        match states {
+            StateImages::OneHot { means, log_dark } => Self::OneHot {
+                log_q: model.log_backward(images, log_dark),
                 means,
             },
-            None => Self {
-                log_q: model.lit(images),
-                log_dark: Some(log_dark),
-                means,
+            StateImages::Coded { log_dark, factors } => Self::Coded {
+                lit: model.lit(images, &factors),
+                log_dark,
+                factors,
             },
-        }
-    }
-
-    /// With `ln q(0|k)`, if that stands apart, added to a row `[1, L]`.
-    fn with_log_dark(&self, row: Tensor<B, 2>) -> Tensor<B, 2> {
-        match &self.log_dark {
-            None => row,
-            Some(log_dark) => row + log_dark.clone(),
         }
     }
 }
 
 /// How the states share a minibatch under the steady state pi.
 struct Shares<B: ChainBackend> {
-    data: Data<B>,
     /// `ln pi_k`, `[1, L]`.
     log_pi: Tensor<B, 2>,
-    /// `-ln P(x_n)`, `[B, 1]`.
-    minus_log_density: Tensor<B, 2>,
     /// `ln u_k`, `[1, L]`.
     log_u: Tensor<B, 2>,
+    of_images: OfImages<B>,
+}
+
+/// What each image of a minibatch gives each state.
+enum OfImages<B: ChainBackend> {
+    /// `ln q(x_n|k)`, `[B, L]`, `-ln P(x_n)`, `[B, 1]`, and `s(A_ki)`, `[L, D]`, of one-hot states.
+    OneHot {
+        log_q: Tensor<B, 2>,
+        minus_log_density: Tensor<B, 2>,
+        means: Tensor<B, 2>,
+    },
+    /// `sum_k r_nk c_kh`, `[B, H]`.
+    Coded(Tensor<B, 2>),
 }
 
 impl<B: ChainBackend> Shares<B> {
     fn of(data: Data<B>, log_pi: Tensor<B, 2>) -> Self {
-        let minus_log_density = -data.log_q.logsumexp(data.with_log_dark(log_pi.clone()));
-        let log_u = data.log_q.log_mean_exp(minus_log_density.clone());
-        Self {
-            log_u: data.with_log_dark(log_u),
-            minus_log_density,
-            log_pi,
-            data,
+        match data {
+            Data::OneHot { log_q, means } => {
+                let minus_log_density = -B::logsumexp(log_q.clone(), log_pi.clone());
+                Self {
+                    log_u: B::log_mean_exp(log_q.clone(), minus_log_density.clone()),
+                    log_pi,
+                    of_images: OfImages::OneHot {
+                        log_q,
+                        minus_log_density,
+                        means,
+                    },
+                }
+            }
+            Data::Coded { lit, log_dark, factors } => {
+                let (r, log_u) = B::coded_shares(&factors, lit, log_dark, log_pi.clone());
+                Self {
+                    log_u,
+                    log_pi,
+                    of_images: OfImages::Coded(r),
+                }
+            }
         }
     }
 
     /// dl/dA, `[H, D]`, and dl/da, `[D]`.
     fn residuals(&self, model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Option<Tensor<B, 1>>) {
         let rho = (self.log_pi.clone() + self.log_u.clone()).exp(); //                            mean_n r_nk         [1, L]
-        let columns = self.data.with_log_dark(self.log_pi.clone());
-        match (&self.data.log_q, &self.data.means) {
-            (StateLogs::Plain(log_q), Some(means)) => {
-                let r = B::responsibilities(log_q.clone(), self.minus_log_density.clone(), columns); //   r_nk        [B, L]
+        match &self.of_images {
+            OfImages::OneHot {
+                log_q,
+                minus_log_density,
+                means,
+            } => {
+                let r = B::responsibilities(log_q.clone(), minus_log_density.clone(), self.log_pi.clone()); //  r_nk  [B, L]
                 (B::residuals(images, r, rho, means.clone()), None)
             }
-            (log_q, _) => {
-                let r = model.last_codes().responsibilities(log_q, self.minus_log_density.clone(), columns); // sum_k r_nk c_kh  [B, H]
-                residuals(model, images, r, rho)
-            }
+            OfImages::Coded(r) => residuals(model, images, r.clone(), rho),
         }
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use ndarray::{Array1, Array2, Axis};
 
 use super::functional::{Contributions, Objective, StratifiedSample};
-use super::{Data, Gradient, Shares};
+use super::{Data, Gradient, Shares, StateImages};
 use crate::codes::Codes;
 use crate::model::{Model, matrix, to_matrix, to_vector, vector};
 use crate::ops::{ChainBackend, DeviceImages};
@@ -43,7 +43,10 @@ pub fn stratified<B: ChainBackend>(
     };
 
     let log_pi = strata.steady().log_pi().mapv(|log_pi| log_pi as f32);
-    let shares = Shares::of(Data::of(model, images), vector(&log_pi, &device).unsqueeze());
+    let shares = Shares::of(
+        Data::of(StateImages::of(model), model, images),
+        vector(&log_pi, &device).unsqueeze(),
+    );
     let u = to_vector(shares.log_u.clone().squeeze_dim::<1>(0)).mapv(|log_u| f64::from(log_u).exp());
     let Contributions { mut forward, mut backward } = strata.contributions(u.view(), objective);
     let on_device = |weights: &Array2<f64>| matrix(&weights.mapv(|weight| weight as f32), &device);

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::exp::{exp, sum};
+use super::exp::{exp, largest, sum};
 use super::logspace::{column_sums, from_blocks, row_normalizer};
 use crate::codes::{Codes, Factor};
 use crate::random::{Draws, unit};
@@ -64,6 +64,28 @@ impl States {
     #[inline(always)]
     pub(super) fn sizes(&self) -> impl Iterator<Item = usize> {
         self.factors.iter().map(|factor| factor.size)
+    }
+
+    /// Calls `with` with every h and `c_kh` that is not 0, of a state k.
+    #[inline(always)]
+    pub(super) fn for_code(&self, mut state: usize, mut with: impl FnMut(usize, f32)) {
+        let mut end = self.width;
+        for factor in self.factors.iter().rev() {
+            let value = state % factor.size;
+            state /= factor.size;
+            match &factor.codes {
+                Some(codes) => {
+                    end -= 1;
+                    if codes[value] != 0.0 {
+                        with(end, codes[value]);
+                    }
+                }
+                None => {
+                    end -= factor.size;
+                    with(end + value, 1.0);
+                }
+            }
+        }
     }
 
     /// `c_s . l` of the values of all factors, `[V]`, of logits l that are `stride` apart.
@@ -214,7 +236,7 @@ pub fn draw(states: &States, logits: &[f32], draws: Draws) -> Vec<i32> {
 }
 
 /// `ln mean_n e^(a_nk + r_n)`, `[L]`, of what the values have, `[N, V]`, and r `[N]`.
-pub fn log_mean_exp(states: &States, values: &[f32], rows: &[f32]) -> Vec<f32> {
+fn log_mean_exp(states: &States, values: &[f32], rows: &[f32]) -> Vec<f32> {
     let blocks: Vec<(Vec<f32>, Vec<f32>)> = values
         .par_chunks(BLOCK * states.values)
         .zip(rows.par_chunks(BLOCK))
@@ -269,8 +291,64 @@ pub fn log_mean(states: &States, log_values: &[f32]) -> Vec<f32> {
     log_mean_exp(states, log_values, &vec![0.0; count])
 }
 
+/// How the states share images: `sum_k r_nk C_kh`, `[N, H]`, with the responsibilities `r_nk = e^(a_nk + ln q(0|k) + ln pi_k) / P_n`, and
+/// `ln u_k = ln mean_n r_nk / pi_k`, `[L]`; of what the values have, `[N, V]`, and `ln q(0|k)` and `ln pi_k`, `[L]`.
+///
+/// Where some pi is near the end of f32 its u is the mean of `q / P`, as its share of the images may underflow.
+pub fn shares(states: &States, values: &[f32], log_dark: &[f32], log_pi: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let columns: Vec<f32> = log_dark.iter().zip(log_pi).map(|(log_dark, log_pi)| log_dark + log_pi).collect();
+    if log_pi.iter().any(|&log_pi| log_pi < -FAR) {
+        let densities = logsumexp(states, values, &columns);
+        let minus: Vec<f32> = densities.iter().map(|density| -density).collect();
+        let log_u = log_mean_exp(states, values, &minus)
+            .into_iter()
+            .zip(log_dark)
+            .map(|(log_u, log_dark)| log_u + log_dark);
+        return (responsibilities(states, values, &minus, &columns), log_u.collect());
+    }
+    let blocks: Vec<(Vec<f32>, Vec<f32>)> = values
+        .par_chunks(BLOCK * states.values)
+        .map(|values| {
+            super::vectorized(
+                #[inline(always)]
+                || shares_of_block(states, values, &columns),
+            )
+        })
+        .collect();
+    let images = (values.len() / states.values) as f64;
+    let share = |k: usize| blocks.iter().map(|(_, shares)| f64::from(shares[k])).sum::<f64>() / images;
+    // A share that underflows is as good as any that is as small.
+    let log_u = log_pi
+        .iter()
+        .enumerate()
+        .map(|(k, log_pi)| (share(k).ln() as f32 - log_pi).max(1.0 - FAR));
+    let log_u = log_u.collect();
+    (blocks.into_iter().flat_map(|(gathered, _)| gathered).collect(), log_u)
+}
+
+/// Gathered responsibilities, and `sum_n r_nk`, `[L]`, of a block of images.
+#[inline(always)]
+fn shares_of_block(states: &States, values: &[f32], columns: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let mut shares = vec![0.0; states.count];
+    let mut row = vec![0.0; states.count];
+    let mut gathered = vec![0.0; values.len() / states.values * states.width];
+    for (values, gathered) in values.chunks_exact(states.values).zip(gathered.chunks_exact_mut(states.width)) {
+        states.combine(values, 0.0, sum_of, &mut row);
+        row.iter_mut().zip(columns).for_each(|(a, c)| *a += c);
+        let largest = largest(&row);
+        row.iter_mut().for_each(|a| *a = exp(*a - largest));
+        let scale = (1.0 / sum(&row)) as f32;
+        for (r, share) in row.iter_mut().zip(&mut shares) {
+            *r *= scale;
+            *share += *r;
+        }
+        states.gather(&mut row, gathered);
+    }
+    (gathered, shares)
+}
+
 /// `ln sum_k e^(a_nk + c_k)`, `[N]`, of what the values have, `[N, V]`, and c `[L]`.
-pub fn logsumexp(states: &States, values: &[f32], columns: &[f32]) -> Vec<f32> {
+fn logsumexp(states: &States, values: &[f32], columns: &[f32]) -> Vec<f32> {
     rows(
         states,
         values,
@@ -285,7 +363,7 @@ pub fn logsumexp(states: &States, values: &[f32], columns: &[f32]) -> Vec<f32> {
 }
 
 /// `sum_k e^(a_nk + r_n + c_k) C_kh`, `[N, H]`, of what the values have, `[N, V]`, r `[N]` and c `[L]`.
-pub fn responsibilities(states: &States, values: &[f32], rows: &[f32], columns: &[f32]) -> Vec<f32> {
+fn responsibilities(states: &States, values: &[f32], rows: &[f32], columns: &[f32]) -> Vec<f32> {
     let shifted: Vec<f32> = values
         .chunks_exact(states.values)
         .zip(rows)

@@ -13,6 +13,8 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::bits::{SQUARES, WORD, transpose};
+use super::coded_pixels::Backward;
+use super::codes::States;
 use super::exp::sigmoid;
 use crate::random::{Draws, KEY_STEPS, MULTIPLIERS, ROUNDS};
 
@@ -40,16 +42,7 @@ impl Thresholds {
             logits,
             visible,
             #[inline(always)]
-            |&a| {
-                /// The largest f32 below 1: no pixel is certain.
-                const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
-                const HALF: f32 = 65_536.0;
-                let p = sigmoid(a).0;
-                let scaled = HALF * if p < BELOW_ONE { p } else { BELOW_ONE };
-                let (upper, rest) = split(scaled);
-                let (lower, _) = split(rest * HALF);
-                upper << 16 | lower
-            },
+            |&a| threshold(a),
         )
     }
 
@@ -78,14 +71,7 @@ impl Thresholds {
                         for (bits, value) in thresholds.iter_mut().zip(values) {
                             *bits = threshold(value);
                         }
-                        for (group, thresholds) in thresholds.chunks_exact(SQUARES * WORD).enumerate() {
-                            let mut squares: [[u32; SQUARES]; WORD] =
-                                std::array::from_fn(|bit| std::array::from_fn(|word| thresholds[word * WORD + bit]));
-                            transpose(&mut squares);
-                            for (plane, words) in squares.iter().rev().enumerate() {
-                                planes[plane * padded + group * SQUARES..][..SQUARES].copy_from_slice(words);
-                            }
-                        }
+                        into_planes(&thresholds, padded, planes);
                     },
                 );
             });
@@ -114,6 +100,31 @@ impl Thresholds {
     }
 }
 
+/// `s(a)` as a binary fraction of 32 bits.
+#[inline(always)]
+fn threshold(a: f32) -> u32 {
+    /// The largest f32 below 1: no pixel is certain.
+    const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
+    const HALF: f32 = 65_536.0;
+    let p = sigmoid(a).0;
+    let scaled = HALF * if p < BELOW_ONE { p } else { BELOW_ONE };
+    let (upper, rest) = split(scaled);
+    let (lower, _) = split(rest * HALF);
+    upper << 16 | lower
+}
+
+/// The thresholds of all pixels of an image, padded to whole squares, in planes `[32, W]`.
+#[inline(always)]
+fn into_planes(thresholds: &[u32], padded: usize, planes: &mut [u32]) {
+    for (group, thresholds) in thresholds.chunks_exact(SQUARES * WORD).enumerate() {
+        let mut squares: [[u32; SQUARES]; WORD] = std::array::from_fn(|bit| std::array::from_fn(|word| thresholds[word * WORD + bit]));
+        transpose(&mut squares);
+        for (plane, words) in squares.iter().rev().enumerate() {
+            planes[plane * padded + group * SQUARES..][..SQUARES].copy_from_slice(words);
+        }
+    }
+}
+
 /// The whole and the broken part of a number below 2^23. A conversion by `as` would not vectorize.
 #[inline(always)]
 fn split(number: f32) -> (u32, f32) {
@@ -122,6 +133,30 @@ fn split(number: f32) -> (u32, f32) {
     let nearest = number + ROUND - ROUND;
     let whole = if nearest > number { nearest - 1.0 } else { nearest };
     ((whole + ROUND).to_bits().wrapping_sub(ROUND.to_bits()), number - whole)
+}
+
+/// Draws `x ~ q(.|z)` for every state z of a layer whose states are made of factors, as rows of bits. The logits of an image, `a + c_z A`, are made
+/// where it is drawn.
+pub fn draw_from_codes(states: &States, backward: Backward, latent: &[i32], draws: Draws) -> Vec<u32> {
+    let visible = backward.bias.len();
+    let stride = visible.div_ceil(WORD);
+    let mut words = vec![0; latent.len() * stride];
+    let grain = super::grain(latent.len(), 8 * visible);
+    words
+        .par_chunks_mut(grain * stride)
+        .zip(latent.par_chunks(grain))
+        .enumerate()
+        .for_each(|(chunk, (words, latent))| {
+            pulp::Arch::new().dispatch(DrawFromCodes {
+                states,
+                backward,
+                latent,
+                draws,
+                first: chunk * grain,
+                words,
+            });
+        });
+    words
 }
 
 /// Draws for consecutive chains, the first of them number `first`.
@@ -139,38 +174,110 @@ impl WithSimd for DrawRows<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Thresholds { planes, padded, visible } = self.thresholds;
+        let row_of = DrawRow::new(simd, *visible, *padded, self.draws);
+        for (row, (words, &state)) in self.words.chunks_exact_mut(visible.div_ceil(WORD)).zip(self.latent).enumerate() {
+            let planes = &planes[state as usize * PLANES * padded..][..PLANES * padded];
+            row_of.draw(simd, planes, self.first + row, words);
+        }
+    }
+}
+
+/// The same from codes.
+struct DrawFromCodes<'a> {
+    states: &'a States,
+    backward: Backward<'a>,
+    latent: &'a [i32],
+    draws: Draws,
+    first: usize,
+    words: &'a mut [u32],
+}
+
+impl WithSimd for DrawFromCodes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Backward { matrix, bias } = self.backward;
+        let visible = bias.len();
+        let padded = visible.div_ceil(WORD).next_multiple_of(WIDEST);
+        let row_of = DrawRow::new(simd, visible, padded, self.draws);
+        let mut logits = vec![0.0; visible];
+        let mut thresholds = vec![0; visible.next_multiple_of(SQUARES * WORD)];
+        let mut planes = vec![0; PLANES * padded];
+        for (row, (words, &state)) in self.words.chunks_exact_mut(visible.div_ceil(WORD)).zip(self.latent).enumerate() {
+            logits.copy_from_slice(bias);
+            self.states.for_code(
+                state as usize,
+                #[inline(always)]
+                |h, code| {
+                    let row = &matrix[h * visible..(h + 1) * visible];
+                    logits.iter_mut().zip(row).for_each(|(logit, a)| *logit += code * a);
+                },
+            );
+            for (bits, &logit) in thresholds.iter_mut().zip(&logits) {
+                *bits = threshold(logit);
+            }
+            into_planes(&thresholds, padded, &mut planes);
+            row_of.draw(simd, &planes, self.first + row, words);
+        }
+    }
+}
+
+/// What all draws of images of one size share.
+struct DrawRow<S: Simd> {
+    visible: usize,
+    padded: usize,
+    /// The pixels that there are in each word.
+    valid: Vec<u32>,
+    key: [u32; 2],
+    rest: [S::u32s; 3],
+    blocks_apart: S::u32s,
+}
+
+impl<S: Simd> DrawRow<S> {
+    #[inline(always)]
+    fn new(simd: S, visible: usize, padded: usize, draws: Draws) -> Self {
         let stride = visible.div_ceil(WORD);
         let mut valid = vec![!0; stride];
         if visible % WORD != 0 {
             valid[stride - 1] = (1 << (visible % WORD)) - 1;
         }
         let blocks_apart: Vec<u32> = (0..S::U32_LANES as u32).map(|lane| lane * BLOCKS as u32).collect();
-        let blocks_apart = simd.partial_load_u32s(&blocks_apart);
-        let rest = self.draws.counter.map(|word| simd.splat_u32s(word));
-        for (row, (words, &state)) in self.words.chunks_exact_mut(stride).zip(self.latent).enumerate() {
-            let planes = &planes[state as usize * PLANES * padded..][..PLANES * padded];
-            for word in (0..stride).step_by(S::U32_LANES) {
-                let last = stride.min(word + S::U32_LANES);
-                let first_block = (((self.first + row) * stride + word) as u64 * BLOCKS) as u32;
-                let mut block = simd.add_u32s(simd.splat_u32s(first_block), blocks_apart);
-                let mut lit = simd.splat_u32s(0);
-                let mut open = simd.partial_load_u32s(&valid[word..last]);
-                for planes in planes.chunks_exact(4 * padded) {
-                    let uniforms = philox(simd, [block, rest[0], rest[1], rest[2]], self.draws.key);
-                    for (plane, uniform) in planes.chunks_exact(*padded).zip(uniforms) {
-                        let threshold = simd.partial_load_u32s(&plane[word..word + S::U32_LANES]);
-                        // Decided here are the pixels whose bits differ; lit are those whose threshold has the 1.
-                        let differ = simd.and_u32s(open, simd.xor_u32s(threshold, uniform));
-                        lit = simd.or_u32s(lit, simd.and_u32s(differ, threshold));
-                        open = simd.xor_u32s(open, differ);
-                    }
-                    if none(simd, open) {
-                        break;
-                    }
-                    block = simd.add_u32s(block, simd.splat_u32s(1));
+        Self {
+            visible,
+            padded,
+            valid,
+            key: draws.key,
+            rest: draws.counter.map(|word| simd.splat_u32s(word)),
+            blocks_apart: simd.partial_load_u32s(&blocks_apart),
+        }
+    }
+
+    /// The image of chain number `chain`, from its planes.
+    #[inline(always)]
+    fn draw(&self, simd: S, planes: &[u32], chain: usize, words: &mut [u32]) {
+        let (stride, padded, rest) = (self.visible.div_ceil(WORD), self.padded, self.rest);
+        for word in (0..stride).step_by(S::U32_LANES) {
+            let last = stride.min(word + S::U32_LANES);
+            let first_block = ((chain * stride + word) as u64 * BLOCKS) as u32;
+            let mut block = simd.add_u32s(simd.splat_u32s(first_block), self.blocks_apart);
+            let mut lit = simd.splat_u32s(0);
+            let mut open = simd.partial_load_u32s(&self.valid[word..last]);
+            for planes in planes.chunks_exact(4 * padded) {
+                let uniforms = philox(simd, [block, rest[0], rest[1], rest[2]], self.key);
+                for (plane, uniform) in planes.chunks_exact(padded).zip(uniforms) {
+                    let threshold = simd.partial_load_u32s(&plane[word..word + S::U32_LANES]);
+                    // Decided here are the pixels whose bits differ; lit are those whose threshold has the 1.
+                    let differ = simd.and_u32s(open, simd.xor_u32s(threshold, uniform));
+                    lit = simd.or_u32s(lit, simd.and_u32s(differ, threshold));
+                    open = simd.xor_u32s(open, differ);
                 }
-                simd.partial_store_u32s(&mut words[word..last], lit);
+                if none(simd, open) {
+                    break;
+                }
+                block = simd.add_u32s(block, simd.splat_u32s(1));
             }
+            simd.partial_store_u32s(&mut words[word..last], lit);
         }
     }
 }

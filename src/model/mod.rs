@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2};
 
 pub use self::parameters::{Array, BetweenParameters, Parameters, between_name, shapes};
 use crate::codes::Layers;
-use crate::ops::codes::{DeviceCodes, StateLogs};
+use crate::ops::codes::{DeviceCodes, Factors, StateLogs};
 use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::Draws;
 
@@ -179,21 +179,21 @@ impl<B: ChainBackend> Model<B> {
 
     /// `ln q(x | z=k) = ln q(0|k) + sum_i x_i A~_ki`, `[N, L]`, from the dark image's `ln q(0|k)`, `[1, L]`; nats.
     pub fn log_backward(&self, images: &DeviceImages<B>, log_dark: Tensor<B, 2>) -> Tensor<B, 2> {
-        let codes = self.last_codes();
-        if codes.factors.is_none() {
+        let Some(factors) = &self.last_codes().factors else {
             return B::affine(images, self.backward.val().transpose(), log_dark);
-        }
-        let log_q = self.lit(images).full() + log_dark;
+        };
+        let log_q = factors.combine(self.lit(images, factors)) + log_dark;
         match &self.visible_bias {
             None => log_q,
             Some(bias) => log_q + B::affine(images, bias.val().unsqueeze_dim(1), Tensor::zeros([1, 1], &bias.device())),
         }
     }
 
-    /// `sum_i x_i (C A)_ki`, `[N, L]`: what `ln q(x|k)` has besides `ln q(0|k)` and, whatever the state, `x . a`.
-    pub fn lit(&self, images: &DeviceImages<B>) -> StateLogs<B> {
+    /// What the values of each state's factors have in `sum_i x_i (C A)_ki`, `[N, V]`: that is what `ln q(x|k)` has besides `ln q(0|k)` and, whatever
+    /// the state, `x . a`.
+    pub fn lit(&self, images: &DeviceImages<B>, factors: &Factors<B>) -> Tensor<B, 2> {
         let zeros = Tensor::zeros([1, self.backward.dims()[0]], &self.backward.device());
-        self.last_codes().spread(B::affine(images, self.backward.val().transpose(), zeros))
+        B::affine(images, self.backward.val().transpose(), zeros).matmul(factors.values.clone())
     }
 
     /// Draws `z ~ p(.|x)`, `[N]`, through all latent layers; those of layer l are part 256 l of the stream.
@@ -214,15 +214,9 @@ impl<B: ChainBackend> Model<B> {
 
     /// Draws `x ~ q(.|z)` of states z `[N]`.
     pub fn draw_visible(&self, states: Tensor<B, 1, Int>, draws: Draws) -> DeviceImages<B> {
-        let codes = self.last_codes();
-        let [count] = states.dims();
-        match codes.factors {
+        match &self.last_codes().factors {
             None => B::draw_visible(self.with_visible_bias(self.backward.val()), states, draws),
-            Some(_) => {
-                let own = Tensor::arange(0..count as i64, &states.device());
-                let logits = codes.rows_of(states, self.backward.val());
-                B::draw_visible(self.with_visible_bias(logits), own, draws)
-            }
+            Some(factors) => B::coded_draw_visible(factors, states, self.backward.val(), self.visible_bias_row(), draws),
         }
     }
 

@@ -92,27 +92,11 @@ impl<B: ChainBackend> StateLogs<B> {
         }
     }
 
-    /// `ln mean_n e^(a_nk + r_n)`, `[1, L]`, of r `[N, 1]`.
-    pub fn log_mean_exp(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
-        match self {
-            Self::Plain(logs) => B::log_mean_exp(logs.clone(), rows),
-            Self::Factored(values, factors) => B::coded_log_mean_exp(factors, values.clone(), rows),
-        }
-    }
-
     /// `ln mean_n p_nk`, `[1, L]`, where these are ln p.
     pub fn log_mean(&self) -> Tensor<B, 2> {
         match self {
             Self::Plain(log_p) => B::log_mean_exp(log_p.clone(), Tensor::zeros([log_p.dims()[0], 1], &log_p.device())),
             Self::Factored(log_values, factors) => B::coded_log_mean(factors, log_values.clone()),
-        }
-    }
-
-    /// `ln sum_k e^(a_nk + c_k)`, `[N, 1]`, of c `[1, L]`.
-    pub fn logsumexp(&self, columns: Tensor<B, 2>) -> Tensor<B, 2> {
-        match self {
-            Self::Plain(logs) => B::logsumexp(logs.clone(), columns),
-            Self::Factored(values, factors) => B::coded_logsumexp(factors, values.clone(), columns),
         }
     }
 }
@@ -145,14 +129,6 @@ impl<B: ChainBackend> DeviceCodes<B> {
                 };
                 (gathered.clone(), gathered.sum_dim(0))
             }
-        }
-    }
-
-    /// `sum_k e^(a_nk + r_n + s_k) c_k`, `[N, H]`, of a, r `[N, 1]` and s `[1, L]`.
-    pub fn responsibilities(&self, logs: &StateLogs<B>, rows: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
-        match logs {
-            StateLogs::Plain(logs) => self.gather(B::responsibilities(logs.clone(), rows, columns)),
-            StateLogs::Factored(values, factors) => B::coded_responsibilities(factors, values.clone(), rows, columns),
         }
     }
 

@@ -148,6 +148,32 @@ pub fn coded_draw<B: ChainBackend>(factors: &Factors<B>, logits: Tensor<B, 2>, d
     states
 }
 
+/// See [`super::ChainBackend::coded_shares`].
+pub fn coded_shares<B: ChainBackend>(
+    factors: &Factors<B>,
+    values: Tensor<B, 2>,
+    log_dark: Tensor<B, 2>,
+    log_pi: Tensor<B, 2>,
+) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let log_q = factors.combine(values) + log_dark;
+    let minus_log_density = -logsumexp(log_q.clone(), log_pi.clone());
+    let log_u = log_mean_exp(log_q.clone(), minus_log_density.clone());
+    (factors.gather(responsibilities(log_q, minus_log_density, log_pi)), log_u)
+}
+
+/// See [`super::ChainBackend::coded_draw_visible`].
+pub fn coded_draw_visible<B: ChainBackend>(
+    factors: &Factors<B>,
+    states: Tensor<B, 1, Int>,
+    backward: Tensor<B, 2>,
+    bias: Tensor<B, 2>,
+    draws: Draws,
+) -> DeviceImages<B> {
+    let own = Tensor::arange(0..states.dims()[0] as i64, &states.device());
+    let logits = factors.matrix.clone().select(0, states).matmul(backward) + bias;
+    B::draw_visible(logits, own, draws)
+}
+
 /// See [`super::ChainBackend::coded_means`].
 pub fn coded_means<B: Backend>(
     factors: &Factors<B>,

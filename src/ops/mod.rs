@@ -130,29 +130,32 @@ pub trait ChainBackend: Backend {
         generic::log_mean_exp(log_p, rows)
     }
 
-    /// `ln mean_n e^(a_nk + r_n)`, `[1, L]`, where a `[N, L]` is the sum of what the factors' values have, `[N, V]`; and r `[N, 1]`.
-    fn coded_log_mean_exp(factors: &Factors<Self>, values: Tensor<Self, 2>, rows: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        generic::log_mean_exp(factors.combine(values), rows)
-    }
-
-    /// `ln sum_k e^(a_nk + c_k)`, `[N, 1]`, of such an a and c `[1, L]`.
-    fn coded_logsumexp(factors: &Factors<Self>, values: Tensor<Self, 2>, columns: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        generic::logsumexp(factors.combine(values), columns)
-    }
-
-    /// `sum_k e^(a_nk + r_n + c_k) C_kh`, `[N, H]`, of such an a, r `[N, 1]` and c `[1, L]`.
-    fn coded_responsibilities(
+    /// `sum_k r_nk C_kh`, `[N, H]`, of the responsibilities `r_nk = pi_k q(x_n|k) / P(x_n)`, and `ln u_k = ln mean_n q(x_n|k) / P(x_n)`, `[1, L]`;
+    /// of what the factors' values have in `ln q(x_n|k) - ln q(0|k)`, `[N, V]`, and of `ln q(0|k)` and `ln pi_k`, `[1, L]`.
+    fn coded_shares(
         factors: &Factors<Self>,
         values: Tensor<Self, 2>,
-        rows: Tensor<Self, 2>,
-        columns: Tensor<Self, 2>,
-    ) -> Tensor<Self, 2> {
-        factors.gather(generic::responsibilities(factors.combine(values), rows, columns))
+        log_dark: Tensor<Self, 2>,
+        log_pi: Tensor<Self, 2>,
+    ) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        generic::coded_shares(factors, values, log_dark, log_pi)
     }
 
-    /// `sum_k p_nk ( u_k - sum_j p_nj u_j ) C_kh / N`, `[N, H]`, where ln p is such an a, and of ln u `[1, L]`.
+    /// `sum_k p_nk ( u_k - sum_j p_nj u_j ) C_kh / N`, `[N, H]`, of probabilities that are products of those of the factors' values,
+    /// ln `[N, V]`, and of ln u `[1, L]`.
     fn coded_softmax_gradient(factors: &Factors<Self>, values: Tensor<Self, 2>, log_u: Tensor<Self, 2>) -> Tensor<Self, 2> {
         factors.gather(generic::softmax_gradient(factors.combine(values), log_u).0)
+    }
+
+    /// Draws images from `q(.|z)` of states z `[N]`, for `A~ = a + C A`, of A `[H, D]` and a `[1, D]`.
+    fn coded_draw_visible(
+        factors: &Factors<Self>,
+        states: Tensor<Self, 1, Int>,
+        backward: Tensor<Self, 2>,
+        bias: Tensor<Self, 2>,
+        draws: Draws,
+    ) -> DeviceImages<Self> {
+        generic::coded_draw_visible(factors, states, backward, bias, draws)
     }
 
     /// `ln q(0|k) = -sum_i ln(1 + e^A~_ki)`, `[1, L]`, for `A~ = a + C A`, of A `[H, D]` and a `[1, D]`; nats.

@@ -54,7 +54,7 @@ impl<B: ChainBackend> Posterior<B> {
         schedule: f64,
     ) {
         let gradient = directed(model, &self.states, images);
-        let before = self.states.log_dark.clone();
+        let before = self.states.log_dark();
         ascend(backward, &mut model.backward, gradient.backward.clone(), &mut mean_squares.backward);
         ascend_bias(
             backward,
@@ -85,12 +85,12 @@ impl<B: ChainBackend> Posterior<B> {
         let new = gradient.log_rho.clone() + share.ln();
         let largest = old.clone().max_pair(new.clone());
         let log_pi = ((old - largest.clone()).exp() + (new - largest.clone()).exp()).log() + largest;
-        set_log_weights(model, log_pi + self.states.log_dark.clone());
+        set_log_weights(model, log_pi + self.states.log_dark());
     }
 
     /// Keeps beta where it is when `ln q(0|k)`, `[1, L]`, was another `before`.
     fn follow(&self, model: &mut Model<B>, before: Tensor<B, 2>) {
-        let log_dark = self.states.log_dark.clone();
+        let log_dark = self.states.log_dark();
         match &model.last_codes().factors {
             Some(factors) => {
                 let log_weights = factors.log_weights.clone() + log_dark;

@@ -15,7 +15,7 @@ use super::codes::Factors;
 use super::{ChainBackend, DeviceImages, RmsProp};
 use crate::kernels::bits::Bits;
 use crate::kernels::coded_pixels::{self, Backward};
-use crate::kernels::visible::Thresholds;
+use crate::kernels::visible::{self, Thresholds};
 use crate::kernels::{codes, latent, logspace, pixels, products};
 use crate::random::Draws;
 
@@ -72,6 +72,16 @@ fn with_transposed_bits<B: HostBackend, T>(images: &DeviceImages<B>, read: impl 
             columns: bits.rows(),
         })
     })
+}
+
+/// Images from rows of bits.
+fn packed<B: HostBackend>(words: Vec<u32>, count: usize, pixels: usize) -> DeviceImages<B> {
+    let stride = words.len() / count;
+    let words = words.into_iter().map(u32::cast_signed).collect();
+    DeviceImages {
+        words: Tensor::from_primitive(B::from_integers(words, &[count, stride])),
+        pixels,
+    }
 }
 
 /// Calls `read` with A `[H, D]` and a `[1, D]`.
@@ -161,25 +171,34 @@ impl<B: HostBackend> ChainBackend for B {
         floats(means, [1, factors.states.count])
     }
 
-    fn coded_log_mean_exp(factors: &Factors<B>, values: Tensor<B, 2>, rows: Tensor<B, 2>) -> Tensor<B, 2> {
-        let rows = Rows::of(rows);
-        let means = Rows::of(values).with(|values| rows.with(|rows| codes::log_mean_exp(&factors.states, values, rows)));
-        floats(means, [1, factors.states.count])
+    fn coded_shares(
+        factors: &Factors<B>,
+        values: Tensor<B, 2>,
+        log_dark: Tensor<B, 2>,
+        log_pi: Tensor<B, 2>,
+    ) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        let [count, _] = values.dims();
+        let states = &factors.states;
+        let (values, log_dark, log_pi) = (Rows::of(values), Rows::of(log_dark), Rows::of(log_pi));
+        let (gathered, log_u) =
+            values.with(|values| log_dark.with(|log_dark| log_pi.with(|log_pi| codes::shares(states, values, log_dark, log_pi))));
+        (floats(gathered, [count, states.width]), floats(log_u, [1, states.count]))
     }
 
-    fn coded_logsumexp(factors: &Factors<B>, values: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
-        let [count, _] = values.dims();
-        let columns = Rows::of(columns);
-        let normalizers = Rows::of(values).with(|values| columns.with(|columns| codes::logsumexp(&factors.states, values, columns)));
-        floats(normalizers, [count, 1])
-    }
-
-    fn coded_responsibilities(factors: &Factors<B>, values: Tensor<B, 2>, rows: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
-        let [count, _] = values.dims();
-        let (values, rows, columns) = (Rows::of(values), Rows::of(rows), Rows::of(columns));
-        let gathered =
-            values.with(|values| rows.with(|rows| columns.with(|columns| codes::responsibilities(&factors.states, values, rows, columns))));
-        floats(gathered, [count, factors.states.width])
+    fn coded_draw_visible(
+        factors: &Factors<B>,
+        states: Tensor<B, 1, Int>,
+        backward: Tensor<B, 2>,
+        bias: Tensor<B, 2>,
+        draws: Draws,
+    ) -> DeviceImages<B> {
+        let ([count], [_, pixels]) = (states.dims(), backward.dims());
+        let states = states.into_primitive();
+        let states = B::integers(&states);
+        let words = with_backward(backward, bias, |backward| {
+            visible::draw_from_codes(&factors.states, backward, &states, draws)
+        });
+        packed(words, count, pixels)
     }
 
     fn coded_softmax_gradient(factors: &Factors<B>, values: Tensor<B, 2>, log_u: Tensor<B, 2>) -> Tensor<B, 2> {
@@ -213,15 +232,7 @@ impl<B: HostBackend> ChainBackend for B {
         let [_, pixels] = logits.dims();
         let [count] = latent.dims();
         let thresholds = Rows::of(logits).with(|logits| Thresholds::of_logits(logits, pixels));
-        let words = thresholds.draw(&B::integers(&latent.into_primitive()), draws);
-        let stride = words.len() / count;
-        DeviceImages {
-            words: Tensor::from_primitive(B::from_integers(
-                words.into_iter().map(u32::cast_signed).collect(),
-                &[count, stride],
-            )),
-            pixels,
-        }
+        packed(thresholds.draw(&B::integers(&latent.into_primitive()), draws), count, pixels)
     }
 
     fn rmsprop<const R: usize>(
