@@ -26,6 +26,22 @@
 //! q in a Boltzmann machine with a one-hot hidden layer, and all currents vanish. Otherwise currents circulate among the latent states,
 //! and their entropy production says how far from equilibrium the machine is.
 //!
+//! # Latent layers with structure
+//!
+//! With one-hot states pi is free whatever the dynamics: b alone can set it, so that a reversible machine reaches the likelihood of any other. Let both
+//! matrices act on *codes* instead, fixed vectors c_k in R^H, the rows of C `[L, H]`, with fixed log-weights g_k:
+//!
+//! ```text
+//! p(k|x) = softmax_k( (x W + b) . c_k + g_k )        W [D, H],  b [H]
+//! q(x|k) = prod_i Bernoulli( s(A~_ki) )              A~ = a + C A,  A [H, D],  a [D]
+//! ```
+//!
+//! C = 1 is the model above. With all words of H bits the latent layer is H binary units; with several unit vectors, categorical ones; with the points of a
+//! grid, a Gaussian latent space. Everything that sums over states stays as it is; a gradient is that of the tables `W~ = W C^T` and `A~`, contracted with C. Now the
+//! two conditionals belong to one joint distribution only if `W = A^T`, but for what adds the same to all states, and then pi is tied to A: reversibility costs
+//! likelihood. [`codes`] has the layers, README's table the figures. In a deeper chain `x -> z_1 -> z_2 -> x'` a matrix acts on the codes of each two layers that
+//! follow each other, pi and u belong to the last, and u goes back through the transitions between them, `u_1 = M u`.
+//!
 //! # The gradient
 //!
 //! The log-likelihood of data is `l = mean_n ln sum_k pi_k q(x_n|k)`. It depends on A through q, and on everything through pi, which

@@ -37,3 +37,21 @@ def start(images, layer, chains, seed):
         images[rng.integers(len(images), size=chains)],
     )
     return [np.ascontiguousarray(array, np.float32) for array in state]
+
+
+def log_likelihood(images, layer, W, b, A, a, draws=50, seed=0):
+    """Mean log-likelihood of images under the chain's steady state, in nats per image, in f64."""
+    rng = np.random.default_rng(seed)
+    W, b, A, a, codes = (np.asarray(array, np.float64) for array in (W, b, A, a, layer.codes))
+    table = a + codes @ A
+    kernel = np.empty((len(codes), len(codes)))  # kernel[j, k]: the chance of state k after state j
+    for state, probability in enumerate(1 / (1 + np.exp(-table))):
+        logits = ((rng.random((draws, len(probability))) < probability) @ W + b) @ codes.T + layer.weights
+        p = np.exp(logits - logits.max(1, keepdims=True))
+        kernel[state] = (p / p.sum(1, keepdims=True)).mean(0)
+    steady = np.full(len(codes), 1 / len(codes))
+    for _ in range(1000):
+        steady = steady @ kernel
+    log_joint = images @ table.T - np.logaddexp(0, table).sum(1) + np.log(steady.clip(1e-300))
+    top = log_joint.max(1, keepdims=True)
+    return float((np.log(np.exp(log_joint - top).sum(1, keepdims=True)) + top).mean())

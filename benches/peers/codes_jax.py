@@ -19,7 +19,7 @@ class Peer:
     def __init__(self, images, latent, chains, batch, seed, device="cpu"):
         key = jax.random.key(seed, impl="rbg" if device == "cuda" else "threefry2x32")
         device = jax.devices(device)[0]
-        layer = Layer(latent)
+        self.layer = layer = Layer(latent)
         *theta, x = start(images, layer, chains, seed)
         state = tuple(theta), tuple(map(np.zeros_like, theta)), x, key, 0
         self.images, self.state = jax.device_put((images, state), device)

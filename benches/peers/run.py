@@ -18,6 +18,7 @@ PEERS = {  # name: module, class, what to install
     "PyTorch, eager": ("step_torch", "Peer", "torch"),
     "PyTorch, compiled": ("step_torch", "Compiled", "torch"),
 }
+CODED = {"NumPy": ("codes_numpy", "Peer", "numpy"), "JAX": ("codes_jax", "Peer", "jax")}  # latent layers with structure
 PRODUCTS = "five dense products, OpenBLAS"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
@@ -26,21 +27,28 @@ def work(name, options):
     """A worker: builds one peer, then answers each "go N" with the seconds that N steps took."""
     answers = sys.stdout
     sys.stdout = sys.stderr  # what a library prints is no answer
-    module, kind, package = PEERS.get(name, PEERS["NumPy"])
+    latent = options.latent[0]
+    peers = PEERS if latent.isdigit() else CODED
+    module, kind, package = peers.get(name, peers["NumPy"])
     try:
         module = importlib.import_module(module)
     except ImportError as error:
         return print(f"{error}; pip install {package}", file=answers)
-    from common import load_images, log_likelihood
+    import codes
+    import common
 
-    images = load_images()
-    peer = getattr(module, kind)(images, options.latent[0], options.chains, options.batch, options.seed, options.device)
+    images = common.load_images()
+    peer = getattr(module, kind)(images, int(latent) if latent.isdigit() else latent, options.chains, options.batch, options.seed, options.device)
     run = products(peer) if name == PRODUCTS else peer.run
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         command, *steps = line.split()
         if command == "check":
-            print(log_likelihood(images, *peer.parameters()), file=answers, flush=True)
+            if latent.isdigit():
+                likelihood = common.log_likelihood(images, *peer.parameters())
+            else:
+                likelihood = codes.log_likelihood(images, peer.layer, *peer.parameters())
+            print(likelihood, file=answers, flush=True)
             continue
         start = time.perf_counter()
         run(int(steps[0]))
@@ -113,7 +121,12 @@ class Ours:
     def __init__(self, backend, latent, options):
         self.name, self.times, self.problem = f"ours, {backend}", [], None
         self.result = pathlib.Path(tempfile.mkdtemp()) / "bench.json"
-        self.command = [options.ours, "bench", "--backend", backend, "--latent", latent, "--chains", options.chains]
+        form = latent
+        if not latent.isdigit():
+            from codes import Layer
+
+            form = Layer(latent).toml
+        self.command = [options.ours, "bench", "--backend", backend, "--latent", form, "--chains", options.chains]
         self.command += ["--batch", options.batch, "--seconds", options.seconds, "--out", self.result]
 
     def warm_up(self, seconds):
@@ -136,7 +149,8 @@ class Ours:
 def compare(latent, options):
     """Measures everything in turn, round after round, so that a change of the machine's load meets all alike."""
     ours = [Ours(backend, latent, options) for backend in options.backends]
-    entries = [*ours, *(Worker(name, latent, options) for name in options.peers)]
+    peers = [name for name in options.peers if latent.isdigit() or name in CODED]
+    entries = [*ours, *(Worker(name, latent, options) for name in peers)]
     for entry in entries:
         if not entry.problem:
             entry.warm_up(options.seconds)
@@ -178,7 +192,7 @@ def check(options):
     latent = options.latent[0]
     print(f"L = {latent}, nats per image\n\n| who | at step 0 | at step {options.check} |\n|---|---|---|", flush=True)
     for name in options.peers:
-        if name != PRODUCTS:
+        if name != PRODUCTS and (latent.isdigit() or name in CODED):
             worker = Worker(name, latent, options)
             before = worker.problem or f"{worker.ask('check'):.1f}"
             worker.ask(f"go {options.check}")
@@ -188,7 +202,8 @@ def check(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--latent", type=int, nargs="+", default=[10, 100], help="numbers of latent states")
+    latent = "numbers of latent states, or layers such as binary-10 (units) and grid-24x24"
+    parser.add_argument("--latent", nargs="+", default=["10", "100"], help=latent)
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--chains", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=7)

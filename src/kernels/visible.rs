@@ -56,22 +56,75 @@ impl Thresholds {
         )
     }
 
+    /// From `a + c_k A` for some states k of a layer whose states are made of factors.
+    pub fn of_codes(states: &States, backward: Backward, some: &[usize]) -> Self {
+        let Backward { matrix, bias } = backward;
+        let visible = bias.len();
+        // Pixels in the order in which `transpose` takes them, so that logits are made in it. Those beyond the last are dark.
+        let length = visible.next_multiple_of(SQUARES * WORD);
+        let place = |pixel: usize| pixel / (SQUARES * WORD) * (SQUARES * WORD) + pixel % WORD * SQUARES + pixel / WORD % SQUARES;
+        let in_order = |row: &[f32], beyond: f32| {
+            let mut ordered = vec![beyond; length];
+            row.iter().enumerate().for_each(|(pixel, &number)| ordered[place(pixel)] = number);
+            ordered
+        };
+        let bias = in_order(bias, f32::NEG_INFINITY);
+        let rows: Vec<Vec<f32>> = matrix.chunks_exact(visible).map(|row| in_order(row, 0.0)).collect();
+        Self::build(
+            some.len(),
+            visible,
+            #[inline(always)]
+            |row, squares| {
+                let mut logits = bias.clone();
+                states.for_code(
+                    some[row],
+                    #[inline(always)]
+                    |h, code| logits.iter_mut().zip(&rows[h]).for_each(|(logit, a)| *logit += code * a),
+                );
+                for (bits, &logit) in squares.as_flattened_mut().as_flattened_mut().iter_mut().zip(&logits) {
+                    *bits = threshold(logit);
+                }
+            },
+        )
+    }
+
     fn new<F: Sync>(values: &[F], visible: usize, threshold: impl Fn(&F) -> u32 + Sync) -> Self {
+        Self::build(
+            values.len() / visible,
+            visible,
+            #[inline(always)]
+            |row, squares| {
+                let mut thresholds = vec![0; visible.next_multiple_of(SQUARES * WORD)];
+                for (bits, value) in thresholds.iter_mut().zip(&values[row * visible..(row + 1) * visible]) {
+                    *bits = threshold(value);
+                }
+                for (squares, thresholds) in squares.iter_mut().zip(thresholds.chunks_exact(SQUARES * WORD)) {
+                    *squares = std::array::from_fn(|bit| std::array::from_fn(|word| thresholds[word * WORD + bit]));
+                }
+            },
+        )
+    }
+
+    /// From what gives the thresholds of a row as squares: pixel i of word w stands at `[i][w mod 8]` of square w / 8.
+    fn build(rows: usize, visible: usize, of_row: impl Fn(usize, &mut [[[u32; SQUARES]; WORD]]) + Sync) -> Self {
         let padded = visible.div_ceil(WORD).next_multiple_of(WIDEST);
-        let mut planes = vec![0; values.len() / visible * PLANES * padded];
+        let mut planes = vec![0; rows * PLANES * padded];
         planes
             .par_chunks_mut(PLANES * padded)
-            .zip(values.par_chunks(visible))
-            .with_min_len(super::grain(values.len() / visible, 8 * visible))
-            .for_each(|(planes, values)| {
+            .enumerate()
+            .with_min_len(super::grain(rows, 8 * visible))
+            .for_each(|(row, planes)| {
                 super::vectorized(
                     #[inline(always)]
                     || {
-                        let mut thresholds = vec![0; visible.next_multiple_of(SQUARES * WORD)];
-                        for (bits, value) in thresholds.iter_mut().zip(values) {
-                            *bits = threshold(value);
+                        let mut squares = vec![[[0; SQUARES]; WORD]; visible.div_ceil(SQUARES * WORD)];
+                        of_row(row, &mut squares);
+                        for (group, square) in squares.iter_mut().enumerate() {
+                            transpose(square);
+                            for (plane, words) in square.iter().rev().enumerate() {
+                                planes[plane * padded + group * SQUARES..][..SQUARES].copy_from_slice(words);
+                            }
                         }
-                        into_planes(&thresholds, padded, planes);
                     },
                 );
             });
@@ -113,18 +166,6 @@ fn threshold(a: f32) -> u32 {
     upper << 16 | lower
 }
 
-/// The thresholds of all pixels of an image, padded to whole squares, in planes `[32, W]`.
-#[inline(always)]
-fn into_planes(thresholds: &[u32], padded: usize, planes: &mut [u32]) {
-    for (group, thresholds) in thresholds.chunks_exact(SQUARES * WORD).enumerate() {
-        let mut squares: [[u32; SQUARES]; WORD] = std::array::from_fn(|bit| std::array::from_fn(|word| thresholds[word * WORD + bit]));
-        transpose(&mut squares);
-        for (plane, words) in squares.iter().rev().enumerate() {
-            planes[plane * padded + group * SQUARES..][..SQUARES].copy_from_slice(words);
-        }
-    }
-}
-
 /// The whole and the broken part of a number below 2^23. A conversion by `as` would not vectorize.
 #[inline(always)]
 fn split(number: f32) -> (u32, f32) {
@@ -133,30 +174,6 @@ fn split(number: f32) -> (u32, f32) {
     let nearest = number + ROUND - ROUND;
     let whole = if nearest > number { nearest - 1.0 } else { nearest };
     ((whole + ROUND).to_bits().wrapping_sub(ROUND.to_bits()), number - whole)
-}
-
-/// Draws `x ~ q(.|z)` for every state z of a layer whose states are made of factors, as rows of bits. The logits of an image, `a + c_z A`, are made
-/// where it is drawn.
-pub fn draw_from_codes(states: &States, backward: Backward, latent: &[i32], draws: Draws) -> Vec<u32> {
-    let visible = backward.bias.len();
-    let stride = visible.div_ceil(WORD);
-    let mut words = vec![0; latent.len() * stride];
-    let grain = super::grain(latent.len(), 8 * visible);
-    words
-        .par_chunks_mut(grain * stride)
-        .zip(latent.par_chunks(grain))
-        .enumerate()
-        .for_each(|(chunk, (words, latent))| {
-            pulp::Arch::new().dispatch(DrawFromCodes {
-                states,
-                backward,
-                latent,
-                draws,
-                first: chunk * grain,
-                words,
-            });
-        });
-    words
 }
 
 /// Draws for consecutive chains, the first of them number `first`.
@@ -174,110 +191,38 @@ impl WithSimd for DrawRows<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Thresholds { planes, padded, visible } = self.thresholds;
-        let row_of = DrawRow::new(simd, *visible, *padded, self.draws);
-        for (row, (words, &state)) in self.words.chunks_exact_mut(visible.div_ceil(WORD)).zip(self.latent).enumerate() {
-            let planes = &planes[state as usize * PLANES * padded..][..PLANES * padded];
-            row_of.draw(simd, planes, self.first + row, words);
-        }
-    }
-}
-
-/// The same from codes.
-struct DrawFromCodes<'a> {
-    states: &'a States,
-    backward: Backward<'a>,
-    latent: &'a [i32],
-    draws: Draws,
-    first: usize,
-    words: &'a mut [u32],
-}
-
-impl WithSimd for DrawFromCodes<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Backward { matrix, bias } = self.backward;
-        let visible = bias.len();
-        let padded = visible.div_ceil(WORD).next_multiple_of(WIDEST);
-        let row_of = DrawRow::new(simd, visible, padded, self.draws);
-        let mut logits = vec![0.0; visible];
-        let mut thresholds = vec![0; visible.next_multiple_of(SQUARES * WORD)];
-        let mut planes = vec![0; PLANES * padded];
-        for (row, (words, &state)) in self.words.chunks_exact_mut(visible.div_ceil(WORD)).zip(self.latent).enumerate() {
-            logits.copy_from_slice(bias);
-            self.states.for_code(
-                state as usize,
-                #[inline(always)]
-                |h, code| {
-                    let row = &matrix[h * visible..(h + 1) * visible];
-                    logits.iter_mut().zip(row).for_each(|(logit, a)| *logit += code * a);
-                },
-            );
-            for (bits, &logit) in thresholds.iter_mut().zip(&logits) {
-                *bits = threshold(logit);
-            }
-            into_planes(&thresholds, padded, &mut planes);
-            row_of.draw(simd, &planes, self.first + row, words);
-        }
-    }
-}
-
-/// What all draws of images of one size share.
-struct DrawRow<S: Simd> {
-    visible: usize,
-    padded: usize,
-    /// The pixels that there are in each word.
-    valid: Vec<u32>,
-    key: [u32; 2],
-    rest: [S::u32s; 3],
-    blocks_apart: S::u32s,
-}
-
-impl<S: Simd> DrawRow<S> {
-    #[inline(always)]
-    fn new(simd: S, visible: usize, padded: usize, draws: Draws) -> Self {
         let stride = visible.div_ceil(WORD);
         let mut valid = vec![!0; stride];
         if visible % WORD != 0 {
             valid[stride - 1] = (1 << (visible % WORD)) - 1;
         }
         let blocks_apart: Vec<u32> = (0..S::U32_LANES as u32).map(|lane| lane * BLOCKS as u32).collect();
-        Self {
-            visible,
-            padded,
-            valid,
-            key: draws.key,
-            rest: draws.counter.map(|word| simd.splat_u32s(word)),
-            blocks_apart: simd.partial_load_u32s(&blocks_apart),
-        }
-    }
-
-    /// The image of chain number `chain`, from its planes.
-    #[inline(always)]
-    fn draw(&self, simd: S, planes: &[u32], chain: usize, words: &mut [u32]) {
-        let (stride, padded, rest) = (self.visible.div_ceil(WORD), self.padded, self.rest);
-        for word in (0..stride).step_by(S::U32_LANES) {
-            let last = stride.min(word + S::U32_LANES);
-            let first_block = ((chain * stride + word) as u64 * BLOCKS) as u32;
-            let mut block = simd.add_u32s(simd.splat_u32s(first_block), self.blocks_apart);
-            let mut lit = simd.splat_u32s(0);
-            let mut open = simd.partial_load_u32s(&self.valid[word..last]);
-            for planes in planes.chunks_exact(4 * padded) {
-                let uniforms = philox(simd, [block, rest[0], rest[1], rest[2]], self.key);
-                for (plane, uniform) in planes.chunks_exact(padded).zip(uniforms) {
-                    let threshold = simd.partial_load_u32s(&plane[word..word + S::U32_LANES]);
-                    // Decided here are the pixels whose bits differ; lit are those whose threshold has the 1.
-                    let differ = simd.and_u32s(open, simd.xor_u32s(threshold, uniform));
-                    lit = simd.or_u32s(lit, simd.and_u32s(differ, threshold));
-                    open = simd.xor_u32s(open, differ);
+        let blocks_apart = simd.partial_load_u32s(&blocks_apart);
+        let rest = self.draws.counter.map(|word| simd.splat_u32s(word));
+        for (row, (words, &state)) in self.words.chunks_exact_mut(stride).zip(self.latent).enumerate() {
+            let planes = &planes[state as usize * PLANES * padded..][..PLANES * padded];
+            for word in (0..stride).step_by(S::U32_LANES) {
+                let last = stride.min(word + S::U32_LANES);
+                let first_block = (((self.first + row) * stride + word) as u64 * BLOCKS) as u32;
+                let mut block = simd.add_u32s(simd.splat_u32s(first_block), blocks_apart);
+                let mut lit = simd.splat_u32s(0);
+                let mut open = simd.partial_load_u32s(&valid[word..last]);
+                for planes in planes.chunks_exact(4 * padded) {
+                    let uniforms = philox(simd, [block, rest[0], rest[1], rest[2]], self.draws.key);
+                    for (plane, uniform) in planes.chunks_exact(*padded).zip(uniforms) {
+                        let threshold = simd.partial_load_u32s(&plane[word..word + S::U32_LANES]);
+                        // Decided here are the pixels whose bits differ; lit are those whose threshold has the 1.
+                        let differ = simd.and_u32s(open, simd.xor_u32s(threshold, uniform));
+                        lit = simd.or_u32s(lit, simd.and_u32s(differ, threshold));
+                        open = simd.xor_u32s(open, differ);
+                    }
+                    if none(simd, open) {
+                        break;
+                    }
+                    block = simd.add_u32s(block, simd.splat_u32s(1));
                 }
-                if none(simd, open) {
-                    break;
-                }
-                block = simd.add_u32s(block, simd.splat_u32s(1));
+                simd.partial_store_u32s(&mut words[word..last], lit);
             }
-            simd.partial_store_u32s(&mut words[word..last], lit);
         }
     }
 }
