@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2};
 
 use crate::codes::{Codes, Layer, Layers};
 
-/// The parameters of a [`Model`] on the host, in the f32 that records hold.
+/// The parameters of a [`Model`](super::Model) on the host, in the f32 that records hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
     /// The latent layers.

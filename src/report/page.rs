@@ -159,8 +159,13 @@ impl Page<'_> {
                 figure(
                     "map-transitions",
                     &format!("<h3>Transitions</h3>{}", heatmap::transitions(&analysis.transition, order)),
-                    "T<sub>jk</sub> = Σ<sub>x</sub> q(x|j) p(k|x), from the row's state to the column's, on a logarithmic scale. States stand in the order of the strongest \
-                     cycle, so that a chain that cycles is bright just above the diagonal, and dark on it.",
+                    if analysis.cycles.is_empty() {
+                        "T<sub>jk</sub> = Σ<sub>x</sub> q(x|j) p(k|x), from the row's state to the column's, on a logarithmic scale. States stand in the order of their \
+                         weight."
+                    } else {
+                        "T<sub>jk</sub> = Σ<sub>x</sub> q(x|j) p(k|x), from the row's state to the column's, on a logarithmic scale. States stand in the order of the \
+                         strongest cycle, so that a chain that cycles is bright just above the diagonal, and dark on it."
+                    },
                 ),
                 figure(
                     "map-currents",
