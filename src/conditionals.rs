@@ -3,6 +3,8 @@
 //! Training runs in f32 on any backend; what is written down about a model is computed here from its parameters, the same on all of
 //! them.
 
+use std::sync::OnceLock;
+
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, Axis, Data, Ix2, Zip};
 
 use crate::codes::Codes;
@@ -28,8 +30,9 @@ pub struct Conditionals {
     between: Vec<Array2<f64>>,
     /// `V = W - A^T`, `[D, H]`, where one layer's codes have both; see [`Conditionals::path_ratios`].
     drive: Option<Array2<f64>>,
-    /// `W~ = W C^T` and `b~ = C b + g`, `[D, L]` and `[L]`, of the first layer.
-    forward: Array2<f64>,
+    /// `W~ = W C^T`, `[D, L]`, of a first layer with structure: made when it is asked for, which is for tilts alone.
+    forward: OnceLock<Array2<f64>>,
+    /// `b~ = C b + g`, `[L]`, of the first layer.
     forward_bias: Array1<f64>,
     /// `A~ = a + C A`, `[L, D]`.
     backward: Array2<f64>,
@@ -77,7 +80,7 @@ impl Conditionals {
         let one_layer = parameters.between.is_empty() && log_weights.is_none() && !up.codes.is_one_hot();
         Self {
             drive: one_layer.then(|| &up.matrix - &down.matrix),
-            forward: up.codes.spread_rows(&up.matrix),
+            forward: OnceLock::new(),
             forward_bias: up.codes.spread_rows(&up.bias.clone().insert_axis(Axis(0))).remove_axis(Axis(0)) + first_log_weights,
             visible_bias: parameters
                 .visible_bias
@@ -116,7 +119,11 @@ impl Conditionals {
 
     /// `W~ = W C^T`, `[D, L]`, of the first latent layer.
     pub fn forward(&self) -> &Array2<f64> {
-        &self.forward
+        let Logits { matrix, codes, .. } = &self.up;
+        if codes.is_one_hot() {
+            return matrix;
+        }
+        self.forward.get_or_init(|| codes.spread_rows(matrix))
     }
 
     /// `b~ = C b + g`, `[L]`, of the first latent layer.

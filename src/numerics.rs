@@ -11,7 +11,7 @@ use crate::bench::floor::{Floor, FloorOn};
 use crate::chain::walk;
 use crate::data::BinaryImages;
 use crate::data::packed::PackedImages;
-use crate::gradient::two_step;
+use crate::gradient::{StateImages, two_step};
 use crate::model::{Model, Parameters, matrix, to_matrix};
 use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::{Draws, Seed};
@@ -106,7 +106,7 @@ impl<B: ChainBackend> Inspect for On<B> {
     fn conditionals(&self, parameters: &Parameters, images: &BinaryImages) -> (Array2<f32>, Array2<f32>) {
         let model = self.model(parameters);
         let images = self.images(images);
-        let (_, log_dark) = B::bernoulli(model.backward_table());
+        let log_dark = StateImages::of(&model).log_dark();
         (
             to_matrix(model.log_forward(&images)),
             to_matrix(model.log_backward(&images, log_dark)),

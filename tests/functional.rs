@@ -134,6 +134,20 @@ fn both_equal_finite_differences_under_full_enumeration() {
     }
 }
 
+/// The mean over seeds of each parameter's step is the exact one, by Student's t.
+pub fn assert_mean_step(steps: &[Vec<f64>], exact: &[f64], what: &str) {
+    let seeds = steps.len() as f64;
+    for (index, exact) in exact.iter().enumerate() {
+        let values: Vec<f64> = steps.iter().map(|step| step[index]).collect();
+        let mean = values.iter().sum::<f64>() / seeds;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (seeds - 1.0);
+        // f32 near a parameter of order one resolves 1e-7.
+        let error = (variance / seeds).sqrt() + 1e-7;
+        let t = (mean - exact) / error;
+        assert!(t.abs() < 6.5, "{what}, parameter {index}: {mean} for {exact}, t = {t:.1}");
+    }
+}
+
 /// The step that a trainer takes with plain ascent at rate 1 is the gradient. Chains begin at dark images.
 pub fn one_step(numerics: &dyn Numerics, settings: &[&str], parameters: &Parameters, images: &BinaryImages) -> Vec<f64> {
     /// An epsilon so large that the mean square beside it is nothing, and a learning rate as large, which cancels it.
@@ -185,19 +199,7 @@ fn a_stratified_step_follows_the_exact_gradient_on_every_backend() {
                     one_step(numerics, &settings.each_ref().map(String::as_str), &parameters, &images)
                 })
                 .collect();
-            for (index, exact) in exact.iter().enumerate() {
-                let values: Vec<f64> = steps.iter().map(|step| step[index]).collect();
-                let mean = values.iter().sum::<f64>() / seeds as f64;
-                let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (seeds - 1) as f64;
-                // f32 near a parameter of order one resolves 1e-7.
-                let error = (variance / seeds as f64).sqrt() + 1e-7;
-                let t = (mean - exact) / error;
-                assert!(
-                    t.abs() < 6.5,
-                    "{}, {what:?}, parameter {index}: {mean} for {exact}, t = {t:.1}",
-                    numerics.device().backend
-                );
-            }
+            assert_mean_step(&steps, &exact, &format!("{}, {what:?}", numerics.device().backend));
         });
     }
 }

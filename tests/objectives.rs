@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2};
 
 use crate::coded::{Coded, layers, random_coded};
 use crate::common::{Plain, image, on_every_backend, random_images, relative_distance};
-use crate::functional::{data_part, objective, one_step};
+use crate::functional::{assert_mean_step, data_part, objective, one_step};
 
 /// `E[ ln q(x|z) p(z'|x) - ln q(x|z') p(z|x) ]`, by all z, x and z'.
 fn path_entropy_production(plain: &Plain) -> f64 {
@@ -142,19 +142,7 @@ fn a_stratified_step_follows_each_of_them_on_every_backend() {
                     one_step(numerics, &settings.each_ref().map(String::as_str), &parameters, &images)
                 })
                 .collect();
-            for (index, exact) in exact.iter().enumerate() {
-                let values: Vec<f64> = steps.iter().map(|step| step[index]).collect();
-                let mean = values.iter().sum::<f64>() / seeds as f64;
-                let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (seeds - 1) as f64;
-                // f32 near a parameter of order one resolves 1e-7.
-                let error = (variance / seeds as f64).sqrt() + 1e-7;
-                let t = (mean - exact) / error;
-                assert!(
-                    t.abs() < 6.5,
-                    "{}, {layer}, parameter {index}: {mean} for {exact}, t = {t:.1}",
-                    numerics.device().backend
-                );
-            }
+            assert_mean_step(&steps, &exact, &format!("{}, {layer}", numerics.device().backend));
         });
     }
 }

@@ -1,9 +1,6 @@
 //! Sizes that a latent layer can have.
 
-use super::{Layer, Layers, MOST_LAYERS, MOST_STATES};
-
-/// The most states of a one-hot layer.
-const MOST_ONE_HOT: usize = 10_000;
+use super::{Layer, Layers, MOST_LAYERS, MOST_ONE_HOT, MOST_STATES};
 
 /// What is wrong with some layers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,30 +61,18 @@ impl Layers {
 impl Layer {
     /// What is wrong with the sizes, in words: what it must be.
     fn check(&self) -> Result<(), String> {
-        match self {
+        let (factors, arithmetic) = match self {
             Self::OneHot { states } if (1..=MOST_ONE_HOT).contains(states) => return Ok(()),
             Self::OneHot { .. } => return Err(format!("a whole number from 1 to {MOST_ONE_HOT}")),
             Self::Binary { units: 0 } => return Err("of one unit or more".to_owned()),
+            Self::Binary { units } => (vec![2; (*units).min(64)], format!("2^{units}")),
             Self::Groups { sizes } if sizes.is_empty() || sizes.iter().any(|&size| size < 2) => {
                 return Err("of one group or more, each of two values or more".to_owned());
             }
-            Self::Grid { dimensions, points, range } => {
-                if !(1..=2).contains(dimensions) {
-                    return Err("of 1 or 2 dimensions".to_owned());
-                }
-                if *points < 2 {
-                    return Err("of two points or more along each axis".to_owned());
-                }
-                if !(*range > 0.0 && *range <= 100.0) {
-                    return Err("of a range above 0 and up to 100".to_owned());
-                }
-            }
-            Self::Binary { .. } | Self::Groups { .. } => (),
-        }
-        let (factors, arithmetic) = match self {
-            Self::OneHot { states } => (vec![*states], String::new()),
-            Self::Binary { units } => (vec![2; (*units).min(64)], format!("2^{units}")),
             Self::Groups { sizes } => (sizes.clone(), sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")),
+            Self::Grid { dimensions, .. } if !(1..=2).contains(dimensions) => return Err("of 1 or 2 dimensions".to_owned()),
+            Self::Grid { points: ..2, .. } => return Err("of two points or more along each axis".to_owned()),
+            Self::Grid { range, .. } if !(*range > 0.0 && *range <= 100.0) => return Err("of a range above 0 and up to 100".to_owned()),
             Self::Grid { dimensions, points, .. } => (vec![*points; *dimensions], format!("{points}^{dimensions}")),
         };
         let states = factors.iter().try_fold(1_usize, |states, &values| states.checked_mul(values));

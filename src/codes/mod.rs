@@ -27,15 +27,17 @@ mod sums;
 mod text;
 mod written;
 
-use std::ops::Range;
+use std::ops::{Add, Range};
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut1, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 
 pub use self::check::LayersError;
 pub use self::factor::Factor;
 pub(crate) use self::written::{TABLE_KEYS, WrittenLayers, keys_of_kind};
 use crate::logs::{largest, log_softmax_rows, logsumexp};
 
+/// The most states of a one-hot layer.
+pub const MOST_ONE_HOT: usize = 10_000;
 /// The most states of a layer that is not one-hot.
 pub const MOST_STATES: usize = 4096;
 /// The most layers of a chain.
@@ -195,20 +197,19 @@ impl Codes {
 
     /// C, `[L, H]`.
     pub fn matrix(&self) -> Array2<f64> {
-        let mut codes = Array2::zeros((self.states(), self.width()));
-        for h in 0..self.width() {
-            let mut unit = Array1::zeros(self.width());
-            unit[h] = 1.0;
-            self.spread(unit.view(), codes.column_mut(h));
-        }
-        codes
+        self.spread_columns(&Array2::eye(self.width()))
     }
 
     /// g, `[L]`.
     pub fn log_weights(&self) -> Array1<f64> {
-        let mut log_weights = Array1::zeros(self.states());
-        self.combine(self.value_log_weights().view(), log_weights.view_mut());
-        log_weights
+        let mut log_weights = vec![0.0; self.states()];
+        self.combine(
+            self.value_log_weights().as_slice().unwrap_or_default(),
+            0.0,
+            f64::add,
+            &mut log_weights,
+        );
+        log_weights.into()
     }
 
     /// g of the values of all factors, `[V]`.
@@ -220,52 +221,45 @@ impl Codes {
         values.collect()
     }
 
-    /// `c_k . l` of every state k, `[L]`, of logits l `[H]`.
-    pub fn spread(&self, logits: ArrayView1<f64>, states: ArrayViewMut1<f64>) {
-        self.combine(self.of_values(logits).view(), states);
-    }
-
-    /// `ln p(k) = ln softmax_k( c_k . l + g_k )` of every state k, `[L]`, of logits l `[H]`: the product of the factors' own.
-    pub fn log_softmax(&self, logits: ArrayView1<f64>, states: ArrayViewMut1<f64>) {
-        let mut values = self.of_values(logits) + self.value_log_weights();
-        for (_, _, place) in self.factors() {
-            let mut of_factor = values.slice_mut(s![place]);
-            // In two steps, so that huge logits do not cost the probabilities their digits.
-            of_factor -= largest(of_factor.iter().copied());
-            of_factor -= logsumexp(of_factor.view());
-        }
-        self.combine(values.view(), states);
-    }
-
-    /// [`Codes::spread`] of every row, `[N, L]` of `[N, H]`.
+    /// `c_k . l` of every state k, `[N, L]`, of N rows of logits l `[N, H]`.
     pub fn spread_rows(&self, logits: &Array2<f64>) -> Array2<f64> {
         if self.is_one_hot() {
             return logits.clone();
         }
-        self.by_rows(logits, |logits, states| self.spread(logits, states))
+        self.by_rows(logits, |logits| self.of_values(logits))
     }
 
-    /// [`Codes::log_softmax`] of every row, `[N, L]` of `[N, H]`.
+    /// `ln p(k) = ln softmax_k( c_k . l + g_k )` of every state k, `[N, L]`, of N rows of logits l `[N, H]`: the product of the factors' own.
     pub fn log_softmax_rows(&self, logits: &Array2<f64>) -> Array2<f64> {
         if self.is_one_hot() {
             return log_softmax_rows(logits.clone());
         }
-        self.by_rows(logits, |logits, states| self.log_softmax(logits, states))
+        let log_weights = self.value_log_weights();
+        self.by_rows(logits, |logits| {
+            let mut values = self.of_values(logits) + &log_weights;
+            for (_, _, place) in self.factors() {
+                let mut of_factor = values.slice_mut(s![place]);
+                // In two steps, so that huge logits do not cost the probabilities their digits.
+                of_factor -= largest(of_factor.iter().copied());
+                of_factor -= logsumexp(of_factor.view());
+            }
+            values
+        })
     }
 
     /// `C m`, `[L, M]`, of m `[H, M]`.
     pub fn spread_columns(&self, matrix: &Array2<f64>) -> Array2<f64> {
-        let mut spread = Array2::zeros((self.states(), matrix.ncols()));
-        for (column, spread) in matrix.columns().into_iter().zip(spread.columns_mut()) {
-            self.spread(column, spread);
-        }
-        spread
+        let transposed = self.by_rows(&matrix.t().to_owned(), |column| self.of_values(column));
+        transposed.t().as_standard_layout().into_owned()
     }
 
-    fn by_rows(&self, logits: &Array2<f64>, of_row: impl Fn(ArrayView1<f64>, ArrayViewMut1<f64>)) -> Array2<f64> {
+    /// The sums over factors, `[N, L]`, of what `of_row` makes of each row of logits for the values of all factors, `[V]`.
+    fn by_rows(&self, logits: &Array2<f64>, of_row: impl Fn(ArrayView1<f64>) -> Array1<f64>) -> Array2<f64> {
         let mut states = Array2::zeros((logits.nrows(), self.states()));
-        for (logits, states) in logits.rows().into_iter().zip(states.rows_mut()) {
-            of_row(logits, states);
+        for (logits, mut states) in logits.rows().into_iter().zip(states.rows_mut()) {
+            let values = of_row(logits);
+            let states = states.as_slice_mut().unwrap_or_default();
+            self.combine(values.as_slice().unwrap_or_default(), 0.0, f64::add, states);
         }
         states
     }
@@ -288,13 +282,12 @@ impl Codes {
 
     /// The smallest and the largest of `c_k . l` over all states, of logits l `[H]`.
     pub fn extremes(&self, logits: &[f64]) -> (f64, f64) {
-        let of_factors = self.factors().map(|(factor, place, _)| {
-            let logits = &logits[place];
-            let values = (0..factor.values()).map(|value| match factor {
-                Factor::OneHot(_) => logits[value],
-                Factor::Unit | Factor::Axis { .. } => factor.code(value, 0) * logits[0],
-            });
-            values.fold((f64::MAX, f64::MIN), |(least, most), term| (least.min(term), most.max(term)))
+        let values = self.of_values(logits.into());
+        let of_factors = self.factors().map(|(_, _, place)| {
+            let extremes = (f64::MAX, f64::MIN);
+            values
+                .slice(s![place])
+                .fold(extremes, |(least, most), term| (least.min(*term), most.max(*term)))
         });
         of_factors.fold((0.0, 0.0), |(least, most), factor| (least + factor.0, most + factor.1))
     }
@@ -336,21 +329,23 @@ impl Codes {
         values
     }
 
-    /// The sum of what each factor's value has, `[L]`, of `[V]`.
-    fn combine(&self, values: ArrayView1<f64>, mut states: ArrayViewMut1<f64>) {
-        states[0] = 0.0;
-        let mut filled = 1;
-        for (factor, _, place) in self.factors() {
-            let of_factor = values.slice(s![place]);
-            let count = factor.values();
+    /// What each state has, `[L]`: `start` joined with what the values of its factors have, `[V]`.
+    fn combine(&self, values: &[f64], start: f64, join: impl Fn(f64, f64) -> f64, states: &mut [f64]) {
+        states[0] = start;
+        let (mut filled, mut first) = (1, 0);
+        for factor in &self.factors {
+            let of_factor = &values[first..first + factor.values()];
             // From the end, so that what is written lies behind what is still to be read.
             for before in (0..filled).rev() {
-                let sum = states[before];
-                for value in (0..count).rev() {
-                    states[before * count + value] = sum + of_factor[value];
-                }
+                let joined = states[before];
+                let after = &mut states[before * of_factor.len()..][..of_factor.len()];
+                after
+                    .iter_mut()
+                    .zip(of_factor)
+                    .for_each(|(state, &value)| *state = join(joined, value));
             }
-            filled *= count;
+            filled *= of_factor.len();
+            first += of_factor.len();
         }
     }
 }

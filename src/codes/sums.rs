@@ -1,5 +1,7 @@
 //! Sums over images of what independent factors make of them: no number for every image and every state.
 
+use std::ops::Mul;
+
 use ndarray::{Array1, Array2, s};
 
 use super::{Codes, Factor};
@@ -34,20 +36,8 @@ impl Codes {
         let [u, v] = [(&halves[0], 0..width), (&halves[1], width..self.values())].map(|(codes, place)| {
             let mut products = Array2::ones((values.nrows(), codes.states()));
             let values = values.slice(s![.., place]);
-            let places: Vec<_> = codes.factors().map(|(_, _, place)| place).collect();
             for (values, mut states) in values.rows().into_iter().zip(products.rows_mut()) {
-                let (values, states) = (values.to_vec(), states.as_slice_mut().unwrap_or_default());
-                let mut filled = 1;
-                for place in &places {
-                    let of_factor = &values[place.clone()];
-                    // From the end, so that what is written lies behind what is still to be read.
-                    for before in (0..filled).rev() {
-                        let product = states[before];
-                        let after = &mut states[before * of_factor.len()..][..of_factor.len()];
-                        after.iter_mut().zip(of_factor).for_each(|(state, p)| *state = product * p);
-                    }
-                    filled *= of_factor.len();
-                }
+                codes.combine(&values.to_vec(), 1.0, f64::mul, states.as_slice_mut().unwrap_or_default());
             }
             products
         });

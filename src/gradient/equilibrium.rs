@@ -46,7 +46,7 @@ pub fn exact<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> Tie
     let bias = codes.gather(rho - pi.clone()).squeeze_dim(0);
     let (backward, visible_bias) = match states {
         StateImages::OneHot { means, .. } => (B::residuals(images, r, pi, means), None), //       s(A_ki)         [L, D]
-        StateImages::Coded { .. } => residuals(model, images, codes.gather(r), pi),
+        StateImages::Coded { factors, .. } => residuals(model, &factors, images, factors.gather(r), pi),
     };
     TiedGradient {
         bias,

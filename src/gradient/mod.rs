@@ -238,8 +238,8 @@ enum OfImages<B: ChainBackend> {
         minus_log_density: Tensor<B, 2>,
         means: Tensor<B, 2>,
     },
-    /// `sum_k r_nk c_kh`, `[B, H]`.
-    Coded(Tensor<B, 2>),
+    /// `sum_k r_nk c_kh`, `[B, H]`, of states with codes.
+    Coded { r: Tensor<B, 2>, factors: Box<Factors<B>> },
 }
 
 impl<B: ChainBackend> Shares<B> {
@@ -262,7 +262,7 @@ impl<B: ChainBackend> Shares<B> {
                 Self {
                     log_u,
                     log_pi,
-                    of_images: OfImages::Coded(r),
+                    of_images: OfImages::Coded { r, factors },
                 }
             }
         }
@@ -280,7 +280,7 @@ impl<B: ChainBackend> Shares<B> {
                 let r = B::responsibilities(log_q.clone(), minus_log_density.clone(), self.log_pi.clone()); //  r_nk  [B, L]
                 (B::residuals(images, r, rho, means.clone()), None)
             }
-            OfImages::Coded(r) => residuals(model, images, r.clone(), rho),
+            OfImages::Coded { r, factors } => residuals(model, factors, images, r.clone(), rho),
         }
     }
 }
@@ -289,11 +289,12 @@ impl<B: ChainBackend> Shares<B> {
 /// there is an a.
 fn residuals<B: ChainBackend>(
     model: &Model<B>,
+    factors: &Factors<B>,
     images: &DeviceImages<B>,
     r: Tensor<B, 2>,
     rho: Tensor<B, 2>,
 ) -> (Tensor<B, 2>, Option<Tensor<B, 1>>) {
-    let (means, visible_means) = model.last_codes().means(rho, model.backward.val(), model.visible_bias_row());
+    let (means, visible_means) = B::coded_means(factors, rho, model.backward.val(), model.visible_bias_row());
     let observed = B::transposed_product(images, r).transpose() / images.len() as f64;
     // rho sums to 1 but for rounding, and so do the r of an image.
     let visible_bias = model.visible_bias.as_ref().map(|_| lit(images) - visible_means.squeeze_dim(0));

@@ -5,6 +5,7 @@
 
 pub mod bits;
 pub mod coded_pixels;
+pub mod coded_sums;
 pub mod codes;
 pub mod exp;
 mod lanes;

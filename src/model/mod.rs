@@ -166,11 +166,6 @@ impl<B: ChainBackend> Model<B> {
         self.codes[number + 1].log_softmax(logits).full()
     }
 
-    /// `A~ = a + C A`, `[L, D]`: the logit of each pixel given a latent state.
-    pub fn backward_table(&self) -> Tensor<B, 2> {
-        self.with_visible_bias(self.last_codes().spread_rows(self.backward.val()))
-    }
-
     /// `ln pi_k`, `[1, L]`, of a machine in equilibrium, from the dark image's `ln q(0|k)`, `[1, L]`; see [`crate::gradient::equilibrium`].
     pub fn log_steady(&self, log_dark: Tensor<B, 2>) -> Tensor<B, 2> {
         let bias = self.forward_bias.val().unsqueeze::<2>();
@@ -215,7 +210,7 @@ impl<B: ChainBackend> Model<B> {
     /// Draws `x ~ q(.|z)` of states z `[N]`.
     pub fn draw_visible(&self, states: Tensor<B, 1, Int>, draws: Draws) -> DeviceImages<B> {
         match &self.last_codes().factors {
-            None => B::draw_visible(self.with_visible_bias(self.backward.val()), states, draws),
+            None => B::draw_visible(self.backward.val(), states, draws),
             Some(factors) => B::coded_draw_visible(factors, states, self.backward.val(), self.visible_bias_row(), draws),
         }
     }
@@ -239,13 +234,6 @@ impl<B: ChainBackend> Model<B> {
         match &self.visible_bias {
             None => Tensor::zeros([1, self.backward.dims()[1]], &self.backward.device()),
             Some(bias) => bias.val().unsqueeze(),
-        }
-    }
-
-    fn with_visible_bias(&self, logits: Tensor<B, 2>) -> Tensor<B, 2> {
-        match &self.visible_bias {
-            None => logits,
-            Some(bias) => logits + bias.val().unsqueeze(),
         }
     }
 }

@@ -132,17 +132,6 @@ impl<B: ChainBackend> DeviceCodes<B> {
         }
     }
 
-    /// `sum_k rho_k c_k s(A~_ki)`, `[H, D]`, and without the c, `[1, D]`, of rho `[1, L]`, A `[H, D]` and a `[1, D]`.
-    pub fn means(&self, rho: Tensor<B, 2>, backward: Tensor<B, 2>, bias: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
-        match &self.factors {
-            None => {
-                let means = rho.transpose() * B::bernoulli(backward + bias).0;
-                (means.clone(), means.sum_dim(0))
-            }
-            Some(factors) => B::coded_means(factors, rho, backward, bias),
-        }
-    }
-
     /// `sum_k w_nk c_k`, `[N, H]`, of weights w `[N, L]`.
     pub fn gather(&self, weights: Tensor<B, 2>) -> Tensor<B, 2> {
         match &self.factors {

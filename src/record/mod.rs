@@ -1,5 +1,6 @@
 //! Burn records of a model and of a whole training state, sealed with a checksum, and checked when they are read.
 
+mod fields;
 mod messagepack;
 mod written;
 
@@ -23,7 +24,7 @@ type Recording = NamedMpkBytesRecorder<FullPrecisionSettings>;
 
 /// What training's configuration allows at most; the kernels count columns in 16 bits.
 pub(crate) const MOST_PIXELS: usize = 1 << 16;
-pub(crate) const MOST_STATES: usize = 10_000;
+pub(crate) const MOST_STATES: usize = crate::codes::MOST_ONE_HOT;
 const MOST_CHAINS: usize = 1 << 16;
 const MOST_STEPS: u64 = 1_000_000_000;
 

@@ -3,18 +3,13 @@
 use burn::module::ParamId;
 use ndarray::{Array1, Array2};
 
+use super::fields::Fields;
 use super::messagepack::{Value, quoted};
 use super::{MOST_CHAINS, MOST_PIXELS, MOST_STATES, MOST_STEPS, Recorded, TrainingState};
 use crate::codes::Layers;
 use crate::data::packed::PackedImages;
 use crate::kernels::bits::WORD;
 use crate::model::{BetweenParameters, Parameters, shapes};
-
-/// A map of the record, at a dotted path, with the fields that have not been taken yet.
-struct Fields<'a> {
-    path: String,
-    fields: Vec<(&'a str, Value<'a>)>,
-}
 
 /// A tensor of R dimensions whose data are as many as its shape takes, 4 bytes each.
 struct Written<'a, const R: usize> {
@@ -340,71 +335,4 @@ fn chains_of_pixels(written: Written<2>, visible: usize) -> Result<PackedImages,
         return Err(format!("the pixels of `{}` are not all 0 or 1: one is {other}", written.path));
     }
     Ok(PackedImages::pack(&pixels.mapv(|pixel| u8::from(pixel != 0.0))))
-}
-
-impl<'a> Fields<'a> {
-    fn of(value: Value<'a>, path: impl Into<String>) -> Result<Self, String> {
-        let path = path.into();
-        match value {
-            Value::Map(fields) => Ok(Self { path, fields }),
-            other if path.is_empty() => Err(format!("it is {}, not a map of fields", other.describe())),
-            other => Err(format!("the field `{path}` is {}, not a map of fields", other.describe())),
-        }
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.fields.iter().any(|(found, _)| *found == name)
-    }
-
-    fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.path)
-        }
-    }
-
-    fn take(&mut self, name: &str) -> Result<Value<'a>, String> {
-        let place = self.fields.iter().position(|(found, _)| *found == name);
-        let place = place.ok_or_else(|| format!("it has no field `{}`", self.path_of(name)))?;
-        Ok(self.fields.swap_remove(place).1)
-    }
-
-    fn take_text(&mut self, name: &str) -> Result<&'a str, String> {
-        match self.take(name)? {
-            Value::Text(text) => Ok(text),
-            other => Err(format!("the field `{}` is {}, not a text", self.path_of(name), other.describe())),
-        }
-    }
-
-    fn take_list(&mut self, name: &str) -> Result<Vec<Value<'a>>, String> {
-        match self.take(name)? {
-            Value::List(values) => Ok(values),
-            other => Err(format!("the field `{}` is {}, not a list", self.path_of(name), other.describe())),
-        }
-    }
-
-    fn take_map(&mut self, name: &str) -> Result<Self, String> {
-        Self::of(self.take(name)?, self.path_of(name))
-    }
-
-    fn take_optional_map(&mut self, name: &str) -> Result<Option<Self>, String> {
-        match self.take(name)? {
-            Value::Nothing => Ok(None),
-            value => Self::of(value, self.path_of(name)).map(Some),
-        }
-    }
-
-    /// Nothing may be left: what is not known here, or is there twice, would be passed over.
-    fn end(self) -> Result<(), String> {
-        match self.fields.first() {
-            None => Ok(()),
-            Some((name, _)) if self.path.is_empty() => Err(format!("it has a field {} that no record has, or has it twice", quoted(name))),
-            Some((name, _)) => Err(format!(
-                "the field `{}` has a part {} that no record has, or has it twice",
-                self.path,
-                quoted(name)
-            )),
-        }
-    }
 }

@@ -16,7 +16,7 @@ use super::{ChainBackend, DeviceImages, RmsProp};
 use crate::kernels::bits::Bits;
 use crate::kernels::coded_pixels::{self, Backward};
 use crate::kernels::visible::Thresholds;
-use crate::kernels::{codes, latent, logspace, pixels, products};
+use crate::kernels::{coded_sums, codes, latent, logspace, pixels, products};
 use crate::random::Draws;
 
 /// The ndarray backend with integers of 32 bits, as the other backends have them.
@@ -167,7 +167,7 @@ impl<B: HostBackend> ChainBackend for B {
     }
 
     fn coded_log_mean(factors: &Factors<B>, log_values: Tensor<B, 2>) -> Tensor<B, 2> {
-        let means = Rows::of(log_values).with(|log_values| codes::log_mean(&factors.states, log_values));
+        let means = Rows::of(log_values).with(|log_values| coded_sums::log_mean(&factors.states, log_values));
         floats(means, [1, factors.states.count])
     }
 
@@ -181,7 +181,7 @@ impl<B: HostBackend> ChainBackend for B {
         let states = &factors.states;
         let (values, log_dark, log_pi) = (Rows::of(values), Rows::of(log_dark), Rows::of(log_pi));
         let (gathered, log_u) =
-            values.with(|values| log_dark.with(|log_dark| log_pi.with(|log_pi| codes::shares(states, values, log_dark, log_pi))));
+            values.with(|values| log_dark.with(|log_dark| log_pi.with(|log_pi| coded_sums::shares(states, values, log_dark, log_pi))));
         (floats(gathered, [count, states.width]), floats(log_u, [1, states.count]))
     }
 
@@ -210,7 +210,7 @@ impl<B: HostBackend> ChainBackend for B {
     fn coded_softmax_gradient(factors: &Factors<B>, values: Tensor<B, 2>, log_u: Tensor<B, 2>) -> Tensor<B, 2> {
         let [count, _] = values.dims();
         let log_u = Rows::of(log_u);
-        let gathered = Rows::of(values).with(|values| log_u.with(|log_u| codes::softmax_gradient(&factors.states, values, log_u)));
+        let gathered = Rows::of(values).with(|values| log_u.with(|log_u| coded_sums::softmax_gradient(&factors.states, values, log_u)));
         floats(gathered, [count, factors.states.width])
     }
 
