@@ -1,6 +1,6 @@
 //! Sums of exponentials in log space, where the terms themselves would overflow or underflow f64.
 
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1, Zip};
 
 /// The largest of some numbers: minus infinity if there are none, NaN if one of them is NaN, which `f64::max` would ignore.
 pub fn largest(numbers: impl IntoIterator<Item = f64>) -> f64 {
@@ -25,6 +25,21 @@ pub fn log_softmax_rows(mut logits: Array2<f64>) -> Array2<f64> {
         row -= logsumexp(row.view());
     }
     logits
+}
+
+/// `ln sum_j e^(a_nj + b_jk)`, `[N, K]`, of a `[N, J]` and b `[J, K]`, none of them positive: by a product of matrices, but for what f64 might lose.
+pub fn log_product(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
+    /// Far above the e^-745 below which a term is lost.
+    const RARE: f64 = -600.0;
+    let mut logs = a.mapv(f64::exp).dot(&b.mapv(f64::exp)).mapv_into(f64::ln);
+    Zip::from(logs.rows_mut()).and(a.rows()).par_for_each(|mut logs, a| {
+        for (log, b) in logs.iter_mut().zip(b.columns()) {
+            if *log < RARE {
+                *log = logsumexp((&a + &b).view());
+            }
+        }
+    });
+    logs
 }
 
 /// `ln(e^a + e^b)`.

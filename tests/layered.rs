@@ -85,7 +85,8 @@ fn unit_vectors(size: usize) -> Vec<(Vec<f64>, f64)> {
     (0..size).map(|s| (unit(s), 0.0)).collect()
 }
 
-fn log_softmax(mut logits: Array2<f64>) -> Array2<f64> {
+/// ln softmax of every row.
+pub fn log_softmax(mut logits: Array2<f64>) -> Array2<f64> {
     for mut row in logits.rows_mut() {
         let largest = row.iter().copied().fold(f64::MIN, f64::max);
         let total: f64 = row.iter().map(|a| (a - largest).exp()).sum();

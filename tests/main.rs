@@ -9,6 +9,7 @@ mod command;
 mod common;
 mod config;
 mod data;
+mod deeper;
 mod diagrams;
 mod draws;
 mod effects;

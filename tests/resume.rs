@@ -126,6 +126,17 @@ fn a_killed_run_of_latent_layers_with_structure_resumes_bit_for_bit() {
     }
 }
 
+#[test]
+fn a_killed_run_of_a_deeper_chain_with_the_complete_gradient_resumes_bit_for_bit() {
+    let more = [
+        "model.latent=[{ kind = \"binary\", units = 3 }, { kind = \"binary\", units = 2 }]",
+        "training.gradient=complete",
+        "training.path_entropy_weight=-0.01",
+    ];
+    let more = more.map(|setting| ["--set", setting]).concat();
+    killed_at_equals_uninterrupted("ndarray", 400, &[(2, 1), (5, 3)], &more);
+}
+
 #[cfg(feature = "flex")]
 #[test]
 fn a_killed_run_resumes_bit_for_bit_on_flex() {

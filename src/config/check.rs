@@ -128,30 +128,6 @@ impl Config {
             };
             return Err(ConfigError::value("model.init", init, format!("{allowed}, {reason}")));
         }
-        // Only the two-step gradient at persistent chains goes through several layers.
-        if let Method::Gradient {
-            kind:
-                GradientKind::Stratified {
-                    complete,
-                    entropy_weight,
-                    path_entropy_weight,
-                    ..
-                },
-            ..
-        } = self.training.method
-            && deeper
-        {
-            let (key, value, allowed) = if complete {
-                ("training.gradient", "complete".to_owned(), "\"two-step\"")
-            } else if entropy_weight != 0.0 {
-                ("training.entropy_weight", entropy_weight.to_string(), "0")
-            } else if path_entropy_weight != 0.0 {
-                ("training.path_entropy_weight", path_entropy_weight.to_string(), "0")
-            } else {
-                ("training.sampling", "stratified".to_owned(), "\"persistent\" or \"stale\"")
-            };
-            return Err(ConfigError::value(key, value, format!("{allowed}, {reason}")));
-        }
         Ok(())
     }
 

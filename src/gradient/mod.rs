@@ -19,9 +19,10 @@
 //! The chain's part pushes the steady state pi toward the data's shares rho, and vanishes where they agree.
 //!
 //! [`functional`] has what this truncates, the complete gradient, and that of the latent entropy production, [`path`] that of the path's, all of which
-//! [`stratified`] takes at images drawn anew; [`equilibrium`] is for the RBM, [`directed`] for mixtures and directed models.
+//! [`stratified`] takes at images drawn anew, [`earlier`] through several latent layers; [`equilibrium`] is for the RBM, [`directed`] for mixtures and directed models.
 
 pub mod directed;
+pub mod earlier;
 pub mod equilibrium;
 pub mod functional;
 pub mod path;
@@ -131,9 +132,7 @@ fn chain_term<B: ChainBackend>(model: &Model<B>, chains: &DeviceImages<B>, log_p
         let log_pi = log_p.of_layers[number].log_mean(); //                 ln pi_j                 [1, L]
         let credit = (log_m.clone() + log_u.clone() + log_pi.transpose()).exp(); //  pi_j M(k|j) u_k        [L, L']
         let excess = credit.clone() - log_m.clone().exp() * credit.sum_dim(1);
-        let gathered = model.codes[number + 1].gather(excess); //                                          [L, H']
-        let bias = gathered.clone().sum_dim(0).squeeze_dim(0);
-        between.push((model.codes[number].gather_rows(gathered), bias));
+        between.push(of_codes(model, number, excess));
         log_u = B::logsumexp(log_m.clone(), log_u).transpose(); //                 ln (M u)_j              [1, L]
     }
     between.reverse();
@@ -143,6 +142,13 @@ fn chain_term<B: ChainBackend>(model: &Model<B>, chains: &DeviceImages<B>, log_p
         bias: sums.squeeze_dim(0),
         between,
     }
+}
+
+/// dl/dV, `[H, H']`, and dl/db', `[H']`, from the latent layer of a number to the next, of the gradient with respect to the logits of M, `[L, L']`.
+fn of_codes<B: ChainBackend>(model: &Model<B>, number: usize, excess: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 1>) {
+    let gathered = model.codes[number + 1].gather(excess); //                                              [L, H']
+    let bias = gathered.clone().sum_dim(0).squeeze_dim(0);
+    (model.codes[number].gather_rows(gathered), bias)
 }
 
 /// A minibatch seen from every state.

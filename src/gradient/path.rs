@@ -16,6 +16,10 @@
 //! ```
 //!
 //! For b the second term of W counts, without x_i, and for a that of A, without c_zh. E is over z ~ pi and x ~ q(.|z).
+//!
+//! D is `-E[ d ln p(z|x)/dW ]`; A's, with the other sign, is `-E[ sum_k p(k|x) d ln q(x|k)/dA ]`, but for what cancels in the steady state. In a deeper chain
+//! p(k|x) of the last layer is no softmax of x W, and `f_k(x) = ln p(k|x) - ln q(x|k)`. A keeps its D. What pulls on the last layer's logits, `p(k|x) - 1[k=z]`
+//! of D and `p(k|x) ( phi_k - sum_j p(j|x) phi_j )` of the second term, goes back through the other layers ([`super::earlier`]).
 
 use ndarray::{Array1, Array2, Axis};
 
@@ -23,7 +27,7 @@ use super::functional::StratifiedSample;
 
 /// What each image adds to the gradient of the path entropy production.
 pub struct PathContributions {
-    /// `D_ik = sum_n x_ni d_nk`: d, `[L M, L]`. It sums to zero over the images.
+    /// `D_ik = sum_n x_ni d_nk`: d, `[L M, L]`: the pull of `-ln p(z|x)` on the logits of p. It sums to zero over the images.
     pub opposite: Array2<f64>,
     /// The second term of W: c, `[L M, L]`, as in [`super::functional::Contributions`].
     pub forward: Array2<f64>,

@@ -145,12 +145,8 @@ impl<B: ChainBackend> Model<B> {
 
     /// As [`Model::log_forward`], of every layer: `p(z_2|x) = sum_z_1 p(z_1|x) M(z_2|z_1)`.
     pub fn log_forward_of_layers(&self, images: &DeviceImages<B>) -> LogForward<B> {
-        let logits = self.forward_logits(images);
-        let mut of_layers = vec![match &self.log_weights {
-            None => self.codes[0].log_softmax(logits),
-            Some(_) => StateLogs::Plain(B::log_softmax_rows(self.with_log_weights(self.codes[0].spread(logits).full()))),
-        }];
-        let between: Vec<_> = (0..self.between().len()).map(|number| self.log_between(number)).collect();
+        let mut of_layers = vec![self.log_forward_to_first(images)];
+        let between = self.log_between();
         for log_m in &between {
             let p = of_layers[of_layers.len() - 1].full().exp();
             let next = p.matmul(log_m.clone().exp()).clamp_min(f32::MIN_POSITIVE).log();
@@ -159,11 +155,23 @@ impl<B: ChainBackend> Model<B> {
         LogForward { of_layers, between }
     }
 
-    /// `ln M(k|j)`, `[L, L']`, from a latent layer to the next; nats.
-    fn log_between(&self, number: usize) -> Tensor<B, 2> {
-        let Between { matrix, bias } = &self.between()[number];
-        let logits = self.codes[number].spread_rows(matrix.val()) + bias.val().unsqueeze();
-        self.codes[number + 1].log_softmax(logits).full()
+    /// `ln p(z=k | x)` of the first latent layer; nats.
+    pub fn log_forward_to_first(&self, images: &DeviceImages<B>) -> StateLogs<B> {
+        let logits = self.forward_logits(images);
+        match &self.log_weights {
+            None => self.codes[0].log_softmax(logits),
+            Some(_) => StateLogs::Plain(B::log_softmax_rows(self.with_log_weights(self.codes[0].spread(logits).full()))),
+        }
+    }
+
+    /// `ln M(k|j)`, `[L, L']`, from each latent layer to the next; nats.
+    pub fn log_between(&self) -> Vec<Tensor<B, 2>> {
+        let layers = self.between().iter().zip(self.codes.windows(2));
+        let kernels = layers.map(|(Between { matrix, bias }, codes)| {
+            let logits = codes[0].spread_rows(matrix.val()) + bias.val().unsqueeze();
+            codes[1].log_softmax(logits).full()
+        });
+        kernels.collect()
     }
 
     /// `ln pi_k`, `[1, L]`, of a machine in equilibrium, from the dark image's `ln q(0|k)`, `[1, L]`; see [`crate::gradient::equilibrium`].
