@@ -188,10 +188,7 @@ fn kinds_gradients_and_sampling_go_together() {
         (&["model.kind=rbm", DEEP], "one layer, as model.kind is \"rbm\""),
         (&["model.kind=mixture", DEEP], "one layer, as model.kind is \"mixture\""),
         (&["model.kind=directed", DEEP], "one layer, as model.kind is \"directed\""),
-        (
-            &["training.path_entropy_weight=1", DEEP],
-            "path_entropy_weight is 1; it must be 0, as model.latent is a list of layers",
-        ),
+        (&["training.path_entropy_weight=1", DEEP, "training.chains=9"], "at least 10"),
         (
             &["model.init=cyclic", BINARY],
             "model.init is cyclic; it must be \"random\", \"reversible\" or \"record\", as model.latent is not a number of states",

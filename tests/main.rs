@@ -40,6 +40,7 @@ mod panics;
 mod paper;
 mod plan;
 mod random;
+mod rare;
 mod record;
 mod resume;
 mod session;

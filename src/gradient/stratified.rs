@@ -55,14 +55,15 @@ pub fn stratified<B: ChainBackend>(
     let u = to_vector(shares.log_u.clone().squeeze_dim::<1>(0)).mapv(|log_u| f64::from(log_u).exp());
     let Contributions { mut forward, mut backward } = strata.contributions(u.view(), objective);
     let on_device = |weights: &Array2<f64>| matrix(&weights.mapv(|weight| weight as f32), &device);
-    // What A has of the path's term D, and W if it acts on the same codes, with the other sign.
+    let one_layer = model.between().is_empty();
+    // What A has of the path's term D with a minus, and W as it is; in a deeper chain by way of the other layers.
     let mut opposite = None;
     if objective.path_entropy_weight != 0.0 {
         let path = strata.path_contributions(&path_terms(model, drawn, strata.log_p()));
         forward.scaled_add(objective.path_entropy_weight, &path.forward);
         backward.scaled_add(objective.path_entropy_weight, &path.backward);
         let own = path.opposite * objective.path_entropy_weight;
-        if !model.between().is_empty() {
+        if !one_layer {
             forward += &own;
         }
         opposite = Some(B::transposed_product(drawn, codes.gather(on_device(&own)))); //      [D, H]
@@ -77,7 +78,7 @@ pub fn stratified<B: ChainBackend>(
     let mut of_forward = B::transposed_product(drawn, model.codes[0].gather(on_device(&forward)));
     let mut of_backward = B::transposed_product(drawn, codes.gather(matrix(&by_state, &device)));
     if let Some(opposite) = opposite {
-        if model.between().is_empty() {
+        if one_layer {
             of_forward = of_forward + opposite.clone();
         }
         of_backward = of_backward - opposite;
