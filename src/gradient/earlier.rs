@@ -14,8 +14,8 @@
 //! s_n(j|k) = p(j|x_n) M(k|j) / p(k|x_n),      e_nj = sum_k s_n(j|k) e_nk,      dF/dl_jk = sum_n s_n(j|k) e_nk - M(k|j) sum_n e_nj
 //! ```
 //!
-//! of the logits l of M, `[L, L']`. Shares are at most 1, so that no pull grows on its way, however rare a state is. `chain_term` of the two-step gradient is the same
-//! for a v that all images have in common, which needs no number for each image and state.
+//! of the logits l of M, `[L, L']`. Shares are at most 1, so that no pull grows on its way, however rare a state is. `chain_term` of the two-step gradient is
+//! the same for a v that all images have in common, which needs no number for each image and state.
 
 use ndarray::{Array2, Axis, Zip};
 

@@ -19,7 +19,8 @@
 //! The chain's part pushes the steady state pi toward the data's shares rho, and vanishes where they agree.
 //!
 //! [`functional`] has what this truncates, the complete gradient, and that of the latent entropy production, [`path`] that of the path's, all of which
-//! [`stratified`] takes at images drawn anew, [`earlier`] through several latent layers; [`equilibrium`] is for the RBM, [`directed`] for mixtures and directed models.
+//! [`stratified`] takes at images drawn anew, [`earlier`] through several latent layers; [`equilibrium`] is for the RBM, [`directed`] for mixtures and
+//! directed models.
 
 pub mod directed;
 pub mod earlier;
