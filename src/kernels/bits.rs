@@ -1,5 +1,7 @@
 //! Matrices of bits: 32 columns to a word, the first in the lowest bit.
 
+use std::array::from_fn;
+
 use rayon::prelude::*;
 
 /// Columns in a word.
@@ -76,15 +78,12 @@ pub fn transpose(squares: &mut [[u32; SQUARES]; WORD]) {
 
 #[inline(always)]
 fn exchange_quadrants<const SIZE: usize>(squares: &mut [[u32; SQUARES]; WORD], low: u32) {
-    for pair in squares.chunks_exact_mut(2 * SIZE) {
-        let (upper, lower) = pair.split_at_mut(SIZE);
-        for (upper, lower) in upper.iter_mut().zip(lower) {
-            for (upper, lower) in upper.iter_mut().zip(lower) {
-                let difference = ((*upper >> SIZE) ^ *lower) & low;
-                *lower ^= difference;
-                *upper ^= difference << SIZE;
-            }
-        }
+    // Row by row, and with a condition: loops over pairs of rows would be vectorized across pairs, with gathers and scatters.
+    for first in (0..WORD).filter(|row| row & SIZE == 0) {
+        let (upper, lower) = (squares[first], squares[first + SIZE]);
+        let difference: [u32; SQUARES] = from_fn(|square| ((upper[square] >> SIZE) ^ lower[square]) & low);
+        squares[first] = from_fn(|square| upper[square] ^ difference[square] << SIZE);
+        squares[first + SIZE] = from_fn(|square| lower[square] ^ difference[square]);
     }
 }
 

@@ -1,14 +1,54 @@
 //! The exponential in f32 and sums of many numbers, in a form that the compiler can vectorize.
 
+use rayon::prelude::*;
+
+/// 1.5 x 2^23: added and taken away, it rounds to an integer, which meanwhile stands in the lowest bits.
+const ROUND: f32 = 12_582_912.0;
+
 /// `e^x` with a relative error below 1.2e-7; 0 below x = -87.3, where the result becomes subnormal, and infinite above 88.3, just before it
 /// overflows.
+#[inline(always)]
+pub fn exp(x: f32) -> f32 {
+    let (factor, n_rounded) = factor_of_exp(x);
+    let value = factor * power_of_2(n_rounded);
+    let value = if x < -87.3 { 0.0 } else { value };
+    if x > 88.3 { f32::INFINITY } else { value }
+}
+
+/// `e^x` of many numbers, in their place.
+pub fn exp_all(numbers: &mut [f32]) {
+    let grain = super::grain(numbers.len(), 8);
+    numbers.par_chunks_mut(grain).for_each(|numbers| {
+        super::vectorized(
+            #[inline(always)]
+            || {
+                for number in numbers {
+                    *number = exp(*number);
+                }
+            },
+        );
+    });
+}
+
+/// `e^x` as f 2^n, with f from 0.7 to 1.42 and a whole n: of any x whose exponential may lie beyond f32.
+#[inline(always)]
+pub fn scaled_exp(x: f32) -> (f32, f32) {
+    let (factor, n_rounded) = factor_of_exp(x);
+    (factor, n_rounded - ROUND)
+}
+
+/// `2^n` of a whole n from -126 to 127; 0 below.
+#[inline(always)]
+pub fn exp2(n: f32) -> f32 {
+    power_of_2(if n > -127.0 { n } else { -127.0 } + ROUND)
+}
+
+/// f of `e^x = f 2^n`, and n + [`ROUND`].
 ///
 /// `x = n ln 2 + r` with |r| <= ln 2 / 2, and `e^r` by the polynomial of Cephes (S. L. Moshier, `expf`). No multiply-add is fused, so
 /// that every processor gives the same bits.
 #[inline(always)]
-pub fn exp(x: f32) -> f32 {
-    /// 1.5 x 2^23: added and taken away, it rounds to an integer, which meanwhile stands in the lowest bits.
-    const ROUND: f32 = 12_582_912.0;
+fn factor_of_exp(x: f32) -> (f32, f32) {
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
@@ -18,10 +58,13 @@ pub fn exp(x: f32) -> f32 {
     for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.0e-1] {
         series = series * r + coefficient;
     }
-    let power = f32::from_bits(shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23);
-    let value = (series * r * r + r + 1.0) * power;
-    let value = if x < -87.3 { 0.0 } else { value };
-    if x > 88.3 { f32::INFINITY } else { value }
+    (series * r * r + r + 1.0, shifted)
+}
+
+/// `2^n` of n + [`ROUND`].
+#[inline(always)]
+fn power_of_2(n_rounded: f32) -> f32 {
+    f32::from_bits(n_rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23)
 }
 
 /// `s(a) = 1 / (1 + e^-a)` and `e^-|a|`.

@@ -22,10 +22,14 @@ pub fn draw_latent(logits: &[f32], latent: usize, draws: Draws) -> Vec<i32> {
             super::vectorized(
                 #[inline(always)]
                 || {
-                    let mut cumulative = vec![0.0; latent];
+                    let mut weights = vec![0.0; latent];
                     for (row, (state, logits)) in states.iter_mut().zip(logits.chunks_exact(latent)).enumerate() {
                         let uniform = unit(draws.block((chunk * grain + row) as u64)[0]);
-                        *state = invert(logits, uniform, &mut cumulative);
+                        let largest = largest(logits);
+                        for (weight, &logit) in weights.iter_mut().zip(logits) {
+                            *weight = exp(logit - largest);
+                        }
+                        *state = invert(&mut weights, uniform);
                     }
                 },
             );
@@ -33,19 +37,15 @@ pub fn draw_latent(logits: &[f32], latent: usize, draws: Draws) -> Vec<i32> {
     states
 }
 
-/// The state that a uniform falls on, of a row of logits.
+/// The state that a uniform falls on, of states with these weights, which are cumulated.
 #[inline(always)]
-pub(super) fn invert(logits: &[f32], uniform: f32, cumulative: &mut [f32]) -> i32 {
-    let largest = largest(logits);
-    for (weight, &logit) in cumulative.iter_mut().zip(logits) {
-        *weight = exp(logit - largest);
-    }
+pub(super) fn invert(weights: &mut [f32], uniform: f32) -> i32 {
     let mut total = 0.0;
-    for weight in &mut *cumulative {
+    for weight in &mut *weights {
         total += *weight;
         *weight = total;
     }
     let threshold = uniform * total;
-    let below: i32 = cumulative.iter().map(|&sum| i32::from(sum <= threshold)).sum();
-    below.min(logits.len() as i32 - 1)
+    let below: i32 = weights.iter().map(|&sum| i32::from(sum <= threshold)).sum();
+    below.min(weights.len() as i32 - 1)
 }

@@ -8,6 +8,7 @@ pub mod coded_pixels;
 pub mod coded_sums;
 pub mod codes;
 pub mod exp;
+mod folds;
 mod lanes;
 pub mod latent;
 pub mod logspace;

@@ -13,7 +13,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::bits::{SQUARES, WORD, transpose};
-use super::coded_pixels::Backward;
+use super::coded_pixels::{Backward, Odds};
 use super::codes::States;
 use super::exp::sigmoid;
 use crate::random::{Draws, KEY_STEPS, MULTIPLIERS, ROUNDS};
@@ -30,8 +30,6 @@ const WIDEST: usize = 16;
 pub struct Thresholds {
     /// `[L, 32, W]`, the most significant plane first; rows of words are padded to whole vectors.
     planes: Vec<u32>,
-    /// W, padded.
-    padded: usize,
     visible: usize,
 }
 
@@ -56,38 +54,6 @@ impl Thresholds {
         )
     }
 
-    /// From `a + c_k A` for some states k of a layer whose states are made of factors.
-    pub fn of_codes(states: &States, backward: Backward, some: &[usize]) -> Self {
-        let Backward { matrix, bias } = backward;
-        let visible = bias.len();
-        // Pixels in the order in which `transpose` takes them, so that logits are made in it. Those beyond the last are dark.
-        let length = visible.next_multiple_of(SQUARES * WORD);
-        let place = |pixel: usize| pixel / (SQUARES * WORD) * (SQUARES * WORD) + pixel % WORD * SQUARES + pixel / WORD % SQUARES;
-        let in_order = |row: &[f32], beyond: f32| {
-            let mut ordered = vec![beyond; length];
-            row.iter().enumerate().for_each(|(pixel, &number)| ordered[place(pixel)] = number);
-            ordered
-        };
-        let bias = in_order(bias, f32::NEG_INFINITY);
-        let rows: Vec<Vec<f32>> = matrix.chunks_exact(visible).map(|row| in_order(row, 0.0)).collect();
-        Self::build(
-            some.len(),
-            visible,
-            #[inline(always)]
-            |row, squares| {
-                let mut logits = bias.clone();
-                states.for_code(
-                    some[row],
-                    #[inline(always)]
-                    |h, code| logits.iter_mut().zip(&rows[h]).for_each(|(logit, a)| *logit += code * a),
-                );
-                for (bits, &logit) in squares.as_flattened_mut().as_flattened_mut().iter_mut().zip(&logits) {
-                    *bits = threshold(logit);
-                }
-            },
-        )
-    }
-
     fn new<F: Sync>(values: &[F], visible: usize, threshold: impl Fn(&F) -> u32 + Sync) -> Self {
         Self::build(
             values.len() / visible,
@@ -105,9 +71,9 @@ impl Thresholds {
         )
     }
 
-    /// From what gives the thresholds of a row as squares: pixel i of word w stands at `[i][w mod 8]` of square w / 8.
-    fn build(rows: usize, visible: usize, of_row: impl Fn(usize, &mut [[[u32; SQUARES]; WORD]]) + Sync) -> Self {
-        let padded = visible.div_ceil(WORD).next_multiple_of(WIDEST);
+    /// From what gives the thresholds of a row.
+    fn build(rows: usize, visible: usize, of_row: impl Fn(usize, &mut [Square]) + Sync) -> Self {
+        let padded = padded(visible);
         let mut planes = vec![0; rows * PLANES * padded];
         planes
             .par_chunks_mut(PLANES * padded)
@@ -119,16 +85,11 @@ impl Thresholds {
                     || {
                         let mut squares = vec![[[0; SQUARES]; WORD]; visible.div_ceil(SQUARES * WORD)];
                         of_row(row, &mut squares);
-                        for (group, square) in squares.iter_mut().enumerate() {
-                            transpose(square);
-                            for (plane, words) in square.iter().rev().enumerate() {
-                                planes[plane * padded + group * SQUARES..][..SQUARES].copy_from_slice(words);
-                            }
-                        }
+                        planes_of(&mut squares, planes);
                     },
                 );
             });
-        Self { planes, padded, visible }
+        Self { planes, visible }
     }
 
     /// Draws `x ~ q(.|z)` for every z, as rows of bits.
@@ -156,24 +117,44 @@ impl Thresholds {
 /// `s(a)` as a binary fraction of 32 bits.
 #[inline(always)]
 fn threshold(a: f32) -> u32 {
-    /// The largest f32 below 1: no pixel is certain.
-    const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
-    const HALF: f32 = 65_536.0;
-    let p = sigmoid(a).0;
-    let scaled = HALF * if p < BELOW_ONE { p } else { BELOW_ONE };
-    let (upper, rest) = split(scaled);
-    let (lower, _) = split(rest * HALF);
-    upper << 16 | lower
+    fraction(sigmoid(a).0)
 }
 
-/// The whole and the broken part of a number below 2^23. A conversion by `as` would not vectorize.
+/// A probability as a binary fraction of 32 bits; no pixel is certain.
 #[inline(always)]
-fn split(number: f32) -> (u32, f32) {
-    /// 2^23: added, it leaves an integer in the lowest bits.
-    const ROUND: f32 = 8_388_608.0;
-    let nearest = number + ROUND - ROUND;
-    let whole = if nearest > number { nearest - 1.0 } else { nearest };
-    ((whole + ROUND).to_bits().wrapping_sub(ROUND.to_bits()), number - whole)
+fn fraction(p: f32) -> u32 {
+    const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
+    const MANTISSA: u32 = 0x007F_FFFF;
+    let bits = if p < BELOW_ONE { p } else { BELOW_ONE }.to_bits();
+    // p = m 2^(e - 150), of m with 24 bits and e <= 126. A conversion by `as` would not vectorize.
+    let (m, shift) = (bits & MANTISSA | (MANTISSA + 1), 126 - (bits >> 23));
+    if shift < 32 { m << 8 >> shift } else { 0 }
+}
+
+/// Thresholds of pixels before they are taken apart into planes: pixel i of word w stands at `[i][w mod 8]` of square w / 8.
+type Square = [[u32; SQUARES]; WORD];
+
+/// Where a pixel stands among the numbers of all squares.
+fn place(pixel: usize) -> usize {
+    let (word, bit) = (pixel / WORD, pixel % WORD);
+    (word / SQUARES * WORD + bit) * SQUARES + word % SQUARES
+}
+
+/// W, padded.
+fn padded(visible: usize) -> usize {
+    visible.div_ceil(WORD).next_multiple_of(WIDEST)
+}
+
+/// `[32, W]` of thresholds.
+#[inline(always)]
+fn planes_of(squares: &mut [Square], planes: &mut [u32]) {
+    let padded = planes.len() / PLANES;
+    for (group, square) in squares.iter_mut().enumerate() {
+        transpose(square);
+        for (plane, words) in square.iter().rev().enumerate() {
+            planes[plane * padded + group * SQUARES..][..SQUARES].copy_from_slice(words);
+        }
+    }
 }
 
 /// Draws for consecutive chains, the first of them number `first`.
@@ -190,39 +171,198 @@ impl WithSimd for DrawRows<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Thresholds { planes, padded, visible } = self.thresholds;
+        let Thresholds { planes, visible } = self.thresholds;
+        let row_of_planes = PLANES * padded(*visible);
+        let draw = DrawRow::new(simd, *visible, self.draws);
+        for (row, (words, &state)) in self.words.chunks_exact_mut(visible.div_ceil(WORD)).zip(self.latent).enumerate() {
+            let planes = &planes[state as usize * row_of_planes..][..row_of_planes];
+            draw.draw(self.first + row, planes, words);
+        }
+    }
+}
+
+/// Draws from `a + c_z A` for every state z of a layer whose states are made of factors, as rows of bits: the pixels of a state are computed once for
+/// all chains that are in it. Odds are products of those that the factors' values bring, but of pixels whose odds may reach an end of f32.
+pub fn draw_of_codes(states: &States, backward: Backward, latent: &[i32], draws: Draws) -> Vec<u32> {
+    let visible = backward.bias.len();
+    let squares = visible.div_ceil(SQUARES * WORD);
+    // Pixels in the order in which they stand in squares.
+    let in_order = |row: &[f32]| {
+        let mut ordered = vec![0.0; squares * SQUARES * WORD];
+        row.iter().enumerate().for_each(|(pixel, &number)| ordered[place(pixel)] = number);
+        ordered
+    };
+    let matrix: Vec<f32> = backward.matrix.chunks_exact(visible).map(in_order).collect::<Vec<_>>().concat();
+    let bias = in_order(backward.bias);
+    let mut odds = super::vectorized(
+        #[inline(always)]
+        || {
+            Odds::of(
+                states,
+                Backward {
+                    matrix: &matrix,
+                    bias: &bias,
+                },
+                0..bias.len(),
+            )
+        },
+    );
+    // Pixels beyond the last are dark.
+    (visible..bias.len()).for_each(|pixel| odds.of_bias[place(pixel)] = 0.0);
+    let far: Vec<usize> = (0..bias.len()).filter(|&place| odds.most[place].is_none()).collect();
+
+    let chains = in_order_of_states(states.count, latent);
+    let stride = visible.div_ceil(WORD);
+    let grain = super::grain(chains.len(), 8 * visible);
+    let drawn: Vec<Vec<u32>> = chains
+        .par_chunks(grain)
+        .map(|chains| {
+            pulp::Arch::new().dispatch(DrawStates {
+                states,
+                odds: &odds,
+                far: &far,
+                visible,
+                latent,
+                chains,
+                draws,
+            })
+        })
+        .collect();
+    let mut words = vec![0; latent.len() * stride];
+    for (chains, drawn) in chains.chunks(grain).zip(&drawn) {
+        for (&chain, drawn) in chains.iter().zip(drawn.chunks_exact(stride)) {
+            words[chain * stride..(chain + 1) * stride].copy_from_slice(drawn);
+        }
+    }
+    words
+}
+
+/// The numbers of the chains, those in the first state first.
+fn in_order_of_states(count: usize, latent: &[i32]) -> Vec<usize> {
+    let mut places = vec![0; count + 1];
+    latent.iter().for_each(|&state| places[state as usize + 1] += 1);
+    (0..count).for_each(|state| places[state + 1] += places[state]);
+    let mut chains = vec![0; latent.len()];
+    for (chain, &state) in latent.iter().enumerate() {
+        let place = &mut places[state as usize];
+        chains[*place] = chain;
+        *place += 1;
+    }
+    chains
+}
+
+/// Draws for some chains in the order of their states.
+struct DrawStates<'a> {
+    states: &'a States,
+    /// In the order of squares.
+    odds: &'a Odds,
+    /// Where they are logarithms.
+    far: &'a [usize],
+    visible: usize,
+    latent: &'a [i32],
+    chains: &'a [usize],
+    draws: Draws,
+}
+
+impl WithSimd for DrawStates<'_> {
+    type Output = Vec<u32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<u32> {
+        let Self { states, odds, visible, .. } = self;
+        let stride = visible.div_ceil(WORD);
+        let draw = DrawRow::new(simd, visible, self.draws);
+        let mut words = vec![0; self.chains.len() * stride];
+        let mut of_state = odds.of_bias.clone();
+        let mut squares = vec![[[0; SQUARES]; WORD]; visible.div_ceil(SQUARES * WORD)];
+        let mut planes = vec![0; PLANES * padded(visible)];
+        let mut previous = None;
+        for (words, &chain) in words.chunks_exact_mut(stride).zip(self.chains) {
+            let state = self.latent[chain] as usize;
+            if previous != Some(state) {
+                previous = Some(state);
+                of_state.copy_from_slice(&odds.of_bias);
+                states.for_values(
+                    state,
+                    #[inline(always)]
+                    |value| {
+                        let of_value = &odds.of_values[value * of_state.len()..][..of_state.len()];
+                        for (odds, of_value) in of_state.iter_mut().zip(of_value) {
+                            *odds *= of_value;
+                        }
+                    },
+                );
+                let thresholds = squares.as_flattened_mut().as_flattened_mut();
+                for (threshold, &odds) in thresholds.iter_mut().zip(&of_state) {
+                    *threshold = fraction(odds / (1.0 + odds));
+                }
+                for &place in self.far {
+                    let mut logit = odds.of_bias[place];
+                    states.for_values(state, |value| logit += odds.of_values[value * of_state.len() + place]);
+                    thresholds[place] = threshold(logit);
+                }
+                planes_of(&mut squares, &mut planes);
+            }
+            draw.draw(chain, &planes, words);
+        }
+        words
+    }
+}
+
+/// Draws an image for one chain after the other.
+struct DrawRow<S: Simd> {
+    simd: S,
+    /// The words' pixels, `[W]`.
+    valid: Vec<u32>,
+    /// What the numbers of the first blocks of words differ by.
+    blocks_apart: S::u32s,
+    draws: Draws,
+}
+
+impl<S: Simd> DrawRow<S> {
+    #[inline(always)]
+    fn new(simd: S, visible: usize, draws: Draws) -> Self {
         let stride = visible.div_ceil(WORD);
         let mut valid = vec![!0; stride];
-        if visible % WORD != 0 {
+        if !visible.is_multiple_of(WORD) {
             valid[stride - 1] = (1 << (visible % WORD)) - 1;
         }
         let blocks_apart: Vec<u32> = (0..S::U32_LANES as u32).map(|lane| lane * BLOCKS as u32).collect();
-        let blocks_apart = simd.partial_load_u32s(&blocks_apart);
-        let rest = self.draws.counter.map(|word| simd.splat_u32s(word));
-        for (row, (words, &state)) in self.words.chunks_exact_mut(stride).zip(self.latent).enumerate() {
-            let planes = &planes[state as usize * PLANES * padded..][..PLANES * padded];
-            for word in (0..stride).step_by(S::U32_LANES) {
-                let last = stride.min(word + S::U32_LANES);
-                let first_block = (((self.first + row) * stride + word) as u64 * BLOCKS) as u32;
-                let mut block = simd.add_u32s(simd.splat_u32s(first_block), blocks_apart);
-                let mut lit = simd.splat_u32s(0);
-                let mut open = simd.partial_load_u32s(&valid[word..last]);
-                for planes in planes.chunks_exact(4 * padded) {
-                    let uniforms = philox(simd, [block, rest[0], rest[1], rest[2]], self.draws.key);
-                    for (plane, uniform) in planes.chunks_exact(*padded).zip(uniforms) {
-                        let threshold = simd.partial_load_u32s(&plane[word..word + S::U32_LANES]);
-                        // Decided here are the pixels whose bits differ; lit are those whose threshold has the 1.
-                        let differ = simd.and_u32s(open, simd.xor_u32s(threshold, uniform));
-                        lit = simd.or_u32s(lit, simd.and_u32s(differ, threshold));
-                        open = simd.xor_u32s(open, differ);
-                    }
-                    if none(simd, open) {
-                        break;
-                    }
-                    block = simd.add_u32s(block, simd.splat_u32s(1));
+        Self {
+            simd,
+            valid,
+            blocks_apart: simd.partial_load_u32s(&blocks_apart),
+            draws,
+        }
+    }
+
+    /// The image of a chain, from the planes of its state.
+    #[inline(always)]
+    fn draw(&self, chain: usize, planes: &[u32], words: &mut [u32]) {
+        let Self { simd, draws, .. } = *self;
+        let (stride, padded) = (self.valid.len(), planes.len() / PLANES);
+        let rest = draws.counter.map(|word| simd.splat_u32s(word));
+        for word in (0..stride).step_by(S::U32_LANES) {
+            let last = stride.min(word + S::U32_LANES);
+            let first_block = ((chain * stride + word) as u64 * BLOCKS) as u32;
+            let mut block = simd.add_u32s(simd.splat_u32s(first_block), self.blocks_apart);
+            let mut lit = simd.splat_u32s(0);
+            let mut open = simd.partial_load_u32s(&self.valid[word..last]);
+            for planes in planes.chunks_exact(4 * padded) {
+                let uniforms = philox(simd, [block, rest[0], rest[1], rest[2]], draws.key);
+                for (plane, uniform) in planes.chunks_exact(padded).zip(uniforms) {
+                    let threshold = simd.partial_load_u32s(&plane[word..word + S::U32_LANES]);
+                    // Decided here are the pixels whose bits differ; lit are those whose threshold has the 1.
+                    let differ = simd.and_u32s(open, simd.xor_u32s(threshold, uniform));
+                    lit = simd.or_u32s(lit, simd.and_u32s(differ, threshold));
+                    open = simd.xor_u32s(open, differ);
                 }
-                simd.partial_store_u32s(&mut words[word..last], lit);
+                if none(simd, open) {
+                    break;
+                }
+                block = simd.add_u32s(block, simd.splat_u32s(1));
             }
+            simd.partial_store_u32s(&mut words[word..last], lit);
         }
     }
 }

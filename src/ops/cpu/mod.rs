@@ -15,7 +15,7 @@ use super::codes::Factors;
 use super::{ChainBackend, DeviceImages, RmsProp};
 use crate::kernels::bits::Bits;
 use crate::kernels::coded_pixels::{self, Backward};
-use crate::kernels::visible::Thresholds;
+use crate::kernels::visible::{Thresholds, draw_of_codes};
 use crate::kernels::{coded_sums, codes, latent, logspace, pixels, products};
 use crate::random::Draws;
 
@@ -195,15 +195,7 @@ impl<B: HostBackend> ChainBackend for B {
         let ([count], [_, pixels]) = (states.dims(), backward.dims());
         let states = states.into_primitive();
         let states = B::integers(&states);
-        // The pixels of a state are computed once for all chains that are in it.
-        let mut some: Vec<usize> = states.iter().map(|&state| state as usize).collect();
-        some.sort_unstable();
-        some.dedup();
-        let mut place = vec![0; factors.states.count];
-        some.iter().enumerate().for_each(|(number, &state)| place[state] = number as i32);
-        let among: Vec<i32> = states.iter().map(|&state| place[state as usize]).collect();
-        let thresholds = with_backward(backward, bias, |backward| Thresholds::of_codes(&factors.states, backward, &some));
-        let words = thresholds.draw(&among, draws);
+        let words = with_backward(backward, bias, |backward| draw_of_codes(&factors.states, backward, &states, draws));
         packed(words, count, pixels)
     }
 
