@@ -5,6 +5,7 @@ mod bench;
 mod chain;
 mod coded;
 mod coded_gradient;
+mod coded_kernels;
 mod command;
 mod common;
 mod config;

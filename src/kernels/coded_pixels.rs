@@ -45,7 +45,11 @@ impl Odds {
                 *logit = code * a;
             }
         }
-        let (mut least, mut most) = (bias.to_vec(), bias.to_vec());
+        let mut most = bias.to_vec();
+        // No product of some of the odds lies beyond these.
+        let (mut lowest, mut highest) = (bias.to_vec(), bias.to_vec());
+        lowest.iter_mut().for_each(|lowest| *lowest = lowest.min(0.0));
+        highest.iter_mut().for_each(|highest| *highest = highest.max(0.0));
         let mut of_factors = &of_values[..];
         for size in states.sizes() {
             let (of_factor, others) = of_factors.split_at(size * count);
@@ -56,19 +60,17 @@ impl Odds {
                     *largest = if logit > *largest { logit } else { *largest };
                 }
             }
-            for ((least, most), (smallest, largest)) in least.iter_mut().zip(&mut most).zip(smallest.iter().zip(&largest)) {
-                *least += smallest;
-                *most += largest;
+            for pixel in 0..count {
+                most[pixel] += largest[pixel];
+                lowest[pixel] += smallest[pixel].min(0.0);
+                highest[pixel] += largest[pixel].max(0.0);
             }
             of_factors = others;
         }
-        let near = least
-            .iter()
-            .zip(&most)
-            .map(|(&least, &most)| (-FAR < least && most < FAR).then_some(most));
+        let near = |pixel: usize| -FAR < lowest[pixel] && highest[pixel] < FAR;
         let mut odds = Self {
             of_bias: bias.to_vec(),
-            most: near.collect(),
+            most: (0..count).map(|pixel| near(pixel).then_some(most[pixel])).collect(),
             of_values,
         };
         exp_all(&mut odds.of_values);
