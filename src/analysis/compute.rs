@@ -5,7 +5,8 @@ use ndarray::{Array1, Axis};
 use super::classes::{self, ClassShares};
 use super::measures::units;
 use super::{
-    Analysis, AnalysisError, CycleFigures, Headline, MOST_CYCLED, MOST_STATES, MOST_TABLED, Precision, Settings, Subject, figures,
+    Analysis, AnalysisError, CycleFigures, Headline, MOST_CYCLED, MOST_STATES, MOST_TABLED, Macrostates, NamedPartition, Precision,
+    Settings, Subject, figures,
 };
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
@@ -78,13 +79,17 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         states: cycle.states,
         weight: cycle.weight,
     });
+    let of_classes = classes.as_ref().map(NamedPartition::of_classes);
+    let named = subject.partition.or(of_classes.as_ref());
+    let several = named.filter(|named| named.partition.count() > 1);
+    let macrostates = several.map(|named| Macrostates::new(&estimate, named, &headline.entropy_production, model.means(), watch));
     let relative = |figure: &Figure| Some(figure.standard_error? / figure.value?).filter(|relative| relative.is_finite());
     Ok(Analysis {
         units: units(),
         method: method(&estimate, settings.seed),
         visible: model.visible(),
         latent: model.latent(),
-        notes: notes(&estimate, spectra.eigenvalues().len()),
+        notes: notes(&estimate, spectra.eigenvalues().len(), named),
         reversibility: figures::reversibility(&estimate, &headline.entropy_production),
         precision: Precision {
             worst_transition: largest(transition_error.iter().copied()),
@@ -102,6 +107,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         cycles: cycles.collect(),
         eigenvalues: spectra.eigenvalues().to_vec(),
         classes,
+        macrostates: macrostates.transpose()?,
         current_error: estimate.standard_errors(|kernel| kernel.steady.currents()),
         stationary_error: estimate
             .standard_errors(|kernel| kernel.steady.log_pi().clone().insert_axis(Axis(1)))
@@ -145,7 +151,7 @@ fn has_cycles(estimate: &Estimate) -> bool {
 }
 
 /// What is left out, and why.
-fn notes(estimate: &Estimate, eigenvalues: usize) -> Vec<String> {
+fn notes(estimate: &Estimate, eigenvalues: usize, named: Option<&NamedPartition>) -> Vec<String> {
     let states = estimate.kernel.steady.states();
     let mut notes = Vec::new();
     if !has_cycles(estimate) {
@@ -159,6 +165,12 @@ fn notes(estimate: &Estimate, eigenvalues: usize) -> Vec<String> {
     if states > MOST_TABLED {
         notes.push(format!(
             "ln T and ln pi of {states} states are in latent.npz; tables and maps of T and of the currents, which follow from them, are left out."
+        ));
+    }
+    if let Some(named) = named.filter(|named| named.partition.count() == 1) {
+        notes.push(format!(
+            "Most images of every state are of class {}: there are no macrostates to tell apart.",
+            named.labels[0]
         ));
     }
     notes

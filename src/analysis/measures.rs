@@ -158,11 +158,18 @@ pub const MEASURES: [Measure; 8] = [
 ];
 
 /// What analysis.json holds besides.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 8] = [
     ("shuffled_entropy_production", "nats per step"),
     ("transition", "probability per step"),
     ("currents, cycles.weight", "net events per step"),
     ("cycles.affinity, reversibility.affinity", "nats per turn"),
+    (
+        "macrostates.fluxes, macrostates.currents, macrostates.cycles.weight, macrostates.committors.transitions",
+        "events per step",
+    ),
+    ("macrostates.entropy_production", "nats per step"),
+    ("macrostates.cycles.affinity", "nats per turn"),
+    ("macrostates.residence_times, macrostates.first_passages.steps", "steps"),
 ];
 
 impl Measure {

@@ -5,7 +5,9 @@ mod compute;
 mod figures;
 pub mod files;
 mod headline;
+mod macrostates;
 pub mod measures;
+mod partition;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +17,8 @@ use serde::Serialize;
 pub use self::classes::ClassShares;
 pub use self::compute::{analyze, parts};
 pub use self::headline::Headline;
+pub use self::macrostates::{Committor, FirstPassage, MacroCycle, Macrostates};
+pub use self::partition::{MOST_MACROSTATES, NamedPartition, PartitionError};
 use crate::data::BinaryImages;
 pub use crate::estimate::Settings;
 use crate::estimate::jackknife::Figure;
@@ -41,6 +45,8 @@ pub struct Subject<'a> {
     pub data: Option<&'a Reference>,
     /// The labels of their classes.
     pub classes: &'a [u8],
+    /// Macrostates other than the classes of the states' images.
+    pub partition: Option<&'a NamedPartition>,
 }
 
 /// Why there is no analysis.
@@ -179,6 +185,9 @@ pub struct Analysis {
     pub eigenvalues: Vec<(f64, f64)>,
     /// What classes the model draws.
     pub classes: Option<ClassShares>,
+    /// The chain among macrostates, where there are two or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macrostates: Option<Macrostates>,
     /// The kernel with its groups.
     #[serde(skip)]
     pub estimate: Estimate,

@@ -46,6 +46,24 @@ pub fn all(analysis: &Analysis) {
             cycle.weight
         ));
     }
+    if let Some(found) = &analysis.macrostates {
+        let share = match &found.share.note {
+            Some(note) if found.share.value.is_none() => note.clone(),
+            _ => format!("{} of all that the latent chain produces", found.share),
+        };
+        say(format_args!(
+            "macrostates {}, by {}: {} nats per step; {share}",
+            found.labels.join(", "),
+            found.source,
+            found.entropy_production
+        ));
+        if let Some(agreement) = found.agreement {
+            say(format_args!(
+                "{:.1}% of the images drawn are of the class of their state",
+                100.0 * agreement
+            ));
+        }
+    }
     let precision = &analysis.precision;
     let count = analysis.latent * analysis.latent;
     say(format_args!(

@@ -24,6 +24,8 @@
 
 pub mod cycles;
 pub mod kolmogorov;
+pub mod lumped;
+pub mod passage;
 mod shuffled;
 pub mod spectrum;
 mod stationary;

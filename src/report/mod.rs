@@ -5,6 +5,7 @@ mod film;
 mod graph;
 pub mod grid;
 mod heatmap;
+mod macrostates;
 pub mod page;
 mod png;
 mod scatter;
