@@ -35,7 +35,8 @@ fn macrostates(estimate: &Estimate, named: &NamedPartition) -> Macrostates {
 /// hold with probability 0.95, 180 or fewer do once in 500 times.
 #[test]
 fn intervals_of_macrostates_contain_the_truth() {
-    let figures: [(&str, fn(&Macrostates) -> &Figure); 8] = [
+    type Quantity = (&'static str, fn(&Macrostates) -> &Figure);
+    let figures: [Quantity; 8] = [
         ("entropy production", |found| &found.entropy_production),
         ("share", |found| &found.share),
         ("flux", |found| &found.fluxes[1][2]),

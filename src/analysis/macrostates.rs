@@ -249,6 +249,14 @@ fn share(estimate: &Estimate, lumped: &Estimate, whole: &Figure, part: &Figure) 
 
 type Found = (Vec<FirstPassage>, Vec<Committor>, Vec<String>);
 
+/// Passages of one kernel.
+struct Means {
+    /// Of each question, over the steady state within each macrostate, `[C, P]`.
+    within: Array2<f64>,
+    /// How often each pair with a committor is passed, per step.
+    passed: Vec<f64>,
+}
+
 /// Mean first-passage times and committors, by exact solves for the kernel and by iteration from these for each group of draws.
 fn passages(estimate: &Estimate, named: &NamedPartition, lumped_pi: &Array1<f64>, watch: &dyn Watch) -> Result<Found, Stopped> {
     let partition = &named.partition;
@@ -265,15 +273,14 @@ fn passages(estimate: &Estimate, named: &NamedPartition, lumped_pi: &Array1<f64>
         .chain(pairs.iter().map(|&(from, to)| Passage::Committor { from, to }))
         .collect();
     let solved = Passages::new(&estimate.kernel.steady, partition, &questions, watch)?;
-    // For each kernel the means over the steady state within each macrostate, [C, P], and how often each pair is passed.
     let of_kernel = |kernel: &Kernel, answers: &Mat<f64>| {
         let pi = kernel.steady.pi();
-        let (mut means, mut weights) = (Array2::<f64>::zeros((count, questions.len())), Array1::<f64>::zeros(count));
+        let (mut within, mut weights) = (Array2::<f64>::zeros((count, questions.len())), Array1::<f64>::zeros(count));
         for (state, &of) in partition.of().iter().enumerate() {
             weights[of] += pi[state];
-            (0..questions.len()).for_each(|number| means[[of, number]] += pi[state] * answers[(state, number)]);
+            (0..questions.len()).for_each(|number| within[[of, number]] += pi[state] * answers[(state, number)]);
         }
-        means /= &weights.insert_axis(Axis(1));
+        within /= &weights.insert_axis(Axis(1));
         let passed = pairs.iter().enumerate().map(|(pair, &(from, _))| {
             let from = partition.states(from);
             let onward = |i: usize| {
@@ -283,14 +290,15 @@ fn passages(estimate: &Estimate, named: &NamedPartition, lumped_pi: &Array1<f64>
             };
             from.map(onward).sum()
         });
-        (means, passed.collect::<Vec<f64>>())
+        let passed = passed.collect();
+        Means { within, passed }
     };
     let whole = of_kernel(&estimate.kernel, solved.answers());
     let mut without = Vec::new();
     for kernel in &estimate.without {
         without.push(of_kernel(kernel, &solved.near(&kernel.steady, partition, watch)?));
     }
-    let figure = |of: &dyn Fn(&(Array2<f64>, Vec<f64>)) -> f64| {
+    let figure = |of: &dyn Fn(&Means) -> f64| {
         let value = of(&whole);
         if value.is_nan() {
             return Figure::missing("so rare that f64 does not resolve it");
@@ -300,7 +308,7 @@ fn passages(estimate: &Estimate, named: &NamedPartition, lumped_pi: &Array1<f64>
     let mut first_passages = Vec::new();
     for (number, &to) in targets.iter().enumerate() {
         for from in (0..count).filter(|&from| from != to && (all || two.contains(&from))) {
-            let steps = figure(&|(means, _)| means[[from, number]]).at_least(1.0);
+            let steps = figure(&|means| means.within[[from, number]]).at_least(1.0);
             first_passages.push(FirstPassage { from, to, steps });
         }
     }
@@ -309,13 +317,13 @@ fn passages(estimate: &Estimate, named: &NamedPartition, lumped_pi: &Array1<f64>
         let before = |of: usize| match of {
             _ if of == from => Figure::exact(0.0),
             _ if of == to => Figure::exact(1.0),
-            _ => figure(&|(means, _)| means[[of, targets.len() + pair]]).within(0.0, 1.0),
+            _ => figure(&|means| means.within[[of, targets.len() + pair]]).within(0.0, 1.0),
         };
         Committor {
             from,
             to,
             before: (0..count).map(before).collect(),
-            transitions: figure(&|(_, passed)| passed[pair]).within(0.0, 1.0),
+            transitions: figure(&|means| means.passed[pair]).within(0.0, 1.0),
         }
     });
     let committors = committors.collect();
