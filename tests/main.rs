@@ -39,6 +39,7 @@ mod pages;
 mod panics;
 mod paper;
 mod plan;
+mod plane;
 mod random;
 mod rare;
 mod record;

@@ -5,7 +5,7 @@ use ndarray::{Array1, Axis};
 use super::classes::{self, ClassShares};
 use super::measures::units;
 use super::{
-    Analysis, AnalysisError, CycleFigures, Headline, MOST_CYCLED, MOST_STATES, MOST_TABLED, Precision, Settings, Subject, figures,
+    Analysis, AnalysisError, CycleFigures, Headline, MOST_CYCLED, MOST_STATES, MOST_TABLED, Plane, Precision, Settings, Subject, figures,
 };
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
@@ -51,6 +51,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         likelihood(subject.data.map(|data| &data.train))?,
         likelihood(subject.data.and_then(|data| data.test.as_ref()))?,
     ];
+    let plane = Plane::of(subject.parameters, &model, &estimate, subject.data, watch)?;
     let transition_error = estimate.standard_errors(|kernel| kernel.steady.log_transition().clone());
     watch.go_on()?;
     let spectra = estimate.spectra();
@@ -102,6 +103,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         cycles: cycles.collect(),
         eigenvalues: spectra.eigenvalues().to_vec(),
         classes,
+        plane,
         current_error: estimate.standard_errors(|kernel| kernel.steady.currents()),
         stationary_error: estimate
             .standard_errors(|kernel| kernel.steady.log_pi().clone().insert_axis(Axis(1)))

@@ -158,11 +158,18 @@ pub const MEASURES: [Measure; 8] = [
 ];
 
 /// What analysis.json holds besides.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 8] = [
     ("shuffled_entropy_production", "nats per step"),
     ("transition", "probability per step"),
     ("currents, cycles.weight", "net events per step"),
     ("cycles.affinity, reversibility.affinity", "nats per turn"),
+    ("plane.drift", "z per step"),
+    ("plane.diffusion", "z squared per step"),
+    (
+        "plane.vortices.current, plane.unresolved_current, plane.largest_divergence",
+        "net events per step",
+    ),
+    ("plane.vortices.centre, plane.range, plane.edge.range_to_try", "z"),
 ];
 
 impl Measure {

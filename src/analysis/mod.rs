@@ -6,6 +6,7 @@ mod figures;
 pub mod files;
 mod headline;
 pub mod measures;
+pub mod plane;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 pub use self::classes::ClassShares;
 pub use self::compute::{analyze, parts};
 pub use self::headline::Headline;
+pub use self::plane::Plane;
 use crate::data::BinaryImages;
 pub use crate::estimate::Settings;
 use crate::estimate::jackknife::Figure;
@@ -179,6 +181,9 @@ pub struct Analysis {
     pub eigenvalues: Vec<(f64, f64)>,
     /// What classes the model draws.
     pub classes: Option<ClassShares>,
+    /// Of a model whose states are points of a line or a plane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plane: Option<Plane>,
     /// The kernel with its groups.
     #[serde(skip)]
     pub estimate: Estimate,

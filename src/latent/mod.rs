@@ -24,6 +24,7 @@
 
 pub mod cycles;
 pub mod kolmogorov;
+pub mod plane;
 mod shuffled;
 pub mod spectrum;
 mod stationary;

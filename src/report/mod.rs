@@ -6,6 +6,7 @@ mod graph;
 pub mod grid;
 mod heatmap;
 pub mod page;
+pub mod plane;
 mod png;
 mod scatter;
 mod spectrum;
