@@ -198,8 +198,8 @@ impl Edge {
         const HARMLESS: f64 = 0.01;
         let points = points(axes);
         // How many points lie between each state's and the nearest end of an axis.
-        let codes_of = |axis: &[f64], z: f64| axis.iter().filter(|point| point.abs() > z.abs()).count() / 2;
-        let depth = |state: usize| axes.iter().zip(points.row(state)).map(|(axis, &z)| codes_of(axis, z)).min();
+        let beyond = |axis: &[f64], z: f64| axis.iter().filter(|point| point.abs() > z.abs()).count() / 2;
+        let depth = |state: usize| axes.iter().zip(points.row(state)).map(|(axis, &z)| beyond(axis, z)).min();
         let depths: Vec<Option<usize>> = (0..points.nrows()).map(depth).collect();
         let [outermost, next] = [0, 1].map(|ring| -> Array1<f64> {
             let is_there = depths.iter().map(|depth| f64::from(u8::from(*depth == Some(ring))));

@@ -181,21 +181,6 @@ impl Flow {
             first[[i, j]] + second[[i + 1, j]] - first[[i, j + 1]] - second[[i, j]]
         })
     }
-
-    /// The current at each point, `[L, 2]`, per step: the mean of the two edges that it has along either axis, of which one outside carries none.
-    pub fn at_points(&self) -> Array2<f64> {
-        let (rows, columns) = (self.second.nrows(), self.first.ncols());
-        let mut current = Array2::zeros((rows * columns, 2));
-        for ((i, j), edge) in self.first.indexed_iter() {
-            current[[i * columns + j, 0]] += 0.5 * edge;
-            current[[(i + 1) * columns + j, 0]] += 0.5 * edge;
-        }
-        for ((i, j), edge) in self.second.indexed_iter() {
-            current[[i * columns + j, 1]] += 0.5 * edge;
-            current[[i * columns + j + 1, 1]] += 0.5 * edge;
-        }
-        current
-    }
 }
 
 /// An edge of a way between two points, as seen from the first.
