@@ -41,6 +41,7 @@ mod pages;
 mod panics;
 mod paper;
 mod plan;
+mod plane;
 mod random;
 mod rare;
 mod record;

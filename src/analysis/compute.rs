@@ -5,7 +5,7 @@ use ndarray::{Array1, Axis};
 use super::classes::{self, ClassShares};
 use super::measures::units;
 use super::{
-    Analysis, AnalysisError, CycleFigures, Headline, MOST_CYCLED, MOST_STATES, MOST_TABLED, Macrostates, NamedPartition, Precision,
+    Analysis, AnalysisError, CycleFigures, Headline, MOST_CYCLED, MOST_STATES, MOST_TABLED, Macrostates, NamedPartition, Plane, Precision,
     Settings, Subject, figures,
 };
 use crate::conditionals::Conditionals;
@@ -52,6 +52,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         likelihood(subject.data.map(|data| &data.train))?,
         likelihood(subject.data.and_then(|data| data.test.as_ref()))?,
     ];
+    let plane = Plane::of(subject.parameters, &model, &estimate, subject.data, watch)?;
     let transition_error = estimate.standard_errors(|kernel| kernel.steady.log_transition().clone());
     watch.go_on()?;
     let spectra = estimate.spectra();
@@ -108,6 +109,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         eigenvalues: spectra.eigenvalues().to_vec(),
         classes,
         macrostates: macrostates.transpose()?,
+        plane,
         current_error: estimate.standard_errors(|kernel| kernel.steady.currents()),
         stationary_error: estimate
             .standard_errors(|kernel| kernel.steady.log_pi().clone().insert_axis(Axis(1)))

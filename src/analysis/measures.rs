@@ -158,7 +158,7 @@ pub const MEASURES: [Measure; 8] = [
 ];
 
 /// What analysis.json holds besides.
-const TABLES: [(&str, &str); 8] = [
+const TABLES: &[(&str, &str)] = &[
     ("shuffled_entropy_production", "nats per step"),
     ("transition", "probability per step"),
     ("currents, cycles.weight", "net events per step"),
@@ -170,6 +170,13 @@ const TABLES: [(&str, &str); 8] = [
     ("macrostates.entropy_production", "nats per step"),
     ("macrostates.cycles.affinity", "nats per turn"),
     ("macrostates.residence_times, macrostates.first_passages.steps", "steps"),
+    ("plane.drift", "z per step"),
+    ("plane.diffusion", "z squared per step"),
+    (
+        "plane.vortices.current, plane.unresolved_current, plane.largest_divergence",
+        "net events per step",
+    ),
+    ("plane.vortices.centre, plane.range, plane.edge.range_to_try", "z"),
 ];
 
 impl Measure {
@@ -206,5 +213,5 @@ pub(super) fn units() -> BTreeMap<String, &'static str> {
         keys.collect::<Vec<_>>().join(", ")
     };
     let of_measures = MEASURES.iter().map(|measure| (of_unit(measure.unit), measure.unit));
-    of_measures.chain(TABLES.map(|(names, unit)| (names.to_owned(), unit))).collect()
+    of_measures.chain(TABLES.iter().map(|&(names, unit)| (names.to_owned(), unit))).collect()
 }

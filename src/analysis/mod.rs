@@ -8,6 +8,7 @@ mod headline;
 mod macrostates;
 pub mod measures;
 mod partition;
+pub mod plane;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ pub use self::compute::{analyze, parts};
 pub use self::headline::Headline;
 pub use self::macrostates::{Committor, FirstPassage, MacroCycle, Macrostates};
 pub use self::partition::{MOST_MACROSTATES, NamedPartition, PartitionError};
+pub use self::plane::Plane;
 use crate::data::BinaryImages;
 pub use crate::estimate::Settings;
 use crate::estimate::jackknife::Figure;
@@ -188,6 +190,9 @@ pub struct Analysis {
     /// The chain among macrostates, where there are two or more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub macrostates: Option<Macrostates>,
+    /// Of a model whose states are points of a line or a plane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plane: Option<Plane>,
     /// The kernel with its groups.
     #[serde(skip)]
     pub estimate: Estimate,

@@ -19,13 +19,13 @@ use crate::files::{self, FileError, JsonLines};
 use crate::numerics::Numerics;
 use crate::random::Seed;
 use crate::record;
-use crate::report::page;
+use crate::report::{page, plane};
 use crate::trained::{self, RunOf, Trained};
 use crate::watch::Watch;
 
 /// Analyze a trained model: entropy production, currents, cycles, likelihood, classes
 ///
-/// Reads a run's model, one of its checkpoints, or a record file, and writes analysis.json, latent.npz, currents.dot and report.html.
+/// Reads a run's model, one of its checkpoints, or a record file, and writes analysis.json, latent.npz, currents.dot and report.html; of a model on a plane, plane.svg.
 /// Figures are computed in f64 and have 95% intervals; the backend moves the chains whose images are shown and judged.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -137,11 +137,14 @@ impl Analyze {
             bar.finish_and_clear();
             // Everything is made before anything is written: no new figures stand beside an old page.
             contents.extend(self.page(&task, &analysis, &mut headlines, run.as_ref(), size, settings.seed)?);
+            let picture = plane::picture(&analysis, &task.trained.parameters, size);
+            let beside = if picture.is_some() { ", plane.svg" } else { "" };
+            contents.extend(picture.map(|picture| ("plane.svg", picture.into_bytes())));
             write_all(&task.folder, contents)?;
             if !self.quiet {
                 findings::all(&analysis);
                 say(format_args!(
-                    "{} holds analysis.json, latent.npz, currents.dot and report.html",
+                    "{} holds analysis.json, latent.npz, currents.dot{beside} and report.html",
                     shell(&task.folder)
                 ));
             }

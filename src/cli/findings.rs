@@ -29,6 +29,12 @@ pub fn all(analysis: &Analysis) {
     for note in &analysis.notes {
         say(note);
     }
+    if let Some(plane) = &analysis.plane {
+        if plane.axes.len() == 2 {
+            say(format_args!("plane: {plane}"));
+        }
+        say(&plane.edge);
+    }
     if let Some(null) = &analysis.shuffled_entropy_production {
         say(format_args!("{null}"));
     }

@@ -26,6 +26,7 @@ pub mod cycles;
 pub mod kolmogorov;
 pub mod lumped;
 pub mod passage;
+pub mod plane;
 mod shuffled;
 pub mod spectrum;
 mod stationary;

@@ -107,7 +107,7 @@ fn map(
 }
 
 /// Between anchors of a scale of colour, evenly spaced from 0 to 1.
-fn between(anchors: &[[u8; 3]], t: f64) -> [u8; 3] {
+pub(super) fn between(anchors: &[[u8; 3]], t: f64) -> [u8; 3] {
     let place = t.clamp(0.0, 1.0) * (anchors.len() - 1) as f64;
     let first = (place as usize).min(anchors.len() - 2);
     let share = place - first as f64;

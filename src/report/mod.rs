@@ -7,6 +7,7 @@ pub mod grid;
 mod heatmap;
 mod macrostates;
 pub mod page;
+pub mod plane;
 mod png;
 mod scatter;
 mod spectrum;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{curves, film, graph, grid, heatmap, macrostates, png, spectrum, tables};
+use super::{curves, film, graph, grid, heatmap, macrostates, plane, png, spectrum, tables};
 use crate::analysis::measures::{MEASURES, charts};
 use crate::analysis::{Analysis, Headline, MOST_TABLED, Macrostates};
 use crate::codes::Codes;
@@ -56,6 +56,7 @@ impl Page<'_> {
         );
         body.push_str(&self.headlines());
         body.push_str(&self.training()?);
+        body.push_str(&plane::html(analysis, self.parameters, self.size));
         body.push_str(&self.currents(&order));
         body.push_str(&self.cycles());
         body.push_str(&macrostates::section(analysis));
