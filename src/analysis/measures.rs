@@ -158,11 +158,19 @@ pub const MEASURES: [Measure; 8] = [
 ];
 
 /// What analysis.json holds besides.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 9] = [
     ("shuffled_entropy_production", "nats per step"),
     ("transition", "probability per step"),
     ("currents, cycles.weight", "net events per step"),
     ("cycles.affinity, reversibility.affinity", "nats per turn"),
+    (
+        "layer_units.units.path_entropy_production, layers.steps.path_entropy_production, layers.hidden",
+        "nats per step",
+    ),
+    ("layer_units.units.flip_rate", "per step"),
+    ("layer_units.units.components.correlation_time", "steps"),
+    ("layer_units.units.components.angle", "degrees"),
+    ("layer_units.current, layer_units.after", "net events per step"),
 ];
 
 impl Measure {

@@ -23,7 +23,9 @@
 //! logarithms, since those of images reach e^-1000; minus infinity stands for what cannot happen.
 
 pub mod cycles;
+pub(crate) mod fundamental;
 pub mod kolmogorov;
+pub mod observables;
 mod shuffled;
 pub mod spectrum;
 mod stationary;
