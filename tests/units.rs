@@ -11,7 +11,9 @@ use latent_cycles::model::Parameters;
 use latent_cycles::random::Seed;
 use ndarray::{Array1, Array2, Axis, array};
 
-use crate::common::{Impatient, all_images};
+use crate::command::{SMALL, run};
+use crate::common::{Impatient, all_images, program};
+use crate::html;
 use crate::layered::{Layered, kinds, log_softmax, random_layers};
 
 const VISIBLE: usize = 7;
@@ -425,4 +427,59 @@ fn units_can_be_stopped() {
     let model = Conditionals::new(&parameters);
     let watch = Impatient::after(3);
     assert!(of(&parameters, &model, &estimate, settings(320, 1), 0, &watch).is_err());
+}
+
+/// analysis.json and the page show the units of every layer and the steps of a deeper chain, and neither where there are none.
+#[test]
+fn analyze_shows_units_and_layers() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, latent, layers) in [
+        ("binary", "{ kind = \"binary\", units = 3 }", 1),
+        (
+            "deep",
+            "[{ kind = \"binary\", units = 2 }, { kind = \"groups\", sizes = [2, 3] }]",
+            2,
+        ),
+        ("one-hot", "5", 0),
+    ] {
+        let latent = format!("model.latent={latent}");
+        let trained = ["train", "--quiet", "--run", name, "--set", "training.steps=20"];
+        let succeeds = |arguments: &[&str]| {
+            let (status, stdout, stderr) = run(program().args(arguments).current_dir(folder.path()));
+            assert_eq!((status, stderr.as_str()), (0, ""), "{arguments:?}");
+            stdout
+        };
+        succeeds(&[&trained[..], &SMALL[..], &["--set", &latent]].concat());
+        let stdout = succeeds(&["analyze", name, "--samples", "64"]);
+        let out = folder.path().join(name).join("analysis");
+        let found = crate::analyze::analysis(&out);
+        let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+        let units = found["layer_units"].as_array().map_or(0, Vec::len);
+        assert_eq!((units, found["layers"].is_object()), (layers, layers > 1), "{name}");
+        assert_eq!(page.contains("id=\"loop\""), layers > 1);
+        assert_eq!(page.contains("id=\"units-table-1\""), layers > 0);
+        assert_eq!(
+            stdout.contains("carries most of the path entropy production"),
+            layers > 0,
+            "{stdout}"
+        );
+        assert_eq!(stdout.contains("with all layers seen"), layers > 1, "{stdout}");
+        let page = html::body(&page);
+        for layer in 1..=layers {
+            let units = &found["layer_units"][layer - 1];
+            let rows = page.by_id(&format!("units-table-{layer}")).all("tr");
+            let components = units["components"].as_array().unwrap().len();
+            let grouped = units["units"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|unit| unit["components"].as_array().unwrap().len() > 1);
+            assert_eq!(rows.len(), 1 + components + grouped.count());
+            // Two pictures of each component where one layer has both matrices.
+            let pictures = page.by_id(&format!("units-weights-{layer}")).all("img").len();
+            assert_eq!(pictures, components * if layers == 1 { 2 } else { 1 });
+            let map = page.by_id(&format!("units-current-{layer}"));
+            assert!(map.text().contains("component at t + 1") && map.text().contains("net events per step"));
+        }
+    }
 }

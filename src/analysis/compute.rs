@@ -86,7 +86,10 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         method: method(&estimate, settings.seed),
         visible: model.visible(),
         latent: model.latent(),
-        notes: notes(&estimate, spectra.eigenvalues().len()),
+        notes: notes(&estimate, spectra.eigenvalues().len())
+            .into_iter()
+            .chain(of_units::left_out(subject.parameters))
+            .collect(),
         reversibility: figures::reversibility(&estimate, &headline.entropy_production),
         precision: Precision {
             worst_transition: largest(transition_error.iter().copied()),

@@ -23,7 +23,7 @@ pub fn section(of_loop: &Loop, of_last: &Figure) -> String {
 
 fn bars(of_loop: &Loop, of_last: &Figure) -> String {
     const ROW: f64 = 30.0;
-    let (left, width) = (150.0, 400.0);
+    let (left, width) = (124.0, 220.0);
     let mut rows: Vec<(String, &Figure, &str)> = (of_loop.steps.iter())
         .map(|step| {
             (
@@ -43,7 +43,7 @@ fn bars(of_loop: &Loop, of_last: &Figure) -> String {
     let at = |value: f64| left + width * (value - least) / range;
     let height = ROW * rows.len() as f64;
     let mut svg = format!(
-        r#"<svg viewBox="0 0 760 {:.0}" role="img" aria-label="contributions of the steps">"#,
+        r#"<svg viewBox="0 0 490 {:.0}" role="img" aria-label="contributions of the steps">"#,
         height + 44.0
     );
     for (number, (name, figure, class)) in rows.iter().enumerate() {

@@ -47,7 +47,7 @@ fn of_layer(units: &LayerUnits, parameters: &Parameters, size: (usize, usize)) -
         &format!(
             "Each figure with the half width of its 95% interval, or exact. Activity: the mean of the code, for what is on or off the probability to be on. Changes: the \
              probability that it changes in a step; on an axis, the mean square of the step. Correlation time: ½ + Σ C(t)/C(0) over t ≥ 1; ½ is a fresh draw \
-             at every step.{}{left_out}",
+             at every step, less is one that tends to turn over.{}{left_out}",
             match (&units.path_entropy_production, parameters.layers.all().len()) {
                 (None, _) => String::new(),
                 (Some(sum), 1) => format!(
@@ -233,6 +233,6 @@ fn pairs(pairs: &[Pair], names: &[String], between: &str, unit: &str) -> String 
         .collect();
     match texts.is_empty() {
         true => r#"<p class="under">None can be told from zero.</p>"#.to_owned(),
-        false => format!(r#"<p class="under">{}</p>"#, texts.join("<br>")),
+        false => format!(r#"<p class="under">{}</p>"#, texts.join("<br/>")),
     }
 }

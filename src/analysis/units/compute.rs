@@ -1,4 +1,14 @@
 //! From a kernel with its groups of draws to the figures of units and layers.
+//!
+//! Of the path entropy production with all latent layers seen ([`Loop`]), those parts that are a function of the state before less the same function of the state
+//! after have mean zero. With p^ the mean code of the first layer given x, s^ that given z, the last layer's state that x was drawn from, and r^ the mean code of the
+//! last layer given x, what is left is
+//!
+//! ```text
+//! sigma = sum_h E[ (p^ - s^)_h (x W)_h ] + sum_h E[ (c_z - r^)_h (x A^T)_h ],      z ~ pi,  x ~ q(.|z)
+//! ```
+//!
+//! the step x -> z_1 and the step z_n -> x, unit by unit. Of one layer s^ = c_z and p^ = r^, and it is the closed form with `V = W - A^T`.
 
 use std::ops::Range;
 
@@ -19,11 +29,23 @@ use crate::latent::observables::{Moments, Observables};
 use crate::model::Parameters;
 use crate::watch::{Stopped, Watch};
 
-/// Has the model units or layers to look at, and not too many?
-fn is_looked_at(parameters: &Parameters) -> bool {
+/// Has the model units, or several layers?
+fn has_some(parameters: &Parameters) -> bool {
     let layers = parameters.layers.all();
-    let has_some = layers.len() > 1 || Codes::of(&layers[0]).has_units();
-    has_some && layers.iter().map(Layer::width).sum::<usize>() <= MOST_COMPONENTS
+    layers.len() > 1 || Codes::of(&layers[0]).has_units()
+}
+
+/// Are its units and layers looked at?
+fn is_looked_at(parameters: &Parameters) -> bool {
+    has_some(parameters) && left_out(parameters).is_none()
+}
+
+/// Why a model's units are left out, if they are.
+pub fn left_out(parameters: &Parameters) -> Option<String> {
+    let components: usize = parameters.layers.all().iter().map(Layer::width).sum();
+    (has_some(parameters) && components > MOST_COMPONENTS).then(|| {
+        format!("Units and layers are left out: the codes have {components} components, and tables of pairs are made of at most {MOST_COMPONENTS}.")
+    })
 }
 
 /// Are images of every state drawn once more for the figures of units and layers? Not of a machine in equilibrium, whose units produce nothing.
@@ -92,9 +114,9 @@ struct LayeredChain {
 struct Values {
     /// Of each layer; `None` where it has no units.
     layers: Vec<Option<(Moments, Array1<f64>)>>,
-    /// `E[ ( p^ - s^ )_h (x W)_h ]` of the first layer, `[H]`, p^ being its mean code given x, s^ that given z: the first term of [`FromStates`]' closed form.
+    /// `E[ (p^ - s^)_h (x W)_h ]`, `[H]`.
     up: Array1<f64>,
-    /// `E[ ( c_z - r^ )_h (x A^T)_h ]` of the last layer, `[H']`.
+    /// `E[ (c_z - r^)_h (x A^T)_h ]`, `[H']`.
     down: Array1<f64>,
 }
 
@@ -358,10 +380,8 @@ fn angles(parameters: &Parameters) -> Vec<Option<f64>> {
     let [forward, backward] = weights(parameters);
     let rows = forward.rows().into_iter().zip(backward.rows());
     let angle = rows.map(|(w, a)| {
-        let (lengths, product) = ((w.dot(&w) * a.dot(&a)).sqrt(), w.dot(&a));
-        // Between unit vectors u and v it is 2 atan2( |u - v|, |u + v| ), which keeps its digits near zero.
-        let [difference, sum] = [lengths - product, lengths + product].map(|square| square.max(0.0).sqrt());
-        (lengths > 0.0).then(|| 2.0 * difference.atan2(sum).to_degrees())
+        let lengths = (w.dot(&w) * a.dot(&a)).sqrt();
+        (lengths > 0.0).then(|| (w.dot(&a) / lengths).clamp(-1.0, 1.0).acos().to_degrees())
     });
     angle.collect()
 }

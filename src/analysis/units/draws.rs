@@ -47,8 +47,7 @@ impl Means {
     }
 }
 
-/// Means over x ~ q(.|z) for every state z of the last latent layer. `p^` is the mean code of the first latent layer given x, `r^` that of the last, z' its
-/// next state.
+/// Means over x ~ q(.|z) for every state z of the last latent layer; p^ is the mean code of the first latent layer given x, r^ that of the last.
 pub(super) struct FromStates {
     /// `E[ p^_h (x W)_h ]`, `[L, H]`.
     pub up: Means,
