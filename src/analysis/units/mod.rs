@@ -2,6 +2,7 @@
 
 mod compute;
 mod draws;
+mod figures;
 
 use ndarray::{Array2, Axis, s};
 use serde::Serialize;
