@@ -87,7 +87,7 @@ pub fn of(
         .collect();
     let values = values?;
     let units = (0..chain.codes.len())
-        .filter_map(|layer| layer_units(parameters, layer, &values))
+        .filter_map(|layer| layer_units(parameters, layer, &values, estimate.reversible))
         .collect::<Vec<_>>();
     Ok(Found {
         units: Some(units).filter(|units| !units.is_empty()),

@@ -19,7 +19,7 @@ fn figure(values: &[Values], of: impl Fn(&Values) -> f64) -> Figure {
 }
 
 /// Of a layer that has units.
-pub(super) fn layer_units(parameters: &Parameters, layer: usize, values: &[Values]) -> Option<LayerUnits> {
+pub(super) fn layer_units(parameters: &Parameters, layer: usize, values: &[Values], reversible: bool) -> Option<LayerUnits> {
     let layers = parameters.layers.all();
     values[0].layers[layer].as_ref()?;
     let of_layer = |values: &Values| {
@@ -29,7 +29,7 @@ pub(super) fn layer_units(parameters: &Parameters, layer: usize, values: &[Value
     };
     let all: Vec<OfUnits> = values.iter().filter_map(of_layer).collect();
     let codes = Codes::of(&layers[layer]);
-    let produced = |values: &Values, place: Range<usize>| {
+    let of_kernel = |values: &Values, place: Range<usize>| {
         let up = if layer == 0 {
             values.up.slice(s![place.clone()]).sum()
         } else {
@@ -41,6 +41,10 @@ pub(super) fn layer_units(parameters: &Parameters, layer: usize, values: &[Value
             0.0
         };
         up + down
+    };
+    let produced = |place: Range<usize>| match reversible {
+        true => Figure::exact(0.0).because("reversible by construction"),
+        false => figure(values, |values| of_kernel(values, place.clone())),
     };
     let produces = layer == 0 || layer + 1 == layers.len();
     let angles = (layers.len() == 1).then(|| angles(parameters));
@@ -58,7 +62,7 @@ pub(super) fn layer_units(parameters: &Parameters, layer: usize, values: &[Value
                 name,
                 flip_rate: on_or_off.then(|| flips.within(0.0, 1.0)),
                 mean_square_step: (!on_or_off).then(|| square_step.at_least(0.0)),
-                path_entropy_production: produces.then(|| figure(values, |values| produced(values, place.clone()))),
+                path_entropy_production: produces.then(|| produced(place.clone())),
                 components: components
                     .into_iter()
                     .zip(place)
@@ -94,7 +98,7 @@ pub(super) fn layer_units(parameters: &Parameters, layer: usize, values: &[Value
             .flat_map(|unit| unit.components.iter().map(|component| component.name.clone()))
             .collect(),
         units,
-        path_entropy_production: produces.then(|| figure(values, |values| produced(values, 0..codes.width()))),
+        path_entropy_production: produces.then(|| produced(0..codes.width())),
         covariance,
         lag_one,
         lag_one_error,
