@@ -55,3 +55,4 @@ mod structured;
 mod sweep;
 mod sweep_pages;
 mod terminal;
+mod units;

@@ -89,7 +89,7 @@ fn a_reversible_chain_has_no_vortex() {
     let axes = [axis(7, 2.0), axis(5, 1.0)];
     let steady = random_chain(3, 35);
     let log_flux = Array2::from_shape_fn((35, 35), |(i, j)| (steady.flux()[[i, j]] + steady.flux()[[j, i]]).ln());
-    let stream = flow(&SteadyState::in_balance(log_flux), &axes).stream();
+    let stream = flow(&SteadyState::of_fluxes(log_flux), &axes).stream();
     assert!(stream.iter().all(|psi| psi.abs() < 1e-15), "{stream}");
     let driven = flow(&steady, &axes).stream();
     assert!(driven.iter().any(|psi| psi.abs() > 1e-3), "{driven}");

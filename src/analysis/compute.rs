@@ -6,7 +6,7 @@ use super::classes::{self, ClassShares};
 use super::measures::units;
 use super::{
     Analysis, AnalysisError, CycleFigures, Headline, MOST_CYCLED, MOST_STATES, MOST_TABLED, Macrostates, NamedPartition, Plane, Precision,
-    Settings, Subject, figures,
+    Settings, Subject, figures, units as of_units,
 };
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
@@ -72,6 +72,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         entropy_production: estimate.entropy_production(),
         path_entropy_production: estimate.path_entropy_production(),
     };
+    let found = of_units::of(subject.parameters, &model, &estimate, settings, subject.step.unwrap_or(0), watch)?;
     let plain = steady.entropy_production();
     let cycles = if has_cycles(&estimate) { steady.cycles() } else { Vec::new() };
     let cycles = cycles.into_iter().map(|cycle| CycleFigures {
@@ -90,7 +91,10 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         method: method(&estimate, settings.seed),
         visible: model.visible(),
         latent: model.latent(),
-        notes: notes(&estimate, spectra.eigenvalues().len(), named),
+        notes: notes(&estimate, spectra.eigenvalues().len(), named)
+            .into_iter()
+            .chain(of_units::left_out(subject.parameters))
+            .collect(),
         reversibility: figures::reversibility(&estimate, &headline.entropy_production),
         precision: Precision {
             worst_transition: largest(transition_error.iter().copied()),
@@ -107,6 +111,8 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         currents: steady.currents(),
         cycles: cycles.collect(),
         eigenvalues: spectra.eigenvalues().to_vec(),
+        layer_units: found.units,
+        layers: found.layers,
         classes,
         macrostates: macrostates.transpose()?,
         plane,
@@ -140,11 +146,13 @@ fn estimate(subject: &Subject, model: &Conditionals, settings: Settings, watch: 
 /// The most parts that [`analyze`] announces.
 pub fn parts(parameters: &Parameters, settings: Settings) -> usize {
     let (sampling, latent) = (settings.sampling(parameters), parameters.latent());
-    match settings.method(parameters) {
+    let again = of_units::draws_again(parameters, settings).then(|| sampling.plain_parts(latent));
+    let of_kernel = match settings.method(parameters) {
         Method::Enumeration => exact::PARTS,
         Method::Tilts => sampling.parts(latent),
         Method::Plain => sampling.plain_parts(latent),
-    }
+    };
+    of_kernel + again.unwrap_or(0)
 }
 
 /// Are the currents taken apart into cycles?

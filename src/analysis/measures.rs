@@ -177,6 +177,14 @@ const TABLES: &[(&str, &str)] = &[
         "net events per step",
     ),
     ("plane.vortices.centre, plane.range, plane.edge.range_to_try", "z"),
+    (
+        "layer_units.units.path_entropy_production, layers.steps.path_entropy_production, layers.hidden",
+        "nats per step",
+    ),
+    ("layer_units.units.flip_rate", "per step"),
+    ("layer_units.units.components.correlation_time", "steps"),
+    ("layer_units.units.components.angle", "degrees"),
+    ("layer_units.current, layer_units.after", "net events per step"),
 ];
 
 impl Measure {

@@ -9,6 +9,7 @@ mod macrostates;
 pub mod measures;
 mod partition;
 pub mod plane;
+pub mod units;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,7 @@ use crate::evaluation::Reference;
 use crate::generation::TooLarge;
 use crate::model::Parameters;
 use crate::watch::Stopped;
+use units::{LayerUnits, Loop};
 
 /// The most latent states: some 20 tables of [L, L] in f64 are held at a time, 2.7 GB.
 pub const MOST_STATES: usize = 4096;
@@ -185,6 +187,12 @@ pub struct Analysis {
     pub cycles: Vec<CycleFigures>,
     /// Of T.
     pub eigenvalues: Vec<(f64, f64)>,
+    /// The units of each latent layer that has some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer_units: Option<Vec<LayerUnits>>,
+    /// Of a deeper chain: what each step of its loop contributes to the path entropy production with all layers seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Loop>,
     /// What classes the model draws.
     pub classes: Option<ClassShares>,
     /// The chain among macrostates, where there are two or more.

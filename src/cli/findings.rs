@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::say;
 use crate::analysis::measures::{MEASURES, charts};
+use crate::analysis::units::Unit;
 use crate::analysis::{Analysis, Headline};
 
 /// One checkpoint of many, in one line: the first measure of each chart.
@@ -69,6 +70,25 @@ pub fn all(analysis: &Analysis) {
                 100.0 * agreement
             ));
         }
+    }
+    for units in analysis.layer_units.iter().flatten() {
+        let produced = |unit: &Unit| unit.path_entropy_production.as_ref().and_then(|figure| figure.value).unwrap_or(0.0);
+        let most = units.units.iter().max_by(|a, b| produced(a).total_cmp(&produced(b)));
+        if let Some((most, figure)) = most
+            .and_then(|unit| Some((unit, unit.path_entropy_production.as_ref()?)))
+            .filter(|(unit, _)| produced(unit) > 0.0)
+        {
+            say(format_args!(
+                "layer {}: {} carries most of the path entropy production, {figure} nats per step",
+                units.layer, most.name
+            ));
+        }
+    }
+    if let Some(of_loop) = &analysis.layers {
+        say(format_args!(
+            "with all layers seen the path produces {} nats per step, of which the last layer and the images alone do not show {}",
+            of_loop.path_entropy_production, of_loop.hidden
+        ));
     }
     let precision = &analysis.precision;
     let count = analysis.latent * analysis.latent;

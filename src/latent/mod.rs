@@ -23,10 +23,12 @@
 //! logarithms, since those of images reach e^-1000; minus infinity stands for what cannot happen.
 
 pub mod cycles;
+pub(crate) mod fundamental;
 pub mod kolmogorov;
 pub mod lumped;
 pub mod passage;
 pub mod plane;
+pub mod observables;
 mod shuffled;
 pub mod spectrum;
 mod stationary;

@@ -123,7 +123,7 @@ fn sequential(t: f64) -> [u8; 3] {
 }
 
 /// Blue at -1, pale at 0, red at 1.
-fn diverging(t: f64) -> [u8; 3] {
+pub(super) fn diverging(t: f64) -> [u8; 3] {
     between(
         &[[5, 48, 97], [67, 147, 195], [240, 240, 238], [214, 96, 77], [103, 0, 31]],
         0.5 + 0.5 * t,
