@@ -5,7 +5,7 @@ use ndarray::{Array1, Axis};
 use super::classes::{self, ClassShares};
 use super::measures::units;
 use super::{
-    Analysis, AnalysisError, CycleFigures, Headline, MOST_CYCLED, MOST_STATES, MOST_TABLED, Precision, Settings, Subject, figures,
+    Analysis, AnalysisError, CycleFigures, Headline, Laws, MOST_CYCLED, MOST_STATES, MOST_TABLED, Precision, Settings, Subject, figures,
 };
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
@@ -102,6 +102,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         cycles: cycles.collect(),
         eigenvalues: spectra.eigenvalues().to_vec(),
         classes,
+        laws: Laws::of(&model, &estimate, settings.seed, watch)?,
         current_error: estimate.standard_errors(|kernel| kernel.steady.currents()),
         stationary_error: estimate
             .standard_errors(|kernel| kernel.steady.log_pi().clone().insert_axis(Axis(1)))

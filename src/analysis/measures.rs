@@ -158,11 +158,20 @@ pub const MEASURES: [Measure; 8] = [
 ];
 
 /// What analysis.json holds besides.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 7] = [
     ("shuffled_entropy_production", "nats per step"),
     ("transition", "probability per step"),
     ("currents, cycles.weight", "net events per step"),
     ("cycles.affinity, reversibility.affinity", "nats per turn"),
+    (
+        "laws: mean, fano and histogram.s of the step; expected, mean, fano and histogram.s of paths",
+        "nats",
+    ),
+    (
+        "laws: mean and variance of uncertainty.currents",
+        "events per step (entropy: nats), and their square",
+    ),
+    ("laws: time_series exact, mean, spread, bias", "nats per step"),
 ];
 
 impl Measure {

@@ -5,6 +5,7 @@ mod compute;
 mod figures;
 pub mod files;
 mod headline;
+pub mod laws;
 pub mod measures;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::Serialize;
 pub use self::classes::ClassShares;
 pub use self::compute::{analyze, parts};
 pub use self::headline::Headline;
+pub use self::laws::Laws;
 use crate::data::BinaryImages;
 pub use crate::estimate::Settings;
 use crate::estimate::jackknife::Figure;
@@ -179,6 +181,9 @@ pub struct Analysis {
     pub eigenvalues: Vec<(f64, f64)>,
     /// What classes the model draws.
     pub classes: Option<ClassShares>,
+    /// Fluctuation theorems and uncertainty relations; none where every path is as probable as its reverse by construction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub laws: Option<Laws>,
     /// The kernel with its groups.
     #[serde(skip)]
     pub estimate: Estimate,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{curves, film, graph, grid, heatmap, png, spectrum, tables};
+use super::{curves, film, graph, grid, heatmap, laws, png, spectrum, tables};
 use crate::analysis::measures::{MEASURES, charts};
 use crate::analysis::{Analysis, Headline, MOST_TABLED};
 use crate::codes::Codes;
@@ -58,6 +58,7 @@ impl Page<'_> {
         body.push_str(&self.training()?);
         body.push_str(&self.currents(&order));
         body.push_str(&self.cycles());
+        body.push_str(&laws::html(analysis.laws.as_ref()));
         body.push_str(&self.images());
         body.push_str(&self.method());
         Ok(document(self.name, "", &body))
