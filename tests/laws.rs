@@ -90,7 +90,8 @@ fn both_theorems_hold_for_all_paths_of_small_chains() {
         for &(s, _) in by_value.iter().step_by(7) {
             assert!(close(mass(s) / (s.exp() * mass(-s)), 1.0, 1e-7), "{s}");
         }
-        let histogram = Histogram::of(0.37, 11, by_value.iter().copied());
+        let width = Histogram::width_for(11, by_value.iter().copied());
+        let histogram = Histogram::of(width, 11, by_value.iter().copied());
         for (p, mirrored) in histogram.probability.iter().zip(&histogram.mirrored) {
             assert!((p - mirrored).abs() < 1e-12);
         }
