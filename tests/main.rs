@@ -26,6 +26,7 @@ mod kernels;
 mod known;
 mod known_runs;
 mod latent;
+mod laws;
 mod layered;
 mod layers;
 mod lies;

@@ -5,8 +5,8 @@ use ndarray::{Array1, Axis};
 use super::classes::{self, ClassShares};
 use super::measures::units;
 use super::{
-    Analysis, AnalysisError, CycleFigures, Headline, MOST_CYCLED, MOST_STATES, MOST_TABLED, Macrostates, NamedPartition, Plane, Precision,
-    Settings, Subject, figures, units as of_units,
+    Analysis, AnalysisError, CycleFigures, Headline, Laws, MOST_CYCLED, MOST_STATES, MOST_TABLED, Macrostates, NamedPartition, Plane,
+    Precision, Settings, Subject, figures, units as of_units,
 };
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
@@ -116,6 +116,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         classes,
         macrostates: macrostates.transpose()?,
         plane,
+        laws: Laws::of(&model, &estimate, settings.seed, watch)?,
         current_error: estimate.standard_errors(|kernel| kernel.steady.currents()),
         stationary_error: estimate
             .standard_errors(|kernel| kernel.steady.log_pi().clone().insert_axis(Axis(1)))

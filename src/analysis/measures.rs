@@ -185,6 +185,15 @@ const TABLES: &[(&str, &str)] = &[
     ("layer_units.units.components.correlation_time", "steps"),
     ("layer_units.units.components.angle", "degrees"),
     ("layer_units.current, layer_units.after", "net events per step"),
+    (
+        "laws: mean, fano and histogram.s of the step; expected, mean, fano and histogram.s of paths",
+        "nats",
+    ),
+    (
+        "laws: mean and variance of uncertainty.currents",
+        "events per step (entropy: nats), and their square",
+    ),
+    ("laws: time_series exact, mean, spread, bias", "nats per step"),
 ];
 
 impl Measure {
@@ -221,5 +230,7 @@ pub(super) fn units() -> BTreeMap<String, &'static str> {
         keys.collect::<Vec<_>>().join(", ")
     };
     let of_measures = MEASURES.iter().map(|measure| (of_unit(measure.unit), measure.unit));
-    of_measures.chain(TABLES.iter().map(|&(names, unit)| (names.to_owned(), unit))).collect()
+    of_measures
+        .chain(TABLES.iter().map(|&(names, unit)| (names.to_owned(), unit)))
+        .collect()
 }

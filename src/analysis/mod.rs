@@ -5,6 +5,7 @@ mod compute;
 mod figures;
 pub mod files;
 mod headline;
+pub mod laws;
 mod macrostates;
 pub mod measures;
 mod partition;
@@ -19,6 +20,7 @@ use serde::Serialize;
 pub use self::classes::ClassShares;
 pub use self::compute::{analyze, parts};
 pub use self::headline::Headline;
+pub use self::laws::Laws;
 pub use self::macrostates::{Committor, FirstPassage, MacroCycle, Macrostates};
 pub use self::partition::{MOST_MACROSTATES, NamedPartition, PartitionError};
 pub use self::plane::Plane;
@@ -201,6 +203,9 @@ pub struct Analysis {
     /// Of a model whose states are points of a line or a plane.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plane: Option<Plane>,
+    /// Fluctuation theorems and uncertainty relations; none where every path is as probable as its reverse by construction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub laws: Option<Laws>,
     /// The kernel with its groups.
     #[serde(skip)]
     pub estimate: Estimate,

@@ -90,6 +90,7 @@ pub fn all(analysis: &Analysis) {
             of_loop.path_entropy_production, of_loop.hidden
         ));
     }
+    laws(analysis);
     let precision = &analysis.precision;
     let count = analysis.latent * analysis.latent;
     say(format_args!(
@@ -99,6 +100,38 @@ pub fn all(analysis: &Analysis) {
         percent(precision.entropy_production),
         percent(precision.path_entropy_production)
     ));
+}
+
+/// Do simulated steps obey the fluctuation theorem, and how near are currents to the uncertainty relation?
+fn laws(analysis: &Analysis) {
+    let Some(laws) = &analysis.laws else { return };
+    let of_one_step = laws.paths.iter().filter(|path| path.steps == 1);
+    let exponents = of_one_step.map(|path| {
+        let kind = if path.images { "with images" } else { "latent" };
+        match path.exponent.value {
+            Some(_) => format!("{} ({kind})", path.exponent),
+            None => format!("not resolved ({kind})"),
+        }
+    });
+    say(format_args!(
+        "fluctuation theorem: P(s) = e^(a s) P(-s) with a = {} in simulated steps; 1 is exact",
+        exponents.collect::<Vec<_>>().join(" and ")
+    ));
+    if let Some(relation) = &laws.uncertainty
+        && let Some(first) = relation.currents.first()
+    {
+        let below = relation
+            .currents
+            .iter()
+            .filter(|current| current.violates_continuous == Some(true))
+            .count();
+        say(format_args!(
+            "uncertainty relation: the current \"{}\" varies {} times as much as it must; {below} of {} currents are below the bound of continuous time",
+            first.name,
+            first.times_sharper_bound,
+            relation.currents.len()
+        ));
+    }
 }
 
 fn percent(share: Option<f64>) -> String {

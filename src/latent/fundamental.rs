@@ -5,6 +5,7 @@ use faer::linalg::solvers::{PartialPivLu, Solve};
 use ndarray::{Array1, Array2, Axis};
 
 use super::SteadyState;
+use crate::logs::largest;
 
 /// `Z = (I - T + 1 pi^T)^-1`, ready to be applied. Of a v with `sum_k pi_k v_k = 0`, `Z v = sum_{t >= 0} T^t v`.
 pub(crate) struct Fundamental(PartialPivLu<f64>);
@@ -32,21 +33,24 @@ impl Fundamental {
         Array2::from_shape_fn(columns.dim(), |(i, j)| solved[(i, j)])
     }
 
-    /// Z' V of a chain that is nearly this one, by repetition: `X <- X + Z ( V - (I - T' + 1 pi'^T) X )`. `None` where that does not settle, which it does
-    /// once `Z (T' - T)` is well below 1.
+    /// Z' V of a chain that is nearly this one, of V `[L, M]`, by repeated correction: `X <- X + Z ( V - (I - T' + 1 pi'^T) X )`, which takes some
+    /// `L^2 M` operations a round instead of the `L^3` of Z' itself. `None` where the chains are too different, or so slow that rounding spoils it.
     pub fn of_neighbour(&self, neighbour: &SteadyState, columns: &Array2<f64>) -> Option<Array2<f64>> {
         /// Rounds.
-        const MOST: usize = 30;
+        const MOST: usize = 60;
         /// Of the largest entry.
         const SETTLED: f64 = 1e-10;
-        let size = |table: &Array2<f64>| table.iter().fold(0.0_f64, |largest, entry| largest.max(entry.abs()));
+        let size = |table: &Array2<f64>| largest(table.iter().map(|entry| entry.abs()));
         let (transition, pi) = (neighbour.transition(), neighbour.pi());
-        let mut found = self.times_columns(columns);
+        let (mut found, mut left) = (Array2::zeros(columns.dim()), columns.clone());
         for _ in 0..MOST {
-            let means = pi.dot(&found);
-            let change = self.times_columns(&(columns - &found + transition.dot(&found) - means));
-            found += &change;
-            if size(&change) <= SETTLED * size(&found) {
+            found += &self.times_columns(&left);
+            left = columns - &found + transition.dot(&found) - pi.dot(&found);
+            let error = size(&left);
+            if error.is_nan() || error > 1e3 * (1.0 + size(columns)) {
+                return None;
+            }
+            if error <= SETTLED * size(columns) {
                 return Some(found);
             }
         }

@@ -5,6 +5,8 @@ mod film;
 mod graph;
 pub mod grid;
 mod heatmap;
+mod laws;
+mod laws_charts;
 mod macrostates;
 pub mod page;
 pub mod plane;

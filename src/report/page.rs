@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{curves, film, graph, grid, heatmap, macrostates, plane, png, spectrum, tables, units};
+use super::{curves, film, graph, grid, heatmap, laws, macrostates, plane, png, spectrum, tables, units};
 use crate::analysis::measures::{MEASURES, charts};
 use crate::analysis::{Analysis, Headline, MOST_TABLED, Macrostates};
 use crate::codes::Codes;
@@ -61,6 +61,7 @@ impl Page<'_> {
         body.push_str(&self.cycles());
         body.push_str(&macrostates::section(analysis));
         body.push_str(&units::sections(analysis, self.parameters, self.size));
+        body.push_str(&laws::html(analysis.laws.as_ref()));
         body.push_str(&self.images());
         body.push_str(&self.method());
         Ok(document(self.name, "", &body))
