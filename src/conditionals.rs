@@ -58,6 +58,20 @@ impl Logits {
     }
 }
 
+/// What N images say of the codes before and after them.
+pub struct Sights {
+    /// `x W`, `[N, H]`.
+    pub up: Array2<f64>,
+    /// `x A^T`, `[N, H']`.
+    pub down: Array2<f64>,
+    /// The mean code of the first latent layer, given x, `[N, H]`.
+    pub first: Array2<f64>,
+    /// That of the last, `[N, H']`.
+    pub last: Array2<f64>,
+    /// `p(z|x)` of the first latent layer, `[N, L]`, where it is not the last.
+    pub states: Option<Array2<f64>>,
+}
+
 impl Conditionals {
     /// The conditionals of the model with these parameters.
     pub fn new(parameters: &Parameters) -> Self {
@@ -201,9 +215,45 @@ impl Conditionals {
         (steps * driven).sum_axis(Axis(1))
     }
 
+    /// What some images say of the codes before and after them. `onward` is the mean code of the last layer given each state of the first, `[L, H']`,
+    /// where these are not one layer.
+    pub fn sights(&self, images: &PackedImages, onward: Option<&Array2<f64>>) -> Sights {
+        let driven = |Logits { matrix, .. }: &Logits| affine(images, matrix, &Array1::zeros(matrix.ncols()));
+        let (up, down) = (driven(&self.up), driven(&self.down));
+        let logits = &up + &self.up.bias;
+        let codes = &self.up.codes;
+        let Some(onward) = onward else {
+            let first = match &self.log_weights {
+                Some(_) => self.log_forward(images).mapv_into(f64::exp).dot(&codes.matrix()),
+                None => codes.mean_codes(&codes.value_softmax(&logits)),
+            };
+            let last = first.clone();
+            return Sights {
+                up,
+                down,
+                first,
+                last,
+                states: None,
+            };
+        };
+        let states = codes.log_softmax_rows(&logits).mapv_into(f64::exp);
+        Sights {
+            first: codes.mean_codes(&codes.value_softmax(&logits)),
+            last: states.dot(onward),
+            states: Some(states),
+            up,
+            down,
+        }
+    }
+
     /// M, `[L, L']`, from each latent layer to the next.
     pub fn between(&self) -> &[Array2<f64>] {
         &self.between
+    }
+
+    /// H of the first latent layer.
+    pub fn first_width(&self) -> usize {
+        self.up.codes.width()
     }
 
     /// L of the first latent layer.

@@ -57,6 +57,10 @@ pub enum Stream {
     Classifier = 9,
     /// Seeds resampled for the bootstrap intervals of a sweep's correlations (replicate, 0).
     Bootstrap = 20,
+    /// Paths `z -> x -> z'` of an analysis whose entropy is counted (block of paths, twice the step): their images; and one index on, their states.
+    Fluctuation = 24,
+    /// Latent paths of an analysis that are read as a time series (repetition, 0).
+    TimeSeries = 25,
 }
 
 /// The seed of a run.

@@ -143,6 +143,7 @@ pub fn analyze(path: impl AsRef<Path>) -> Result<Analysis, TrainedError> {
         step: trained.step,
         data: reference.as_ref(),
         classes: data.as_ref().map_or(&[], |data| &data.classes),
+        partition: None,
     };
     let numerics = BackendName::Ndarray.open()?;
     analysis::analyze(&subject, settings, &*numerics, &()).map_err(|source| TrainedError::Analysis {

@@ -13,18 +13,18 @@ use serde_json::Value;
 use crate::command::{SMALL, run};
 use crate::common::{interrupt, program, random_model};
 
-fn in_folder(folder: &Path, arguments: &str) -> (i32, String, String) {
+pub fn in_folder(folder: &Path, arguments: &str) -> (i32, String, String) {
     run(program().args(arguments.split_whitespace()).current_dir(folder))
 }
 
 /// Runs a command that must succeed without a word on stderr.
-fn succeeds(folder: &Path, arguments: &str) -> String {
+pub fn succeeds(folder: &Path, arguments: &str) -> String {
     let (status, stdout, stderr) = in_folder(folder, arguments);
     assert_eq!((status, stderr.as_str()), (0, ""), "{arguments}: {stdout}");
     stdout
 }
 
-fn train(folder: &Path, name: &str, more: &str) {
+pub fn train(folder: &Path, name: &str, more: &str) {
     let all = format!("train --quiet --run {name} --set training.steps=30 {} {more}", SMALL.join(" "));
     succeeds(folder, &all);
 }

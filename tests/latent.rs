@@ -11,7 +11,7 @@ use ndarray::{Array2, Axis, array};
 use crate::common::Impatient;
 
 /// A ring: one way with probability `ahead`, the other with `back`, else it stays.
-fn ring(states: usize, ahead: f64, back: f64) -> Array2<f64> {
+pub fn ring(states: usize, ahead: f64, back: f64) -> Array2<f64> {
     let mut t = Array2::zeros((states, states));
     for k in 0..states {
         t[[k, k]] += 1.0 - ahead - back;
@@ -132,7 +132,7 @@ fn reversible_chains_are_in_balance() {
     for _ in 0..64 {
         let half = Array2::from_shape_simple_fn((states, states), || 20.0 * uniform_f64(&mut generator) * f64::ln(10.0));
         let log_flux = &half + &half.t();
-        let balanced = SteadyState::in_balance(log_flux);
+        let balanced = SteadyState::of_fluxes(log_flux);
         let again = SteadyState::from_logs(balanced.log_transition().clone()).unwrap();
         for steady in [&balanced, &again] {
             assert!(steady.entropy_production() < 1e-12);
@@ -216,7 +216,7 @@ fn equal_cycles_leave_in_the_order_of_their_states() {
 }
 
 /// A random chain whose transitions spread over `decades`, some of them missing where `sparse`.
-fn random_chain(seed: u64, states: usize, decades: f64, sparse: bool) -> Array2<f64> {
+pub fn random_chain(seed: u64, states: usize, decades: f64, sparse: bool) -> Array2<f64> {
     let mut generator = Seed(seed).generator(Stream::Kernel, 1, 0);
     let mut t = Array2::from_shape_simple_fn((states, states), || 10.0_f64.powf(-decades * uniform_f64(&mut generator)));
     if sparse {

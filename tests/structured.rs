@@ -20,15 +20,15 @@ use crate::common::{Plain, all_images, image};
 
 const VISIBLE: usize = 11;
 
-fn binary(units: usize) -> Layer {
+pub fn binary(units: usize) -> Layer {
     Layer::Binary { units }
 }
 
-fn groups(sizes: &[usize]) -> Layer {
+pub fn groups(sizes: &[usize]) -> Layer {
     Layer::Groups { sizes: sizes.to_vec() }
 }
 
-fn grid(dimensions: usize, points: usize) -> Layer {
+pub fn grid(dimensions: usize, points: usize) -> Layer {
     let range = 2.5;
     Layer::Grid { dimensions, points, range }
 }
@@ -38,7 +38,7 @@ fn one_layer_of_each_kind() -> Vec<Layer> {
 }
 
 /// Normal parameters.
-fn random(seed: u64, visible: usize, layers: Vec<Layer>, scale: f64) -> Parameters {
+pub fn random(seed: u64, visible: usize, layers: Vec<Layer>, scale: f64) -> Parameters {
     let mut generator = Seed(seed).generator(Stream::Parameters, 77, 0);
     let mut parameters = Parameters::of_zeros(visible, &Layers::new(layers).unwrap());
     let mut fill = |value: &mut f32| *value = (scale * normal(&mut generator)) as f32;
@@ -53,7 +53,7 @@ fn random(seed: u64, visible: usize, layers: Vec<Layer>, scale: f64) -> Paramete
 }
 
 /// W = A^T + c 1^T, as far as the codes see it: a Boltzmann machine.
-fn reversible(seed: u64, layer: Layer, scale: f64) -> Parameters {
+pub fn reversible(seed: u64, layer: Layer, scale: f64) -> Parameters {
     let mut parameters = random(seed, VISIBLE, vec![layer], scale);
     parameters.forward = parameters.backward.t().to_owned();
     parameters
@@ -73,12 +73,12 @@ fn tables(parameters: &Parameters) -> Plain {
     }
 }
 
-fn exact(parameters: &Parameters) -> Kernel {
+pub fn exact(parameters: &Parameters) -> Kernel {
     enumerate(&Conditionals::new(parameters), &()).unwrap()
 }
 
 /// The estimate by plain means, whatever suits the model.
-fn plainly(parameters: &Parameters, samples: usize, groups: usize, seed: u64) -> Estimate {
+pub fn plainly(parameters: &Parameters, samples: usize, groups: usize, seed: u64) -> Estimate {
     let sampling = Sampling::in_groups(groups, samples, Seed(seed));
     let strata = Strata::draw(&Conditionals::new(parameters), sampling, |_| Vec::<()>::new(), &()).unwrap();
     let Kernels { whole, without, .. } = strata.kernels(&()).unwrap();
@@ -381,7 +381,7 @@ fn the_steady_state_of_very_many_states_is_right_to_rounding_for_the_rarest() {
         let log_weight = |k: usize| -decades * (k as f64 / states as f64) * f64::ln(10.0);
         let half = Array2::from_shape_fn((states, states), |(j, k)| log_weight(j.max(k)) - 20.0 * uniform_f64(&mut generator));
         let log_flux = Array2::from_shape_fn((states, states), |(j, k)| half[[j.max(k), j.min(k)]]);
-        let balanced = SteadyState::in_balance(log_flux);
+        let balanced = SteadyState::of_fluxes(log_flux);
         let again = SteadyState::from_logs(balanced.log_transition().clone()).unwrap();
         for (found, expected) in again.log_pi().iter().zip(balanced.log_pi()) {
             assert!(

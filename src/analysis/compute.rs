@@ -5,7 +5,8 @@ use ndarray::{Array1, Axis};
 use super::classes::{self, ClassShares};
 use super::measures::units;
 use super::{
-    Analysis, AnalysisError, CycleFigures, Headline, MOST_CYCLED, MOST_STATES, MOST_TABLED, Precision, Settings, Subject, figures,
+    Analysis, AnalysisError, CycleFigures, Headline, Laws, MOST_CYCLED, MOST_STATES, MOST_TABLED, Macrostates, NamedPartition, Plane,
+    Precision, Settings, Subject, figures, units as of_units,
 };
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
@@ -51,6 +52,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         likelihood(subject.data.map(|data| &data.train))?,
         likelihood(subject.data.and_then(|data| data.test.as_ref()))?,
     ];
+    let plane = Plane::of(subject.parameters, &model, &estimate, subject.data, watch)?;
     let transition_error = estimate.standard_errors(|kernel| kernel.steady.log_transition().clone());
     watch.go_on()?;
     let spectra = estimate.spectra();
@@ -70,6 +72,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         entropy_production: estimate.entropy_production(),
         path_entropy_production: estimate.path_entropy_production(),
     };
+    let found = of_units::of(subject.parameters, &model, &estimate, settings, subject.step.unwrap_or(0), watch)?;
     let plain = steady.entropy_production();
     let cycles = if has_cycles(&estimate) { steady.cycles() } else { Vec::new() };
     let cycles = cycles.into_iter().map(|cycle| CycleFigures {
@@ -78,13 +81,20 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         states: cycle.states,
         weight: cycle.weight,
     });
+    let of_classes = classes.as_ref().map(NamedPartition::of_classes);
+    let named = subject.partition.or(of_classes.as_ref());
+    let several = named.filter(|named| named.partition.count() > 1);
+    let macrostates = several.map(|named| Macrostates::new(&estimate, named, &headline.entropy_production, model.means(), watch));
     let relative = |figure: &Figure| Some(figure.standard_error? / figure.value?).filter(|relative| relative.is_finite());
     Ok(Analysis {
         units: units(),
         method: method(&estimate, settings.seed),
         visible: model.visible(),
         latent: model.latent(),
-        notes: notes(&estimate, spectra.eigenvalues().len()),
+        notes: notes(&estimate, spectra.eigenvalues().len(), named)
+            .into_iter()
+            .chain(of_units::left_out(subject.parameters))
+            .collect(),
         reversibility: figures::reversibility(&estimate, &headline.entropy_production),
         precision: Precision {
             worst_transition: largest(transition_error.iter().copied()),
@@ -101,7 +111,12 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         currents: steady.currents(),
         cycles: cycles.collect(),
         eigenvalues: spectra.eigenvalues().to_vec(),
+        layer_units: found.units,
+        layers: found.layers,
         classes,
+        macrostates: macrostates.transpose()?,
+        plane,
+        laws: Laws::of(&model, &estimate, settings.seed, watch)?,
         current_error: estimate.standard_errors(|kernel| kernel.steady.currents()),
         stationary_error: estimate
             .standard_errors(|kernel| kernel.steady.log_pi().clone().insert_axis(Axis(1)))
@@ -132,11 +147,13 @@ fn estimate(subject: &Subject, model: &Conditionals, settings: Settings, watch: 
 /// The most parts that [`analyze`] announces.
 pub fn parts(parameters: &Parameters, settings: Settings) -> usize {
     let (sampling, latent) = (settings.sampling(parameters), parameters.latent());
-    match settings.method(parameters) {
+    let again = of_units::draws_again(parameters, settings).then(|| sampling.plain_parts(latent));
+    let of_kernel = match settings.method(parameters) {
         Method::Enumeration => exact::PARTS,
         Method::Tilts => sampling.parts(latent),
         Method::Plain => sampling.plain_parts(latent),
-    }
+    };
+    of_kernel + again.unwrap_or(0)
 }
 
 /// Are the currents taken apart into cycles?
@@ -145,7 +162,7 @@ fn has_cycles(estimate: &Estimate) -> bool {
 }
 
 /// What is left out, and why.
-fn notes(estimate: &Estimate, eigenvalues: usize) -> Vec<String> {
+fn notes(estimate: &Estimate, eigenvalues: usize, named: Option<&NamedPartition>) -> Vec<String> {
     let states = estimate.kernel.steady.states();
     let mut notes = Vec::new();
     if !has_cycles(estimate) {
@@ -159,6 +176,12 @@ fn notes(estimate: &Estimate, eigenvalues: usize) -> Vec<String> {
     if states > MOST_TABLED {
         notes.push(format!(
             "ln T and ln pi of {states} states are in latent.npz; tables and maps of T and of the currents, which follow from them, are left out."
+        ));
+    }
+    if let Some(named) = named.filter(|named| named.partition.count() == 1) {
+        notes.push(format!(
+            "Most images of every state are of class {}: there are no macrostates to tell apart.",
+            named.labels[0]
         ));
     }
     notes

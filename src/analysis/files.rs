@@ -1,13 +1,15 @@
 //! The files of an analysis but for the page: analysis.json, latent.npz, currents.dot.
 
-use std::fmt::Write;
-use std::io::Cursor;
+use std::fmt::Write as _;
+use std::io::{Cursor, Seek, Write};
 
 use ndarray::{Array1, Array2, ArrayView1};
 use ndarray_npy::{NpzWriter, WriteNpzError};
 use serde::{Serialize, Serializer};
 
+use super::plane::{Placed, Plane};
 use super::{Analysis, MOST_TABLED};
+use crate::latent::plane::points;
 
 /// analysis.json.
 ///
@@ -34,6 +36,18 @@ pub fn json(analysis: &Analysis) -> serde_json::Result<Vec<u8>> {
 /// | `mean_images` | L, rows, columns | s(A) |
 /// | `generated` | N, rows, columns | images of chains in the steady state, 0 and 1, u8 |
 /// | `state_classes` | L, C | shares of classes among each state's images, where there are labels |
+///
+/// Where the states are points of a line (H = 1) or a plane (H = 2), see [`crate::latent::plane`]:
+///
+/// | array | shape | |
+/// |---|---|---|
+/// | `plane_points` | L, H | z |
+/// | `plane_drift`, `plane_drift_error` | L, H | b and its standard error, z per step |
+/// | `plane_diffusion`, `plane_diffusion_error` | L, H, H | D and its standard error, z^2 per step |
+/// | `plane_stream`, `plane_stream_error` | n + 1, n + 1 | psi of the cells between points, from half a spacing before the first point on; per step |
+/// | `plane_current_first`, `plane_current_second` | n - 1, n; n, n - 1 | the current from each point to the next along either axis, per step |
+/// | `plane_curl` | n - 1, n - 1 | the current around each cell, counterclockwise, per step |
+/// | `plane_data`, `plane_data_class` | N, H; N | images of the data at their posterior means; indices of classes, -1 without labels |
 ///
 /// Of more than [`MOST_TABLED`] states, what follows from ln T and ln pi is left out: `transition`, `flux`, `currents`, `currents_error`,
 /// `pair_entropy_production`.
@@ -74,8 +88,39 @@ pub fn npz(analysis: &Analysis, (rows, columns): (usize, usize)) -> Result<Vec<u
     if let Some(classes) = &analysis.classes {
         archive.add_array("state_classes", &classes.states)?;
     }
+    if let Some(plane) = &analysis.plane {
+        add_plane(&mut archive, plane)?;
+    }
     archive.finish()?;
     Ok(bytes.into_inner())
+}
+
+fn add_plane(archive: &mut NpzWriter<impl Write + Seek>, plane: &Plane) -> Result<(), WriteNpzError> {
+    let Plane {
+        field, errors, data, axes, ..
+    } = plane;
+    archive.add_array("plane_points", &points(axes))?;
+    archive.add_array("plane_drift", &field.drift)?;
+    archive.add_array("plane_drift_error", &errors.drift)?;
+    let (states, width) = field.drift.dim();
+    for (name, table) in [("plane_diffusion", &field.diffusion), ("plane_diffusion_error", &errors.diffusion)] {
+        if let Ok(matrices) = table.to_shape((states, width, width)) {
+            archive.add_array(name, &matrices)?;
+        }
+    }
+    if let Some(flow) = &field.flow {
+        archive.add_array("plane_stream", &flow.stream())?;
+        archive.add_array("plane_stream_error", &errors.stream)?;
+        archive.add_array("plane_current_first", &flow.first)?;
+        archive.add_array("plane_current_second", &flow.second)?;
+        archive.add_array("plane_curl", &flow.curl())?;
+    }
+    if !data.is_empty() {
+        archive.add_array("plane_data", &Array2::from_shape_fn((data.len(), width), |(n, h)| data[n].at[h]))?;
+        let class = |placed: &Placed| placed.class.map_or(-1, |class| class as i64);
+        archive.add_array("plane_data_class", &data.iter().map(class).collect::<Array1<i64>>())?;
+    }
+    Ok(())
 }
 
 /// currents.dot, for Graphviz: a node for each state, as large as its weight; an edge for each net current, as wide as it is.

@@ -158,11 +158,42 @@ pub const MEASURES: [Measure; 8] = [
 ];
 
 /// What analysis.json holds besides.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: &[(&str, &str)] = &[
     ("shuffled_entropy_production", "nats per step"),
     ("transition", "probability per step"),
     ("currents, cycles.weight", "net events per step"),
     ("cycles.affinity, reversibility.affinity", "nats per turn"),
+    (
+        "macrostates.fluxes, macrostates.currents, macrostates.cycles.weight, macrostates.committors.transitions",
+        "events per step",
+    ),
+    ("macrostates.entropy_production", "nats per step"),
+    ("macrostates.cycles.affinity", "nats per turn"),
+    ("macrostates.residence_times, macrostates.first_passages.steps", "steps"),
+    ("plane.drift", "z per step"),
+    ("plane.diffusion", "z squared per step"),
+    (
+        "plane.vortices.current, plane.unresolved_current, plane.largest_divergence",
+        "net events per step",
+    ),
+    ("plane.vortices.centre, plane.range, plane.edge.range_to_try", "z"),
+    (
+        "layer_units.units.path_entropy_production, layers.steps.path_entropy_production, layers.hidden",
+        "nats per step",
+    ),
+    ("layer_units.units.flip_rate", "per step"),
+    ("layer_units.units.components.correlation_time", "steps"),
+    ("layer_units.units.components.angle", "degrees"),
+    ("layer_units.current, layer_units.after", "net events per step"),
+    (
+        "laws: mean, fano and histogram.s of the step; expected, mean, fano and histogram.s of paths",
+        "nats",
+    ),
+    (
+        "laws: mean and variance of uncertainty.currents",
+        "events per step (entropy: nats), and their square",
+    ),
+    ("laws: time_series exact, mean, spread, bias", "nats per step"),
 ];
 
 impl Measure {
@@ -199,5 +230,7 @@ pub(super) fn units() -> BTreeMap<String, &'static str> {
         keys.collect::<Vec<_>>().join(", ")
     };
     let of_measures = MEASURES.iter().map(|measure| (of_unit(measure.unit), measure.unit));
-    of_measures.chain(TABLES.map(|(names, unit)| (names.to_owned(), unit))).collect()
+    of_measures
+        .chain(TABLES.iter().map(|&(names, unit)| (names.to_owned(), unit)))
+        .collect()
 }

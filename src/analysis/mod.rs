@@ -5,7 +5,12 @@ mod compute;
 mod figures;
 pub mod files;
 mod headline;
+pub mod laws;
+mod macrostates;
 pub mod measures;
+mod partition;
+pub mod plane;
+pub mod units;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +20,10 @@ use serde::Serialize;
 pub use self::classes::ClassShares;
 pub use self::compute::{analyze, parts};
 pub use self::headline::Headline;
+pub use self::laws::Laws;
+pub use self::macrostates::{Committor, FirstPassage, MacroCycle, Macrostates};
+pub use self::partition::{MOST_MACROSTATES, NamedPartition, PartitionError};
+pub use self::plane::Plane;
 use crate::data::BinaryImages;
 pub use crate::estimate::Settings;
 use crate::estimate::jackknife::Figure;
@@ -23,6 +32,7 @@ use crate::evaluation::Reference;
 use crate::generation::TooLarge;
 use crate::model::Parameters;
 use crate::watch::Stopped;
+use units::{LayerUnits, Loop};
 
 /// The most latent states: some 20 tables of [L, L] in f64 are held at a time, 2.7 GB.
 pub const MOST_STATES: usize = 4096;
@@ -41,6 +51,8 @@ pub struct Subject<'a> {
     pub data: Option<&'a Reference>,
     /// The labels of their classes.
     pub classes: &'a [u8],
+    /// Macrostates other than the classes of the states' images.
+    pub partition: Option<&'a NamedPartition>,
 }
 
 /// Why there is no analysis.
@@ -177,8 +189,23 @@ pub struct Analysis {
     pub cycles: Vec<CycleFigures>,
     /// Of T.
     pub eigenvalues: Vec<(f64, f64)>,
+    /// The units of each latent layer that has some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer_units: Option<Vec<LayerUnits>>,
+    /// Of a deeper chain: what each step of its loop contributes to the path entropy production with all layers seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Loop>,
     /// What classes the model draws.
     pub classes: Option<ClassShares>,
+    /// The chain among macrostates, where there are two or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macrostates: Option<Macrostates>,
+    /// Of a model whose states are points of a line or a plane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plane: Option<Plane>,
+    /// Fluctuation theorems and uncertainty relations; none where every path is as probable as its reverse by construction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub laws: Option<Laws>,
     /// The kernel with its groups.
     #[serde(skip)]
     pub estimate: Estimate,

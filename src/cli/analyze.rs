@@ -9,7 +9,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Usage, findings, say, shell};
-use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, Settings, Subject, analyze, files as tables, parts};
+use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, NamedPartition, Settings, Subject, analyze, files as tables, parts};
 use crate::backend::BackendName;
 use crate::data::Dataset;
 use crate::estimate::exact::MOST_PIXELS;
@@ -19,13 +19,13 @@ use crate::files::{self, FileError, JsonLines};
 use crate::numerics::Numerics;
 use crate::random::Seed;
 use crate::record;
-use crate::report::page;
+use crate::report::{page, plane};
 use crate::trained::{self, RunOf, Trained};
 use crate::watch::Watch;
 
 /// Analyze a trained model: entropy production, currents, cycles, likelihood, classes
 ///
-/// Reads a run's model, one of its checkpoints, or a record file, and writes analysis.json, latent.npz, currents.dot and report.html.
+/// Reads a run's model, one of its checkpoints, or a record file, and writes analysis.json, latent.npz, currents.dot and report.html; of a model on a plane, plane.svg.
 /// Figures are computed in f64 and have 95% intervals; the backend moves the chains whose images are shown and judged.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -51,6 +51,9 @@ pub struct Analyze {
     /// Images drawn along each proposal of each state, rounded up to a multiple of 32 [default: 20,480 for 10 states, fewer for many]
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     samples: Option<u32>,
+    /// Macrostates: a text file with a label a line for each latent state, or a .npy of integers [default: the classes of the states' images]
+    #[arg(long, value_name = "FILE")]
+    partition: Option<PathBuf>,
     /// The seed of the analysis's draws [default: the run's]
     #[arg(long)]
     seed: Option<u64>,
@@ -98,6 +101,9 @@ impl Analyze {
             }
             None => None,
         };
+        // All checkpoints of a run have its states.
+        let read = |file: &PathBuf| NamedPartition::read(file, tasks[0].trained.parameters.latent());
+        let partition = self.partition.as_ref().map(read).transpose()?;
         let numerics = self.backend.open()?;
 
         let total: usize = tasks
@@ -110,7 +116,7 @@ impl Analyze {
         let mut headlines = Vec::new();
         let last = tasks.len() - 1;
         for (index, (task, settings)) in tasks.into_iter().zip(settings).enumerate() {
-            let analysis = match one(&task, compared.as_ref(), settings, &*numerics, &watch) {
+            let analysis = match one(&task, compared.as_ref(), partition.as_ref(), settings, &*numerics, &watch) {
                 Ok(analysis) => analysis,
                 Err(AnalysisError::Stopped(_)) => {
                     bar.finish_and_clear();
@@ -131,11 +137,14 @@ impl Analyze {
             bar.finish_and_clear();
             // Everything is made before anything is written: no new figures stand beside an old page.
             contents.extend(self.page(&task, &analysis, &mut headlines, run.as_ref(), size, settings.seed)?);
+            let picture = plane::picture(&analysis, &task.trained.parameters, size);
+            let beside = if picture.is_some() { ", plane.svg" } else { "" };
+            contents.extend(picture.map(|picture| ("plane.svg", picture.into_bytes())));
             write_all(&task.folder, contents)?;
             if !self.quiet {
                 findings::all(&analysis);
                 say(format_args!(
-                    "{} holds analysis.json, latent.npz, currents.dot and report.html",
+                    "{} holds analysis.json, latent.npz, currents.dot{beside} and report.html",
                     shell(&task.folder)
                 ));
             }
@@ -311,6 +320,7 @@ impl Watch for Watched<'_> {
 fn one(
     task: &Task,
     compared: Option<&Compared>,
+    partition: Option<&NamedPartition>,
     settings: Settings,
     numerics: &dyn Numerics,
     watch: &dyn Watch,
@@ -320,6 +330,7 @@ fn one(
         step: task.trained.step,
         data: compared.map(|compared| &compared.reference),
         classes: compared.map_or(&[], |compared| &compared.data.classes),
+        partition,
     };
     let analysis = analyze(&subject, settings, numerics, watch)?;
     watch.go_on()?;

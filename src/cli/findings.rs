@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::say;
 use crate::analysis::measures::{MEASURES, charts};
+use crate::analysis::units::Unit;
 use crate::analysis::{Analysis, Headline};
 
 /// One checkpoint of many, in one line: the first measure of each chart.
@@ -29,6 +30,12 @@ pub fn all(analysis: &Analysis) {
     for note in &analysis.notes {
         say(note);
     }
+    if let Some(plane) = &analysis.plane {
+        if plane.axes.len() == 2 {
+            say(format_args!("plane: {plane}"));
+        }
+        say(&plane.edge);
+    }
     if let Some(null) = &analysis.shuffled_entropy_production {
         say(format_args!("{null}"));
     }
@@ -46,6 +53,44 @@ pub fn all(analysis: &Analysis) {
             cycle.weight
         ));
     }
+    if let Some(found) = &analysis.macrostates {
+        let share = match &found.share.note {
+            Some(note) if found.share.value.is_none() => note.clone(),
+            _ => format!("{} of all that the latent chain produces", found.share),
+        };
+        say(format_args!(
+            "macrostates {}, by {}: {} nats per step; {share}",
+            found.labels.join(", "),
+            found.source,
+            found.entropy_production
+        ));
+        if let Some(agreement) = found.agreement {
+            say(format_args!(
+                "{:.1}% of the images drawn are of the class of their state",
+                100.0 * agreement
+            ));
+        }
+    }
+    for units in analysis.layer_units.iter().flatten() {
+        let produced = |unit: &Unit| unit.path_entropy_production.as_ref().and_then(|figure| figure.value).unwrap_or(0.0);
+        let most = units.units.iter().max_by(|a, b| produced(a).total_cmp(&produced(b)));
+        if let Some((most, figure)) = most
+            .and_then(|unit| Some((unit, unit.path_entropy_production.as_ref()?)))
+            .filter(|(unit, _)| produced(unit) > 0.0)
+        {
+            say(format_args!(
+                "layer {}: {} carries most of the path entropy production, {figure} nats per step",
+                units.layer, most.name
+            ));
+        }
+    }
+    if let Some(of_loop) = &analysis.layers {
+        say(format_args!(
+            "with all layers seen the path produces {} nats per step, of which the last layer and the images alone do not show {}",
+            of_loop.path_entropy_production, of_loop.hidden
+        ));
+    }
+    laws(analysis);
     let precision = &analysis.precision;
     let count = analysis.latent * analysis.latent;
     say(format_args!(
@@ -55,6 +100,38 @@ pub fn all(analysis: &Analysis) {
         percent(precision.entropy_production),
         percent(precision.path_entropy_production)
     ));
+}
+
+/// Do simulated steps obey the fluctuation theorem, and how near are currents to the uncertainty relation?
+fn laws(analysis: &Analysis) {
+    let Some(laws) = &analysis.laws else { return };
+    let of_one_step = laws.paths.iter().filter(|path| path.steps == 1);
+    let exponents = of_one_step.map(|path| {
+        let kind = if path.images { "with images" } else { "latent" };
+        match path.exponent.value {
+            Some(_) => format!("{} ({kind})", path.exponent),
+            None => format!("not resolved ({kind})"),
+        }
+    });
+    say(format_args!(
+        "fluctuation theorem: P(s) = e^(a s) P(-s) with a = {} in simulated steps; 1 is exact",
+        exponents.collect::<Vec<_>>().join(" and ")
+    ));
+    if let Some(relation) = &laws.uncertainty
+        && let Some(first) = relation.currents.first()
+    {
+        let below = relation
+            .currents
+            .iter()
+            .filter(|current| current.violates_continuous == Some(true))
+            .count();
+        say(format_args!(
+            "uncertainty relation: the current \"{}\" varies {} times as much as it must; {below} of {} currents are below the bound of continuous time",
+            first.name,
+            first.times_sharper_bound,
+            relation.currents.len()
+        ));
+    }
 }
 
 fn percent(share: Option<f64>) -> String {

@@ -21,6 +21,7 @@ use clap::{Parser, Subcommand};
 
 use self::stop::{stop_on_ctrl_c, stop_on_termination};
 use self::terminal::{program, say, shell, warn};
+use crate::analysis::PartitionError;
 use crate::config::ConfigError;
 use crate::data::DataError;
 use crate::sweep::error::PlanError;
@@ -111,6 +112,7 @@ fn exit_status(error: &anyhow::Error) -> u8 {
         || error.downcast_ref().is_some_and(FolderError::is_of_usage)
         || error.downcast_ref().is_some_and(TrainedError::is_of_usage)
         || error.is::<PlanError>()
+        || error.is::<PartitionError>()
         || error.downcast_ref().is_some_and(SweepFolderError::is_of_usage);
     if usage { 2 } else { 1 }
 }

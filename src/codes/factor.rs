@@ -49,6 +49,11 @@ impl Factor {
         }
     }
 
+    /// Are the components of its code 0 or 1?
+    pub fn is_on_or_off(self) -> bool {
+        matches!(self, Self::OneHot(_) | Self::Unit)
+    }
+
     /// g of a value: what is added to its logit.
     pub fn log_weight(self, value: usize) -> f64 {
         match self {

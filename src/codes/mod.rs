@@ -180,6 +180,15 @@ impl Codes {
         places.into_iter()
     }
 
+    /// The points along each axis, where the states are the points of a line or a plane.
+    pub fn axes(&self) -> Option<Vec<Vec<f64>>> {
+        let of_factor = |factor: &Factor| match *factor {
+            Factor::Axis { points, .. } => Some((0..points).map(|point| factor.code(point, 0)).collect()),
+            Factor::OneHot(_) | Factor::Unit => None,
+        };
+        self.factors.iter().map(of_factor).collect()
+    }
+
     /// L.
     pub fn states(&self) -> usize {
         self.factors.iter().map(|factor| factor.values()).product()

@@ -25,4 +25,26 @@ impl Codes {
         };
         Some(parts.join(between)).filter(|name| name.len() <= ROOM)
     }
+
+    /// Has a state units: parts that can be told apart?
+    pub fn has_units(&self) -> bool {
+        !self.is_one_hot()
+    }
+
+    /// The names of a state's parts, and of the components of each part's code, counted from 0.
+    pub fn unit_names(&self) -> Vec<(String, Vec<String>)> {
+        let of_factor = |(number, factor): (usize, &Factor)| {
+            let (name, width) = match factor {
+                Factor::OneHot(values) => (format!("group {number}"), *values),
+                Factor::Unit => (format!("unit {number}"), 1),
+                Factor::Axis { .. } => (format!("axis {number}"), 1),
+            };
+            let components = match width {
+                1 => vec![number.to_string()],
+                _ => (0..width).map(|value| format!("{number}.{value}")).collect(),
+            };
+            (name, components)
+        };
+        self.factors.iter().enumerate().map(of_factor).collect()
+    }
 }

@@ -135,21 +135,25 @@ impl Estimate {
 
     /// Standard errors of a table of figures of the kernel; zero where it is exact.
     pub fn standard_errors(&self, table: impl Fn(&Kernel) -> Array2<f64>) -> Array2<f64> {
-        let groups = self.without.len() as f64;
-        // About all draws' own, so that squares of small differences keep their digits.
-        let origin = table(&self.kernel);
-        let (mut sum, mut squares) = (Array2::zeros(origin.dim()), Array2::zeros(origin.dim()));
-        if self.without.is_empty() {
-            return sum;
-        }
-        for kernel in &self.without {
-            let deviation = table(kernel) - &origin;
-            squares += &deviation.mapv(|d| d * d);
-            sum += &deviation;
-        }
-        let variance = (squares - sum.mapv(|sum| sum * sum / groups)) * ((groups - 1.0) / groups);
-        variance.mapv(|variance| variance.max(0.0).sqrt())
+        standard_errors(table(&self.kernel), self.without.iter().map(table))
     }
+}
+
+/// Standard errors of a table, from that of all draws and those without each of some groups; zero without groups.
+pub(crate) fn standard_errors(whole: Array2<f64>, without: impl ExactSizeIterator<Item = Array2<f64>>) -> Array2<f64> {
+    let groups = without.len() as f64;
+    let (mut sum, mut squares) = (Array2::zeros(whole.dim()), Array2::zeros(whole.dim()));
+    if without.len() == 0 {
+        return sum;
+    }
+    for table in without {
+        // About all draws' own, so that squares of small differences keep their digits.
+        let deviation = table - &whole;
+        squares += &deviation.mapv(|d| d * d);
+        sum += &deviation;
+    }
+    let variance = (squares - sum.mapv(|sum| sum * sum / groups)) * ((groups - 1.0) / groups);
+    variance.mapv(|variance| variance.max(0.0).sqrt())
 }
 
 /// The 97.5% point of Student's distribution, by the expansion of Cornish and Fisher; right to 1e-2 from seven degrees of freedom on, to 1e-3 from ten.

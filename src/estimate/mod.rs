@@ -35,6 +35,7 @@ pub mod exact;
 mod figures;
 pub mod importance;
 pub mod jackknife;
+mod lumped;
 pub mod path;
 pub mod plain;
 pub mod reversible;

@@ -88,5 +88,5 @@ pub fn balanced(steady: &SteadyState, log_pi: &Array1<f64>, watch: &dyn Watch) -
     for ((j, k), flux) in log_flux.indexed_iter_mut() {
         *flux += log_factors[j] + log_factors[k];
     }
-    Ok(SteadyState::in_balance(log_flux))
+    Ok(SteadyState::of_fluxes(log_flux))
 }

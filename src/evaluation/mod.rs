@@ -39,6 +39,8 @@ pub struct Figures {
 pub struct Reference {
     /// Images trained on.
     pub train: PackedImages,
+    /// Their classes, where they have labels.
+    pub train_classes: Option<Vec<usize>>,
     /// Images not trained on.
     pub test: Option<PackedImages>,
     /// The judge of generated images, where the data have labels of two classes or more.
@@ -52,6 +54,7 @@ impl Reference {
         let test = data.test.as_ref().map(|test| test.evaluation_images(seed, 1));
         Self {
             judge: Judge::new(data, &train, test.as_ref(), seed),
+            train_classes: data.train.labels().map(<[usize]>::to_vec),
             train,
             test,
         }
@@ -88,7 +91,7 @@ impl Evaluator {
             return Err(EstimateError::NoNumbers);
         }
         let model = Conditionals::new(parameters);
-        let Reference { train, test, judge } = &self.reference;
+        let Reference { train, test, judge, .. } = &self.reference;
         let classes = |images: &PackedImages| judge.as_ref().map_or_else(Vec::new, |judge| judge.classes(images));
         let PlainEstimate { mut kernel, observed } = PlainEstimate::draw(&model, self.samples, self.seed, time, classes, watch)?;
         if let Some(log_pi) = closed_form(parameters) {

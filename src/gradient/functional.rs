@@ -17,10 +17,9 @@
 //! dsigma/dT_ij = pi_i ( ln(F_ij / F_ji) + 1 - F_ji / F_ij ),     dsigma/dpi_i = sum_j T_ij ln(F_ij / F_ji)
 //! ```
 
-use faer::Mat;
-use faer::linalg::solvers::Solve;
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
+use crate::latent::fundamental::Fundamental;
 use crate::latent::{ChainError, SteadyState};
 use crate::logs::logsumexp;
 
@@ -178,25 +177,6 @@ impl<'a> EntropyGradient<'a> {
             .enumerate()
             .map(|(j, log_p)| log_p.exp() * self.mild[[i, j]] - steep(j))
             .collect()
-    }
-}
-
-/// `Z = (I - T + 1 pi^T)^-1`, ready to be applied.
-pub(super) struct Fundamental(faer::linalg::solvers::PartialPivLu<f64>);
-
-impl Fundamental {
-    fn of(steady: &SteadyState) -> Self {
-        let (transition, pi) = (steady.transition(), steady.pi());
-        let states = steady.states();
-        let matrix = Mat::from_fn(states, states, |i, j| f64::from(u8::from(i == j)) - transition[[i, j]] + pi[j]);
-        Self(matrix.partial_piv_lu())
-    }
-
-    /// Z v, of v `[L]`.
-    pub(super) fn times(&self, vector: &Array1<f64>) -> Array1<f64> {
-        let column = Mat::from_fn(vector.len(), 1, |i, _| vector[i]);
-        let solved = self.0.solve(&column);
-        (0..vector.len()).map(|i| solved[(i, 0)]).collect()
     }
 }
 

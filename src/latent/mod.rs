@@ -23,11 +23,18 @@
 //! logarithms, since those of images reach e^-1000; minus infinity stands for what cannot happen.
 
 pub mod cycles;
+pub mod fluctuations;
+pub(crate) mod fundamental;
 pub mod kolmogorov;
+pub mod lumped;
+pub mod observables;
+pub mod passage;
+pub mod plane;
 mod shuffled;
 pub mod spectrum;
 mod stationary;
 pub mod steady;
 mod thermodynamics;
+pub mod uncertainty;
 
 pub use self::steady::{ChainError, SteadyState};

@@ -90,8 +90,9 @@ impl SteadyState {
         Ok(Self { log_transition, log_pi })
     }
 
-    /// From `ln F` `[L, L]` of symmetric fluxes, all of them positive: a chain in detailed balance. The fluxes from a state sum to its pi.
-    pub fn in_balance(mut log_flux: Array2<f64>) -> Self {
+    /// From `ln F` `[L, L]` of the fluxes of a steady state: those from each state sum to its pi, as do those to it. Symmetric ones are those of a
+    /// chain in detailed balance.
+    pub fn of_fluxes(mut log_flux: Array2<f64>) -> Self {
         let mut log_pi = log_flux.map_axis(Axis(1), logsumexp);
         log_flux -= &log_pi.view().insert_axis(Axis(1));
         log_pi -= logsumexp(log_pi.view());

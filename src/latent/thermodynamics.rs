@@ -64,7 +64,7 @@ impl SteadyState {
     }
 
     /// `ln( F_ij / F_ji )`; 0 where neither step happens, and where what differs is the rounding of the two logarithms.
-    fn log_flux_ratio(&self, i: usize, j: usize) -> f64 {
+    pub(super) fn log_flux_ratio(&self, i: usize, j: usize) -> f64 {
         let (there, back) = (self.log_flux(i, j), self.log_flux(j, i));
         let rounding = 4.0 * f64::EPSILON * (1.0 + there.abs().min(back.abs()));
         // Of two infinities the difference would be no number.

@@ -3,14 +3,31 @@
 use std::f64::consts::TAU;
 use std::fmt::Write;
 
+use ndarray::{Array1, Array2};
+
 use super::png;
-use crate::analysis::Analysis;
 
 /// Most states drawn.
 pub const MOST_NODES: usize = 20;
 /// The smallest current drawn, as a part of the largest.
 const FAINTEST: f64 = 0.02;
 const SIZE: f64 = 640.0;
+
+/// What is drawn: the chain of the states, or that among macrostates.
+pub struct Graph<'a> {
+    /// `[L]`.
+    pub weights: &'a Array1<f64>,
+    /// Probabilities to stay, `[L]`.
+    pub stay: Vec<f64>,
+    /// J, `[L, L]`.
+    pub currents: &'a Array2<f64>,
+    /// `[L, D]`.
+    pub mean_images: &'a Array2<f64>,
+    /// As HTML.
+    pub names: Vec<String>,
+    /// What a node is, in words.
+    pub noun: &'a str,
+}
 
 struct Node {
     state: usize,
@@ -20,24 +37,24 @@ struct Node {
 }
 
 /// Draws the states that carry most current, in the given order around a circle.
-pub fn svg(analysis: &Analysis, order: &[usize], size: (usize, usize)) -> String {
-    let nodes = nodes(analysis, order);
-    let largest = analysis.currents.iter().copied().fold(0.0, f64::max);
+pub fn svg(graph: &Graph, order: &[usize], size: (usize, usize)) -> String {
+    let nodes = nodes(graph, order);
+    let largest = graph.currents.iter().copied().fold(0.0, f64::max);
     let mut svg = format!(r#"<svg viewBox="0 0 {SIZE} {SIZE}" role="img" aria-label="graph of the currents"><g class="arrows">"#);
     let mut arrows: Vec<(f64, &Node, &Node)> = nodes
         .iter()
-        .flat_map(|from| nodes.iter().map(move |to| (analysis.currents[[from.state, to.state]], from, to)))
+        .flat_map(|from| nodes.iter().map(move |to| (graph.currents[[from.state, to.state]], from, to)))
         .filter(|(current, ..)| *current > FAINTEST * largest)
         .collect();
     // The widest on top.
     arrows.sort_by(|a, b| a.0.total_cmp(&b.0));
     for (current, from, to) in arrows {
-        arrow(&mut svg, from, to, current, current / largest);
+        arrow(&mut svg, &graph.names, from, to, current, current / largest);
     }
     svg.push_str("</g>");
     for node in &nodes {
         let Node { state, x, y, radius } = node;
-        let mean = analysis.mean_images.row(*state);
+        let (mean, name, noun) = (graph.mean_images.row(*state), &graph.names[*state], graph.noun);
         let picture = png::data_uri(png::gray(mean.iter().copied(), size));
         let inner = radius * 0.94;
         // The number stands outside of the ring.
@@ -45,9 +62,9 @@ pub fn svg(analysis: &Analysis, order: &[usize], size: (usize, usize)) -> String
         let out = 1.0 + (radius + 14.0) / dx.hypot(dy).max(1.0);
         let _ = write!(
             svg,
-            r#"<g><title>state {state}: weight {:.3e}, self-transition {:.3e}</title><circle class="node" cx="{x:.1}" cy="{y:.1}" r="{radius:.1}"/><clipPath id="n{state}"><circle cx="{x:.1}" cy="{y:.1}" r="{inner:.1}"/></clipPath><image x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" clip-path="url(#n{state})" class="pixels" href="{picture}"/><text x="{:.1}" y="{:.1}" class="label mid">{state}</text></g>"#,
-            analysis.stationary[*state],
-            analysis.transition[[*state, *state]],
+            r#"<g><title>{noun} {name}: weight {:.3e}, self-transition {:.3e}</title><circle class="node" cx="{x:.1}" cy="{y:.1}" r="{radius:.1}"/><clipPath id="n{state}"><circle cx="{x:.1}" cy="{y:.1}" r="{inner:.1}"/></clipPath><image x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" clip-path="url(#n{state})" class="pixels" href="{picture}"/><text x="{:.1}" y="{:.1}" class="label mid">{name}</text></g>"#,
+            graph.weights[*state],
+            graph.stay[*state],
             x - inner,
             y - inner,
             2.0 * inner,
@@ -61,8 +78,8 @@ pub fn svg(analysis: &Analysis, order: &[usize], size: (usize, usize)) -> String
 }
 
 /// The states with the largest currents through them, as many as there is room for, in the given order.
-fn nodes(analysis: &Analysis, order: &[usize]) -> Vec<Node> {
-    let through = |state: usize| analysis.currents.row(state).iter().map(|current| current.abs()).sum::<f64>();
+fn nodes(graph: &Graph, order: &[usize]) -> Vec<Node> {
+    let through = |state: usize| graph.currents.row(state).iter().map(|current| current.abs()).sum::<f64>();
     let mut chosen: Vec<usize> = order.to_vec();
     chosen.sort_by(|&a, &b| through(b).total_cmp(&through(a)));
     chosen.truncate(MOST_NODES);
@@ -70,7 +87,7 @@ fn nodes(analysis: &Analysis, order: &[usize]) -> Vec<Node> {
     let count = shown.len() as f64;
     let ring = 0.37 * SIZE;
     let room = (0.36 * TAU * ring / count).clamp(14.0, 62.0);
-    let heaviest = shown.iter().map(|&state| analysis.stationary[state]).fold(0.0, f64::max);
+    let heaviest = shown.iter().map(|&state| graph.weights[state]).fold(0.0, f64::max);
     let place = |(place, state): (usize, usize)| {
         let angle = TAU * place as f64 / count - TAU / 4.0;
         // One state stands in the middle.
@@ -79,14 +96,14 @@ fn nodes(analysis: &Analysis, order: &[usize]) -> Vec<Node> {
             state,
             x: SIZE / 2.0 + ring * angle.cos(),
             y: SIZE / 2.0 + ring * angle.sin(),
-            radius: room * (0.35 + 0.65 * (analysis.stationary[state] / heaviest).sqrt()),
+            radius: room * (0.35 + 0.65 * (graph.weights[state] / heaviest).sqrt()),
         }
     };
     shown.into_iter().enumerate().map(place).collect()
 }
 
 /// A bent arrow from rim to rim.
-fn arrow(svg: &mut String, from: &Node, to: &Node, current: f64, strength: f64) {
+fn arrow(svg: &mut String, names: &[String], from: &Node, to: &Node, current: f64, strength: f64) {
     let (dx, dy) = (to.x - from.x, to.y - from.y);
     let length = dx.hypot(dy).max(1e-9);
     let width = 0.8 + 9.0 * strength;
@@ -111,8 +128,8 @@ fn arrow(svg: &mut String, from: &Node, to: &Node, current: f64, strength: f64) 
     let _ = write!(
         svg,
         r#"<g opacity="{opacity:.2}"><title>{} to {}: {current:.3e} per step</title><path d="M{sx:.1} {sy:.1}Q{cx:.1} {cy:.1} {bx:.1} {by:.1}" stroke-width="{width:.1}"/><polygon points="{tx:.1},{ty:.1} {:.1},{:.1} {:.1},{:.1}"/></g>"#,
-        from.state,
-        to.state,
+        names[from.state],
+        names[to.state],
         bx + nx,
         by + ny,
         bx - nx,

@@ -107,7 +107,7 @@ fn map(
 }
 
 /// Between anchors of a scale of colour, evenly spaced from 0 to 1.
-fn between(anchors: &[[u8; 3]], t: f64) -> [u8; 3] {
+pub(super) fn between(anchors: &[[u8; 3]], t: f64) -> [u8; 3] {
     let place = t.clamp(0.0, 1.0) * (anchors.len() - 1) as f64;
     let first = (place as usize).min(anchors.len() - 2);
     let share = place - first as f64;
@@ -123,7 +123,7 @@ fn sequential(t: f64) -> [u8; 3] {
 }
 
 /// Blue at -1, pale at 0, red at 1.
-fn diverging(t: f64) -> [u8; 3] {
+pub(super) fn diverging(t: f64) -> [u8; 3] {
     between(
         &[[5, 48, 97], [67, 147, 195], [240, 240, 238], [214, 96, 77], [103, 0, 31]],
         0.5 + 0.5 * t,

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{curves, film, graph, grid, heatmap, png, spectrum, tables};
+use super::{curves, film, graph, grid, heatmap, laws, macrostates, plane, png, spectrum, tables, units};
 use crate::analysis::measures::{MEASURES, charts};
-use crate::analysis::{Analysis, Headline, MOST_TABLED};
+use crate::analysis::{Analysis, Headline, MOST_TABLED, Macrostates};
 use crate::codes::Codes;
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
@@ -56,8 +56,12 @@ impl Page<'_> {
         );
         body.push_str(&self.headlines());
         body.push_str(&self.training()?);
+        body.push_str(&plane::html(analysis, self.parameters, self.size));
         body.push_str(&self.currents(&order));
         body.push_str(&self.cycles());
+        body.push_str(&macrostates::section(analysis));
+        body.push_str(&units::sections(analysis, self.parameters, self.size));
+        body.push_str(&laws::html(analysis.laws.as_ref()));
         body.push_str(&self.images());
         body.push_str(&self.method());
         Ok(document(self.name, "", &body))
@@ -137,23 +141,10 @@ impl Page<'_> {
 
     fn currents(&self, order: &[usize]) -> String {
         let analysis = self.analysis;
-        let shown = if analysis.latent > graph::MOST_NODES {
-            format!(
-                " The {} states with most current are shown, of {}.",
-                graph::MOST_NODES,
-                analysis.latent
-            )
-        } else {
-            String::new()
-        };
-        let mut figures = vec![wide(
-            "graph",
-            &graph::svg(analysis, order, self.size),
-            &format!(
-                "Where probability flows. Each node is the mean image s(A<sub>k</sub>) of a state, its size the weight π<sub>k</sub>; each arrow is a net \
-                         current J<sub>ij</sub>, as wide as it is strong (the faintest are left out). Follow the arrows: in equilibrium there would be none.{shown}"
-            ),
-        )];
+        let mut figures = vec![match self.shown_as_macrostates() {
+            Some(found) => macrostates::graph(found, self.size),
+            None => self.graph_of_states(order),
+        }];
         if analysis.latent <= MOST_TABLED {
             figures.extend([
                 figure(
@@ -188,9 +179,49 @@ impl Page<'_> {
         section("Currents", &figures)
     }
 
+    /// The macrostates, where the states are too many for one picture.
+    fn shown_as_macrostates(&self) -> Option<&Macrostates> {
+        self.analysis
+            .macrostates
+            .as_ref()
+            .filter(|_| self.analysis.latent > graph::MOST_NODES)
+    }
+
+    fn graph_of_states(&self, order: &[usize]) -> String {
+        let analysis = self.analysis;
+        let shown = if analysis.latent > graph::MOST_NODES {
+            format!(
+                " The {} states with most current are shown, of {}.",
+                graph::MOST_NODES,
+                analysis.latent
+            )
+        } else {
+            String::new()
+        };
+        let states = graph::Graph {
+            weights: &analysis.stationary,
+            stay: analysis.transition.diag().to_vec(),
+            currents: &analysis.currents,
+            mean_images: &analysis.mean_images,
+            names: (0..analysis.latent).map(|state| state.to_string()).collect(),
+            noun: "state",
+        };
+        wide(
+            "graph",
+            &graph::svg(&states, order, self.size),
+            &format!(
+                "Where probability flows. Each node is the mean image s(A<sub>k</sub>) of a state, its size the weight π<sub>k</sub>; each arrow is a net \
+                         current J<sub>ij</sub>, as wide as it is strong (the faintest are left out). Follow the arrows: in equilibrium there would be none.{shown}"
+            ),
+        )
+    }
+
     fn cycles(&self) -> String {
         let analysis = self.analysis;
         let model = Conditionals::new(self.parameters);
+        let of_macrostates = self.shown_as_macrostates().map_or(String::new(), |found| {
+            macrostates::cycles(found, &analysis.estimate.kernel.steady, &model, self.size, self.seed)
+        });
         let mut strongest: Vec<_> = self.analysis.cycles.iter().collect();
         let carried = |cycle: &crate::analysis::CycleFigures| cycle.share.unwrap_or(0.0);
         strongest.sort_by(|a, b| carried(b).total_cmp(&carried(a)));
@@ -205,13 +236,16 @@ impl Page<'_> {
             let _ = write!(
                 strips,
                 r#"{}<p class="under">{:.3e} turns per step, affinity {affinity}{share}</p>"#,
-                film::strip(&model, cycle, self.size, self.seed, number as u64),
+                film::strip(&model, &film::frames(&cycle.states), self.size, self.seed, number as u64),
                 cycle.weight
             );
         }
         if analysis.cycles.is_empty() && !analysis.notes.is_empty() {
             // They were not looked for, as the notes say.
-            return String::new();
+            return match of_macrostates.is_empty() {
+                true => of_macrostates,
+                false => section("Cycles", &[of_macrostates]),
+            };
         }
         if strips.is_empty() {
             strips.push_str("<p>There are no currents, and so no cycles.</p>");
@@ -220,17 +254,18 @@ impl Page<'_> {
         let null = null.map_or(String::new(), |null| format!(" As a null model: {null}."));
         section(
             "Cycles",
-            &[wide(
-                "cycles",
-                &strips,
-                &format!(
-                    "What the chain dreams as it goes round: the {} of {} cycles that carry most of the entropy production. Each image was drawn from q(x|k) of the \
+            &[of_macrostates
+                + &wide(
+                    "cycles",
+                    &strips,
+                    &format!(
+                        "What the chain dreams as it goes round: the {} of {} cycles that carry most of the entropy production. Each image was drawn from q(x|k) of the \
                      state beneath it, on its way to the next. The net currents are a sum of simple cycles with weights w<sub>C</sub>, found by removing the widest \
                      first; with the affinities A<sub>C</sub> = Σ ln(T<sub>ij</sub>/T<sub>ji</sub>) around them, Σ w<sub>C</sub>A<sub>C</sub> is the entropy production.{null}",
-                    STRIPS.min(self.analysis.cycles.len()),
-                    self.analysis.cycles.len()
-                ),
-            )],
+                        STRIPS.min(self.analysis.cycles.len()),
+                        self.analysis.cycles.len()
+                    ),
+                )],
         )
     }
 

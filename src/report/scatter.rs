@@ -115,7 +115,7 @@ impl ValueFormatter<f64> for Axis {
 }
 
 /// Round numbers between two ends: four to eight, by 1, 2 or 5 times a power of ten; on an axis of decades whole ones.
-fn ticks(low: f64, high: f64, decades: bool) -> Vec<f64> {
+pub(super) fn ticks(low: f64, high: f64, decades: bool) -> Vec<f64> {
     let rough = (high - low) / 6.0;
     let power = 10.0_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0]
