@@ -80,7 +80,8 @@ fn intervals_of_macrostates_contain_the_truth() {
         for (number, (name, figure)) in figures.into_iter().enumerate() {
             let (figure, expected) = (figure(&found), figure(&truth).value.unwrap());
             let Some((low, high)) = figure.low.zip(figure.high) else {
-                assert_eq!(name, "share");
+                // The share of nothing; a passage that takes longer than f64 resolves.
+                assert!(name == "share" || figure.value.is_none(), "{name}");
                 continue;
             };
             known[number] += 1;
@@ -97,7 +98,8 @@ fn intervals_of_macrostates_contain_the_truth() {
     for (inside, known) in inside.into_iter().zip(known) {
         assert!(known > 120 && inside as f64 >= 0.9 * f64::from(known), "{inside} of {known}");
     }
-    assert!(inside[2..].iter().all(|inside| (181..=199).contains(inside)), "{inside:?}");
+    let misses = |number: usize| known[number] as usize - inside[number];
+    assert!((2..8).all(|number| (1..=19).contains(&misses(number))), "{inside:?} of {known:?}");
 }
 
 /// Where the kernel is exact, so is everything; single states wait for each other as often as their commute takes: k_ab = 1 / ( m_ab + m_ba ).

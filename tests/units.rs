@@ -335,7 +335,12 @@ fn units_in_equilibrium_produce_nothing() {
             assert_eq!((produced.value, produced.low), (Some(0.0), None));
             assert!(unit.components[0].angle.unwrap() < 1e-5);
         }
-        assert!(units.current.iter().all(|current| current.abs() < 1e-15));
+        // Differences of sums over 8 x 8 steps, of terms of at most 1.
+        assert!(
+            units.current.iter().all(|current| current.abs() < 64.0 * f64::EPSILON),
+            "{:?}",
+            units.current
+        );
         assert!(units.after.is_empty());
     }
     // A second layer that copies the first leaves it so, though nobody says that it is in equilibrium.

@@ -299,11 +299,11 @@ fn passages(estimate: &Estimate, named: &NamedPartition, lumped_pi: &Array1<f64>
         without.push(of_kernel(kernel, &solved.near(&kernel.steady, partition, watch)?));
     }
     let figure = |of: &dyn Fn(&Means) -> f64| {
-        let value = of(&whole);
-        if value.is_nan() {
+        let (value, without) = (of(&whole), without.iter().map(of).collect::<Vec<f64>>());
+        if value.is_nan() || without.iter().any(|value| value.is_nan()) {
             return Figure::missing("so rare that f64 does not resolve it");
         }
-        Figure::jackknife(value, &without.iter().map(of).collect::<Vec<f64>>())
+        Figure::jackknife(value, &without)
     };
     let mut first_passages = Vec::new();
     for (number, &to) in targets.iter().enumerate() {

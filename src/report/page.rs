@@ -240,7 +240,7 @@ impl Page<'_> {
                 cycle.weight
             );
         }
-        if analysis.cycles.is_empty() && !analysis.notes.is_empty() {
+        if analysis.cycles.is_empty() && !analysis.reversibility.reversible {
             // They were not looked for, as the notes say.
             return match of_macrostates.is_empty() {
                 true => of_macrostates,
