@@ -91,10 +91,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         method: method(&estimate, settings.seed),
         visible: model.visible(),
         latent: model.latent(),
-        notes: notes(&estimate, spectra.eigenvalues().len(), named)
-            .into_iter()
-            .chain(of_units::left_out(subject.parameters))
-            .collect(),
+        notes: notes(subject.parameters, &estimate, spectra.eigenvalues().len(), named),
         reversibility: figures::reversibility(&estimate, &headline.entropy_production),
         precision: Precision {
             worst_transition: largest(transition_error.iter().copied()),
@@ -162,7 +159,7 @@ fn has_cycles(estimate: &Estimate) -> bool {
 }
 
 /// What is left out, and why.
-fn notes(estimate: &Estimate, eigenvalues: usize, named: Option<&NamedPartition>) -> Vec<String> {
+fn notes(parameters: &Parameters, estimate: &Estimate, eigenvalues: usize, named: Option<&NamedPartition>) -> Vec<String> {
     let states = estimate.kernel.steady.states();
     let mut notes = Vec::new();
     if !has_cycles(estimate) {
@@ -184,6 +181,7 @@ fn notes(estimate: &Estimate, eigenvalues: usize, named: Option<&NamedPartition>
             named.labels[0]
         ));
     }
+    notes.extend(of_units::left_out(parameters));
     notes
 }
 

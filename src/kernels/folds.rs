@@ -43,53 +43,57 @@ pub fn column_sums<'a>(rows: impl Iterator<Item = &'a [f32]>, count: usize) -> V
 /// Multiplies numbers by others, one by one, and returns the sum of the products.
 #[inline(always)]
 pub fn multiply(numbers: &mut [f32], by: &[f32]) -> f32 {
-    let (whole, numbers, by) = multiply_in_lanes::<32>(numbers, by);
-    let (more, numbers, by) = multiply_in_lanes::<8>(numbers, by);
-    let mut total = whole + more;
-    for (number, by) in numbers.iter_mut().zip(by) {
-        *number *= by;
-        total += *number;
-    }
-    total
-}
-
-#[inline(always)]
-fn multiply_in_lanes<'a, const LANES: usize>(numbers: &'a mut [f32], by: &'a [f32]) -> (f32, &'a mut [f32], &'a [f32]) {
-    let ((groups, rest), (by_groups, by_rest)) = (numbers.as_chunks_mut::<LANES>(), by.as_chunks::<LANES>());
-    let mut lanes = [0.0; LANES];
-    for (numbers, by) in groups.iter_mut().zip(by_groups) {
-        for ((lane, number), by) in lanes.iter_mut().zip(numbers).zip(by) {
+    update(
+        numbers,
+        by,
+        #[inline(always)]
+        |number, by| {
             *number *= by;
-            *lane += *number;
-        }
-    }
-    (if by_groups.is_empty() { 0.0 } else { sum_of(lanes) }, rest, by_rest)
+            *number
+        },
+    )
 }
 
 /// Adds numbers to others, one by one, and returns the sum of those that are added.
 #[inline(always)]
 pub fn fold(first: &mut [f32], other: &[f32]) -> f32 {
-    let (whole, first, other) = fold_in_lanes::<32>(first, other);
-    let (more, first, other) = fold_in_lanes::<8>(first, other);
+    update(
+        first,
+        other,
+        #[inline(always)]
+        |first, other| {
+            *first += other;
+            other
+        },
+    )
+}
+
+/// Updates numbers by others, one by one, and returns the sum of what the updates give.
+#[inline(always)]
+fn update(numbers: &mut [f32], by: &[f32], with: impl Fn(&mut f32, f32) -> f32) -> f32 {
+    let (whole, numbers, by) = update_in_lanes::<32>(numbers, by, &with);
+    let (more, numbers, by) = update_in_lanes::<8>(numbers, by, &with);
     let mut total = whole + more;
-    for (first, other) in first.iter_mut().zip(other) {
-        *first += other;
-        total += other;
+    for (number, &by) in numbers.iter_mut().zip(by) {
+        total += with(number, by);
     }
     total
 }
 
 #[inline(always)]
-fn fold_in_lanes<'a, const LANES: usize>(first: &'a mut [f32], other: &'a [f32]) -> (f32, &'a mut [f32], &'a [f32]) {
-    let ((to, first), (from, other)) = (first.as_chunks_mut::<LANES>(), other.as_chunks::<LANES>());
+fn update_in_lanes<'a, const LANES: usize>(
+    numbers: &'a mut [f32],
+    by: &'a [f32],
+    with: &impl Fn(&mut f32, f32) -> f32,
+) -> (f32, &'a mut [f32], &'a [f32]) {
+    let ((groups, rest), (by_groups, by_rest)) = (numbers.as_chunks_mut::<LANES>(), by.as_chunks::<LANES>());
     let mut lanes = [0.0; LANES];
-    for (to, from) in to.iter_mut().zip(from) {
-        for ((lane, to), from) in lanes.iter_mut().zip(to).zip(from) {
-            *lane += from;
-            *to += from;
+    for (numbers, by) in groups.iter_mut().zip(by_groups) {
+        for ((lane, number), &by) in lanes.iter_mut().zip(numbers).zip(by) {
+            *lane += with(number, by);
         }
     }
-    (if from.is_empty() { 0.0 } else { sum_of(lanes) }, first, other)
+    (if by_groups.is_empty() { 0.0 } else { sum_of(lanes) }, rest, by_rest)
 }
 
 /// Adds S runs of numbers up in the first, and returns the sum of all, each multiplied by its run's code.
