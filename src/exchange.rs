@@ -23,7 +23,7 @@ pub enum ExchangeError {
     File(#[from] FileError),
     /// Not a safetensors file, or not of a model.
     #[error(
-        "{path}: {problem}; a model's safetensors file holds forward [D, L], forward_bias [L] and backward [L, D] in f32, or what export writes of other latent layers"
+        "{path}: {problem}; a model's safetensors file holds forward [D, L], forward_bias [L] and backward [L, D] in f32 or f64, or what export writes of other latent layers"
     )]
     Foreign {
         /// The file.
@@ -157,18 +157,32 @@ fn in_alphabetical_order(mut content: Vec<u8>) -> Vec<u8> {
     content
 }
 
-/// Reads a model and, where the file has one, its configuration.
-pub fn read(path: &Path) -> Result<(Parameters, Option<Config>), ExchangeError> {
+/// What a safetensors file holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exchanged {
+    /// The model.
+    pub parameters: Parameters,
+    /// The configuration that it came from, where the file has it.
+    pub config: Option<Config>,
+    /// Height and width of an image, where the file says them.
+    pub size: Option<(usize, usize)>,
+}
+
+/// Reads a model and what the file says of it.
+///
+/// # Errors
+/// As [`from_bytes`], or when the file cannot be read.
+pub fn read(path: &Path) -> Result<Exchanged, ExchangeError> {
     let content = files::read_at_most(path, LARGEST)?;
     from_bytes(&content).map_err(|problem| foreign(path, problem))
 }
 
-/// The model and the configuration in the bytes of a safetensors file.
+/// A model in the bytes of a safetensors file. Its numbers may be f64, and are rounded to f32.
 ///
 /// # Errors
 /// In words: what is not safetensors, or has not exactly the tensors of a model, finite and of shapes that fit together, or has codes that are not those
 /// of its layers. The codes may be left out.
-pub fn from_bytes(content: &[u8]) -> Result<(Parameters, Option<Config>), String> {
+pub fn from_bytes(content: &[u8]) -> Result<Exchanged, String> {
     let file = SafeTensors::deserialize(content).map_err(|error| format!("is not a safetensors file ({error})"))?;
     let metadata = SafeTensors::read_metadata(content)
         .ok()
@@ -199,7 +213,13 @@ pub fn from_bytes(content: &[u8]) -> Result<(Parameters, Option<Config>), String
     }
     let config = text("config").map(|text| Config::from_toml(text, "its metadata `config`"));
     let config = config.transpose().map_err(|error| error.to_string())?;
-    Ok((parameters, config))
+    let number = |key: &str| text(key)?.parse::<usize>().ok();
+    let size = number("rows").zip(number("columns"));
+    Ok(Exchanged {
+        size: size.filter(|&(rows, columns)| rows.checked_mul(columns) == Some(parameters.visible())),
+        parameters,
+        config,
+    })
 }
 
 /// The model of a file that says nothing of its latent layers: one one-hot layer.
@@ -283,18 +303,28 @@ fn tensor<T, const BYTES: usize>(
     Ok((view.shape().to_vec(), numbers))
 }
 
+/// The same of numbers of a model, in f32 or f64.
+fn floats(file: &SafeTensors, name: &str) -> Result<(Vec<usize>, Vec<f32>), String> {
+    let is_double = file.tensor(name).is_ok_and(|view| view.dtype() == Dtype::F64);
+    if is_double {
+        tensor(file, name, Dtype::F64, |bytes| f64::from_le_bytes(bytes) as f32)
+    } else {
+        tensor(file, name, Dtype::F32, f32::from_le_bytes)
+    }
+}
+
 fn matrix(file: &SafeTensors, name: &str) -> Result<Array2<f32>, String> {
-    let (shape, numbers) = tensor(file, name, Dtype::F32, f32::from_le_bytes)?;
+    let (shape, numbers) = floats(file, name)?;
     let &[rows, columns] = &shape[..] else {
-        return Err(format!("its tensor `{name}` is F32 of shape {shape:?}"));
+        return Err(format!("its tensor `{name}` is of shape {shape:?}"));
     };
     Array2::from_shape_vec((rows, columns), numbers).map_err(|error| format!("its tensor `{name}`: {error}"))
 }
 
 fn vector(file: &SafeTensors, name: &str) -> Result<Array1<f32>, String> {
-    let (shape, numbers) = tensor(file, name, Dtype::F32, f32::from_le_bytes)?;
+    let (shape, numbers) = floats(file, name)?;
     if shape.len() != 1 {
-        return Err(format!("its tensor `{name}` is F32 of shape {shape:?}"));
+        return Err(format!("its tensor `{name}` is of shape {shape:?}"));
     }
     Ok(Array1::from_vec(numbers))
 }

@@ -39,7 +39,7 @@
 //! C = 1 is the model above. With all words of H bits the latent layer is H binary units; with several unit vectors, categorical ones; with the points of a
 //! grid, a Gaussian latent space. Everything that sums over states stays as it is; a gradient is that of the tables `W~ = W C^T` and `A~`, contracted with C. Now the
 //! two conditionals belong to one joint distribution only if `W = A^T`, but for what adds the same to all states, and then pi is tied to A: reversibility costs
-//! likelihood. [`codes`] has the layers, README's table the figures. In a deeper chain `x -> z_1 -> z_2 -> x'` a matrix acts on the codes of each two layers that
+//! likelihood. [`codes`] has the layers, [`guide::figures`] the figures. In a deeper chain `x -> z_1 -> z_2 -> x'` a matrix acts on the codes of each two layers that
 //! follow each other, pi and u belong to the last, and u goes back through the transitions between them, `u_1 = M u`.
 //!
 //! # The gradient
@@ -94,8 +94,9 @@
 //!
 //! | module | its equation or purpose |
 //! |---|---|
+//! | [`guide`] | how to use the program, topic by topic |
 //! | [`config`] | what can be configured, and the defaults |
-//! | [`data`] | image files, the bundled images, MNIST; binarization; minibatches |
+//! | [`data`] | images from files (IDX, .npy, .npz, PNG), the bundled images, MNIST; binarization; minibatches |
 //! | [`codes`] | what a latent layer is: the codes of its states, which both matrices act on |
 //! | [`model`] | p(z\|x) and q(x\|z) as a burn module on any backend, in f32 |
 //! | `src/random.rs` | every draw as a function of seed, stream and position |
@@ -130,6 +131,7 @@ pub mod codes;
 pub mod config;
 pub mod data;
 pub mod estimate;
+pub mod guide;
 pub mod latent;
 pub mod model;
 pub mod training;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::{self, Analysis, AnalysisError, Settings, Subject};
 use crate::backend::{BackendError, BackendName};
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::data::{DataError, Dataset, likely_size};
 use crate::evaluation::Reference;
 use crate::files::FileError;
@@ -12,7 +12,7 @@ use crate::model::Parameters;
 use crate::random::Seed;
 use crate::record::{self, RecordError};
 use crate::training::folder::{FolderError, checkpoints, last_checkpoint, read_config, read_manifest};
-use crate::training::manifest::Manifest;
+use crate::training::manifest::{Manifest, Status};
 
 /// Why a trained model cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +52,13 @@ pub enum TrainedError {
     #[error(transparent)]
     Record(#[from] RecordError),
     /// The run's data.
-    #[error(transparent)]
-    Data(#[from] DataError),
+    #[error("{config}: {source}", config = .config.display())]
+    Data {
+        /// The file that names them.
+        config: PathBuf,
+        /// What is wrong.
+        source: DataError,
+    },
     /// A path that cannot be followed.
     #[error(transparent)]
     File(#[from] FileError),
@@ -74,7 +79,8 @@ impl TrainedError {
     /// Would other arguments do?
     pub fn is_of_usage(&self) -> bool {
         match self {
-            Self::Missing(_) | Self::NoModel(_) | Self::NoCheckpoint { .. } | Self::Data(DataError::Config(_)) => true,
+            Self::Missing(_) | Self::NoModel(_) | Self::NoCheckpoint { .. } => true,
+            Self::Data { source, .. } => matches!(source, DataError::Config(_)),
             Self::Folder(error) => error.is_of_usage(),
             _ => false,
         }
@@ -131,7 +137,7 @@ pub fn analyze(path: impl AsRef<Path>) -> Result<Analysis, TrainedError> {
     let run = run_of(path)?;
     let trained = Trained::load(path, run.as_ref())?;
     let mut settings = Settings::of(&trained.parameters);
-    let data = run.as_ref().map(RunOf::data).transpose()?;
+    let data = run.as_ref().map(RunOf::data).transpose()?.flatten();
     let mut reference = None;
     if let (Some(run), Some(data)) = (&run, &data) {
         record::expect_shape(path, &trained.parameters, data.visible(), &run.config.model.latent)?;
@@ -210,8 +216,7 @@ impl RunOf {
     /// # Errors
     /// When there is none that can be read.
     pub fn last(&self) -> Result<Trained, TrainedError> {
-        let model = self.folder.join("model.mpk");
-        if model.is_file() {
+        if let Some(model) = self.final_model() {
             let Trained { parameters, step } = Trained::record(&model)?;
             let of_manifest = self.manifest.as_ref().map(|manifest| manifest.step);
             return Ok(Trained {
@@ -228,6 +233,13 @@ impl RunOf {
             None if !broken.is_empty() => Err(broken.remove(0).into()),
             None => Err(TrainedError::NoModel(self.folder.clone())),
         }
+    }
+
+    /// The record that the run ended with. A run that was given more steps since has checkpoints later than that.
+    pub fn final_model(&self) -> Option<PathBuf> {
+        let ended = |manifest: &Manifest| matches!(manifest.status, Status::Finished | Status::Imported);
+        let model = self.folder.join("model.mpk");
+        (model.is_file() && self.manifest.as_ref().is_none_or(ended)).then_some(model)
     }
 
     /// The checkpoint of a step.
@@ -254,16 +266,22 @@ impl RunOf {
         }
     }
 
-    /// The data of the run, which must be those that it was trained on.
+    /// The data of the run, which must be those that it was trained on; `None` of a model that was imported without data.
     ///
     /// # Errors
     /// When they cannot be read, or are others.
-    pub fn data(&self) -> Result<Dataset, TrainedError> {
-        let data = Dataset::load(&self.config.data)?;
+    pub fn data(&self) -> Result<Option<Dataset>, TrainedError> {
+        if self.config.data.source == Source::None {
+            return Ok(None);
+        }
+        let data = Dataset::load(&self.config.data).map_err(|source| TrainedError::Data {
+            config: self.folder.join("config.toml"),
+            source,
+        })?;
         if let Some(manifest) = &self.manifest {
             manifest.expect_data(&self.folder, &data).map_err(FolderError::from)?;
         }
-        Ok(data)
+        Ok(Some(data))
     }
 }
 

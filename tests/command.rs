@@ -85,13 +85,15 @@ fn the_default_run_reaches_its_figures() {
     let imported = ["import", "model.safetensors", "--run", "back"];
     let (status, stdout, _) = run(program().args(imported).current_dir(&folder));
     assert_eq!(status, 0);
-    let next = stdout.trim().split("next: ").nth(1).unwrap().to_owned() + " --run further --set training.steps=1";
+    let next = stdout.trim().split("next: ").nth(1).unwrap().to_owned() + " --samples 320";
     assert_eq!(run(Command::new("sh").arg("-c").arg(&next).current_dir(&folder)).0, 0, "{next}");
+    assert!(folder.path().join("back/analysis/report.html").is_file());
     let refused = run(program().args(["train", "--resume", "--run", "back"]).current_dir(&folder));
     assert!(refused.0 == 2 && refused.2.contains("an imported model"), "{refused:?}");
     let model = |folder: &Path| std::fs::read(folder.join("model.mpk")).unwrap();
     assert_eq!(model(&folder.path().join("back")), model(&path), "out and back, bit for bit");
-    let finished = run(program().args(["train", "--resume"]).current_dir(&folder));
+    let finished = ["train", "--resume", "--run", "artifacts/runs/default-ndarray-1"];
+    let finished = run(program().args(finished).current_dir(&folder));
     assert!(finished.0 == 0 && finished.1.contains("is finished"), "{finished:?}");
 }
 
@@ -232,15 +234,24 @@ fn own_images_of_any_size_train_with_and_without_labels_and_tests() {
             "{last}"
         );
     }
-    // Runs without a name are numbered.
-    for name in ["own-ndarray-1", "own-ndarray-1-2", "own-ndarray-1-3", "own-ndarray-1-4"] {
-        assert!(folder.path().join("artifacts/runs").join(name).join("samples.png").is_file());
+    // Runs without a name are called after what was set.
+    let names = [
+        "own-ndarray-1",
+        "own-labels-labels.gz-ndarray-1",
+        "own-labels-labels.gz-test_images-images-test_labels-labels.gz-ndarray-1",
+        "own-test_images-images-ndarray-1",
+    ];
+    for name in names {
+        assert!(
+            folder.path().join("artifacts/runs").join(name).join("samples.png").is_file(),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn every_command_has_help_with_an_example_and_a_version() {
-    for command in ["", "train", "analyze", "sample", "export", "import", "bench", "sweep"] {
+    for command in ["", "train", "analyze", "sample", "export", "import", "runs", "bench", "sweep"] {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let (status, stdout, _) = run(program().args(arguments));
         assert!(
@@ -255,8 +266,13 @@ fn every_command_has_help_with_an_example_and_a_version() {
 }
 
 #[test]
-fn the_readme_names_commands_and_files_that_exist() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+fn the_readme_and_the_guide_name_commands_and_files_that_exist() {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    let mut readme = read("README.md");
+    assert!(readme.split_whitespace().count() <= 1200, "nobody reads more");
+    for topic in ["figures", "analysis", "objectives", "runs", "sweeps", "python"] {
+        readme.push_str(&read(&format!("src/guide/{topic}.md")));
+    }
     for link in readme
         .split("](")
         .skip(1)

@@ -469,7 +469,13 @@ fn a_written_configuration_holds_what_the_machine_uses_and_survives_being_read()
         ),
     ] {
         let config = configured(settings);
-        let text = config.to_toml();
+        let mut settled = config.clone();
+        if let Method::Gradient { ascent, .. } = &mut settled.training.method {
+            // A run settles it with its data.
+            ascent.batch_size = Some(500);
+        }
+        let text = settled.to_toml();
+        let config = settled;
         let threshold = (settings != STOCHASTIC).then_some("data.threshold");
         let used = used.iter().copied().flatten().copied();
         let mut expected: Vec<&str> = ALWAYS.into_iter().chain(threshold).chain(used).collect();
@@ -506,6 +512,11 @@ fn errors_in_a_file_name_the_file_and_the_line() {
 #[test]
 fn sizes_are_checked_against_data_and_device() {
     let config = Config::default();
+    assert!(config.check_against(500, 784, u64::MAX).is_ok());
+    // The default gives way to fewer images, a size that was asked for does not.
+    assert!(config.check_against(499, 784, u64::MAX).is_ok());
+    assert_eq!(config.training.method.batch_of(499), 499);
+    let config = configured(&["training.batch_size=500"]);
     assert!(config.check_against(500, 784, u64::MAX).is_ok());
     let error = config.check_against(499, 784, u64::MAX).unwrap_err().to_string();
     assert!(error.contains("training.batch_size is 500") && error.contains("499"), "{error}");

@@ -7,7 +7,7 @@ use flate2::{Compression, write::GzEncoder};
 use latent_cycles::config::{Binarize, Classes, DataConfig, Files, Source};
 use latent_cycles::data::Dataset;
 use latent_cycles::data::batches::Batches;
-use latent_cycles::data::idx::{self, Idx};
+use latent_cycles::data::formats::idx::{self, Idx};
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::ops::DeviceImages;
 use latent_cycles::ops::cpu::NdArrayBackend;
@@ -30,7 +30,7 @@ pub fn gzip(content: &[u8]) -> Vec<u8> {
 /// All images of some files.
 pub fn of_files(files: Files) -> DataConfig {
     DataConfig {
-        source: Source::Idx(files),
+        source: Source::File(files),
         classes: Classes::All,
         ..DataConfig::default()
     }

@@ -201,28 +201,57 @@ fn a_folder_in_which_no_run_began_is_taken_over() {
     assert_eq!(new(path, &["--run", "run"]).0, 2, "now it is a run");
 }
 
-/// New runs count on from the largest number, and `--resume` takes the largest that holds a run.
+/// New runs count on from the largest number, and `--resume` takes the last that was interrupted.
 #[test]
-fn the_last_run_is_the_one_to_resume() {
+fn the_last_interrupted_run_is_the_one_to_resume() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let runs = path.join("artifacts/runs");
+    let name = "default-max_images-307-latent-5-batch_size-101-chains-103-samples-53-every-50-steps-2-ndarray-1";
+    let numbered = |number: u32| runs.join(format!("{name}-{number}"));
     for _ in 0..3 {
         assert_eq!(new(path, &["--quiet"]).0, 0);
     }
-    std::fs::remove_dir_all(runs.join("default-ndarray-1-2")).unwrap();
+    std::fs::remove_dir_all(numbered(2)).unwrap();
     let (status, stdout, _) = new(path, &[]);
+    assert!(status == 0 && stdout.starts_with(&format!("artifacts/runs/{name}-4: ")), "{stdout}");
+    std::fs::create_dir(numbered(5)).unwrap();
+    File::create(numbered(5).join(".lock")).unwrap();
+    // A finished run needs no checkpoints to be known as one.
+    std::fs::remove_dir_all(numbered(4).join("checkpoints")).unwrap();
+    let fourth = format!("artifacts/runs/{name}-4");
+    let named = ["--resume", "--run", &fourth];
+    let (status, stdout, stderr) = train(path, &named);
+    assert_eq!((status, stderr.as_str()), (0, ""));
     assert!(
-        status == 0 && stdout.starts_with("artifacts/runs/default-ndarray-1-4: "),
+        stdout.starts_with(&format!("{fourth} is finished: 2 of 2 steps are done; for more: ")),
         "{stdout}"
     );
-    std::fs::create_dir(runs.join("default-ndarray-1-5")).unwrap();
-    File::create(runs.join("default-ndarray-1-5/.lock")).unwrap();
-    // A finished run needs no checkpoints to be known as one.
-    std::fs::remove_dir_all(runs.join("default-ndarray-1-4/checkpoints")).unwrap();
+    let (status, _, stderr) = train(path, &["--resume"]);
+    assert!(
+        status == 2 && stderr.contains("artifacts/runs holds no run that was interrupted; name a run"),
+        "{stderr}"
+    );
+    for (folder, start) in [(runs.join(name), "2026-01-02"), (numbered(3), "2026-01-01")] {
+        let manifest = folder.join("manifest.json");
+        let mut content: serde_json::Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+        (content["status"], content["start"]) = ("interrupted".into(), format!("{start}T00:00:00Z").into());
+        std::fs::write(&manifest, content.to_string()).unwrap();
+    }
+    let (status, _, stderr) = train(path, &["--resume", "--set", "training.seed=2"]);
+    assert!(
+        status == 2 && stderr.contains("no run that was interrupted and has these settings"),
+        "{stderr}"
+    );
     let (status, stdout, stderr) = train(path, &["--resume"]);
-    assert_eq!((status, stderr.as_str()), (0, ""));
-    assert_eq!(stdout, "artifacts/runs/default-ndarray-1-4 is finished: 2 of 2 steps are done\n");
+    assert!(status == 0 && stdout.starts_with(&format!("artifacts/runs/{name}: ")), "{stdout}");
+    assert!(
+        stderr.starts_with(&format!("going on with artifacts/runs/{name}, the last of 2 interrupted runs")),
+        "{stderr}"
+    );
+    let (status, stdout, stderr) = train(path, &["--resume"]);
+    assert!(status == 0 && stdout.starts_with(&format!("artifacts/runs/{name}-3: ")), "{stdout}");
+    assert_eq!(stderr, "");
 }
 
 /// What is deleted or cut short while a run trains is written again, whole.

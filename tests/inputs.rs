@@ -131,7 +131,7 @@ fn bad_input_ends_in_one_sentence() {
         ("train --resume --run odd-run", 1, "manifest.json: missing field"),
         ("train --resume", 2, "holds no run"),
         (
-            "train --resume --run real --set training.steps=9",
+            "train --resume --run real --set training.seed=9",
             2,
             "was started with another configuration",
         ),
@@ -209,7 +209,7 @@ fn bad_input_ends_in_one_sentence() {
             "of 784 pixels and 3 latent states",
         ),
         ("import", 2, "<F.safetensors>"),
-        ("analyze", 2, "<RUN-or-RECORD>"),
+        ("analyze", 2, "artifacts/runs holds no run with a model"),
         ("analyze missing", 2, "missing does not exist"),
         ("analyze not-a-run", 2, "not-a-run holds no run"),
         ("analyze bad-run", 2, "training.steps is 0"),
@@ -255,7 +255,7 @@ fn bad_input_ends_in_one_sentence() {
             2,
             "more than 65536 images",
         ),
-        ("sample real", 2, "--count"),
+        ("sample real --count", 2, "a value is required"),
         ("sample real --count 0", 2, "--count"),
         ("sample real --count 5 --out x.jpg", 2, "must end in .png or .npz"),
         (

@@ -199,8 +199,8 @@ fn partitions_are_read_from_files() {
     assert!(of(&path).is_err());
     write_npy(&path, &Array1::from(vec![1.0, 2.0, 3.0])).unwrap();
     assert!(of(&path).err().unwrap().contains("its numbers are not integers"));
-    write_npy(&path, &Array2::<i32>::zeros((3, 1))).unwrap();
-    assert!(of(&path).err().unwrap().contains("it has not one dimension"));
+    write_npy(&path, &Array2::<i32>::zeros((3, 2))).unwrap();
+    assert!(of(&path).err().unwrap().contains("it has the sizes [3, 2], not one dimension"));
 }
 
 /// The known machine: its classes by the judge, then its states in a file; the section of the page, and the program's refusals.

@@ -19,6 +19,7 @@ mod estimate;
 mod evaluation;
 mod exchange;
 mod folder;
+mod formats;
 mod functional;
 mod gradient;
 mod html;
@@ -48,6 +49,7 @@ mod random;
 mod rare;
 mod record;
 mod resume;
+mod runs;
 mod session;
 #[cfg(unix)]
 mod signals;

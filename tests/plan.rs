@@ -171,10 +171,10 @@ fn names_are_safe_and_unique() {
 }
 
 #[test]
-fn the_sweeps_of_the_readme_are_sweeps() {
+fn the_sweeps_of_the_guide_are_sweeps() {
     let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
-    let readme = read("README.md");
-    let written = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let guide = read("src/guide/sweeps.md");
+    let written = guide.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(plan(written).runs.len(), 40 + 80);
     assert_eq!(plan(&read("configs/sweep-example.toml")).runs.len(), 4);
 }

@@ -293,3 +293,88 @@ fn a_run_without_a_manifest_goes_on_only_with_a_named_backend() {
     assert_eq!(run(resume(folder.path()).args(["--backend", "ndarray"])).0, 0);
     assert!(folder.path().join("run/model.mpk").exists());
 }
+
+/// A finished run that is given more steps ends where a run ends that had them from the start, if the learning rate is constant; a kill
+/// between the files that are replaced leaves a run that can go on.
+#[test]
+fn a_finished_run_can_be_given_more_steps() {
+    let constant = ["--quiet", "--set", "training.schedule=constant"];
+    let of_steps = |steps: u64| {
+        [&constant[..], &["--set", &format!("training.steps={steps}")]]
+            .concat()
+            .iter()
+            .map(|&s| s.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let trained = |folder: &Path, steps: u64| {
+        let more = of_steps(steps);
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        assert_eq!(run(&mut train(folder, "ndarray", &more)).0, 0);
+    };
+    let whole = tempfile::tempdir().unwrap();
+    trained(whole.path(), 300);
+    let short = tempfile::tempdir().unwrap();
+    trained(short.path(), 100);
+    let path = short.path().join("run");
+    let read = |name: &str| std::fs::read(path.join(name)).unwrap();
+    let (config, manifest) = (read("config.toml"), read("manifest.json"));
+
+    let (status, stdout, stderr) = run(resume(short.path()).args(["--set", "training.steps=300", "--quiet"]));
+    assert_eq!((status, stdout.as_str(), stderr.as_str()), (0, "", ""));
+    let (found, expected) = (result_at(short.path(), 300), result_at(whole.path(), 300));
+    assert_eq!(found.2, expected.2, "figures");
+    assert!(found.0 == expected.0 && found.1 == expected.1, "model, chains and optimizer");
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let whole_config = text(&whole.path().join("run/config.toml"));
+    assert_eq!(text(&path.join("config.toml")), whole_config);
+    assert!(!text(&path.join("manifest.json")).contains("earlier_config"));
+
+    // Not fewer than are done, and nothing but the number of steps.
+    for (setting, words) in [
+        (
+            "training.steps=200",
+            "run has done 300 steps; to go on, set training.steps to more than that",
+        ),
+        (
+            "training.seed=9",
+            "was started with another configuration, of which only training.steps can change",
+        ),
+    ] {
+        let (status, _, stderr) = run(resume(short.path()).args(["--set", setting]));
+        assert!(status == 2 && stderr.contains(words), "{stderr}");
+    }
+
+    // Killed after the manifest was written and before config.toml was: still a run of 100 steps, or again one of 300.
+    let mut between: Value = serde_json::from_slice(&manifest).unwrap();
+    between["earlier_config"] = between["config"].clone();
+    between["config"] = "another".into();
+    between["status"] = "running".into();
+    std::fs::write(path.join("config.toml"), config).unwrap();
+    std::fs::write(path.join("manifest.json"), between.to_string()).unwrap();
+    let (status, _, stderr) = run(resume(short.path()).args(["--set", "training.steps=300", "--quiet"]));
+    assert_eq!((status, stderr.as_str()), (0, ""));
+    assert_eq!(text(&path.join("config.toml")), whole_config);
+}
+
+/// With another schedule the learning rate is from there on that of the longer run, which is said; what is analyzed meanwhile is the last
+/// checkpoint and not the model of the shorter run.
+#[test]
+fn more_steps_with_a_falling_learning_rate_are_said_to_change_it() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(
+        run(&mut train(folder.path(), "ndarray", &["--quiet", "--set", "training.steps=100"])).0,
+        0
+    );
+    let (status, stdout, stderr) = run(resume(folder.path()).args(["--set", "training.steps=400"]));
+    assert_eq!((status, stderr.as_str()), (0, ""));
+    // Linear from 0.01: at step 100 of 400, 0.0075.
+    let said = "the learning rate goes down over all 400 steps instead of 100: it is 7.500e-3 now";
+    assert!(stdout.contains(said) && stdout.contains("; from step 100"), "{stdout}");
+    let path = folder.path().join("run");
+    let manifest = std::fs::read_to_string(path.join("manifest.json")).unwrap();
+    std::fs::write(path.join("manifest.json"), manifest.replace("\"finished\"", "\"interrupted\"")).unwrap();
+    std::fs::remove_file(path.join("checkpoints/step-0000400.mpk")).unwrap();
+    let model = latent_cycles::load(&path).unwrap();
+    let (checkpoint, _) = latent_cycles::record::load_trained(&path.join("checkpoints/step-0000316.mpk")).unwrap();
+    assert_eq!(model, checkpoint);
+}

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use latent_cycles::backend::BackendName;
 use latent_cycles::training::metrics::Metrics;
-use latent_cycles::training::session::{Place, Resumed, Session};
+use latent_cycles::training::session::{Asked, Place, Resumed, Session};
 use latent_cycles::training::{Observer, Outcome};
 
 use crate::command::{SMALL, run};
@@ -68,7 +68,7 @@ fn a_session_is_the_run_of_the_command() {
         assert_eq!((session.step(), session.folder()), (0, path.as_path()));
         assert_eq!(session.train(&mut watch, &stop).unwrap(), Outcome::Interrupted(7));
         stop.store(false, Ordering::Relaxed);
-        let Resumed::Session(session) = Session::resume(place, None, None).unwrap() else {
+        let Resumed::Session(session) = Session::resume(&path, Asked::default()).unwrap() else {
             panic!("it is not finished")
         };
         assert_eq!(session.step(), 7);
@@ -81,7 +81,7 @@ fn a_session_is_the_run_of_the_command() {
             _ => panic!("{:?}", watch.pseudo_counts),
         }
         assert!(matches!(
-            Session::resume(place, None, None).unwrap(),
+            Session::resume(&path, Asked::default()).unwrap(),
             Resumed::Finished { steps: 20, .. }
         ));
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ndarray::Array1;
 
 use super::ClassShares;
+use crate::data::formats::npy;
 use crate::files::{FileError, read_at_most};
 use crate::latent::lumped::Partition;
 use crate::text::{printable, shortened};
@@ -114,11 +115,11 @@ impl NamedPartition {
     pub fn read(path: &Path, latent: usize) -> Result<Self, PartitionError> {
         let content = read_at_most(path, LONGEST)?;
         let labels = if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy")) {
-            let of_array = |why: &str| PartitionError::Array {
+            let of_array = |why| PartitionError::Array {
                 path: path.to_owned(),
-                why: why.to_owned(),
+                why,
             };
-            integers(&content).map_err(of_array)?.iter().map(i128::to_string).collect()
+            npy::integers(&content[..]).map_err(of_array)?.iter().map(i128::to_string).collect()
         } else {
             lines(path, content)?
         };
@@ -177,60 +178,4 @@ fn lines(path: &Path, content: Vec<u8>) -> Result<Vec<String>, PartitionError> {
         .enumerate()
         .map(label)
         .collect()
-}
-
-/// The integers of a .npy file of one dimension. Its header says how many there are, which its length must bear out before any are read.
-fn integers(content: &[u8]) -> Result<Vec<i128>, &'static str> {
-    let no_header = "it has no header";
-    let (&version, rest) = content
-        .strip_prefix(b"\x93NUMPY")
-        .and_then(|rest| rest.split_first())
-        .ok_or(no_header)?;
-    let rest = rest.get(1..).ok_or(no_header)?;
-    let (length, rest) = match version {
-        1 => rest
-            .split_first_chunk()
-            .map(|(length, rest)| (usize::from(u16::from_le_bytes(*length)), rest)),
-        _ => rest
-            .split_first_chunk()
-            .map(|(length, rest)| (u32::from_le_bytes(*length) as usize, rest)),
-    }
-    .ok_or(no_header)?;
-    let (header, data) = rest.split_at_checked(length).ok_or(no_header)?;
-    let header = std::str::from_utf8(header).map_err(|_| no_header)?;
-    let after = |key: &str| {
-        header
-            .split_once(key)
-            .map(|(_, after)| after.trim_start_matches(['\'', '"', ':', ' ']))
-    };
-    let kind = after("descr").and_then(|after| after.split(['\'', '"']).next()).ok_or(no_header)?;
-    let shape = after("shape")
-        .and_then(|after| after.strip_prefix('(')?.split_once(')'))
-        .ok_or(no_header)?
-        .0;
-    let mut sizes = shape.split(',').map(str::trim).filter(|size| !size.is_empty());
-    let (Some(count), None) = (sizes.next(), sizes.next()) else {
-        return Err("it has not one dimension");
-    };
-    let count: usize = count.parse().map_err(|_| no_header)?;
-    let (order, kind) = kind.split_at_checked(1).ok_or(no_header)?;
-    let (signed, size) = match kind {
-        "i1" | "i2" | "i4" | "i8" => (true, usize::from(kind.as_bytes()[1] - b'0')),
-        "u1" | "u2" | "u4" | "u8" => (false, usize::from(kind.as_bytes()[1] - b'0')),
-        _ => return Err("its numbers are not integers"),
-    };
-    if count.checked_mul(size) != Some(data.len()) {
-        return Err("it is longer or shorter than its header says");
-    }
-    let integer = |bytes: &[u8]| {
-        let mut wide = [0_u8; 16];
-        wide[..size].copy_from_slice(bytes);
-        if order == ">" {
-            wide[..size].reverse();
-        }
-        let value = i128::from_le_bytes(wide);
-        let half = 1_i128 << (8 * size - 1);
-        if signed && value >= half { value - 2 * half } else { value }
-    };
-    Ok(data.chunks_exact(size).map(integer).collect())
 }

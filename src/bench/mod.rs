@@ -88,7 +88,7 @@ impl Row {
 /// When an array of these sizes is larger than a device takes.
 pub fn measure(backends: &[Box<dyn Numerics>], sizes: &Sizes, seconds: f64) -> Result<Vec<Row>, DataError> {
     let ascent = Ascent {
-        batch_size: sizes.batch,
+        batch_size: Some(sizes.batch),
         // A linear schedule would end.
         schedule: Schedule::Constant,
         ..Ascent::default()

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Usage, findings, say, shell};
+use super::{Stopped, Usage, findings, run_or_latest, say, shell};
 use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, NamedPartition, Settings, Subject, analyze, files as tables, parts};
 use crate::backend::BackendName;
 use crate::data::Dataset;
@@ -33,8 +33,11 @@ use crate::watch::Watch;
   latent-cycles analyze artifacts/runs/default-ndarray-1 --all-checkpoints
   latent-cycles analyze model.mpk --out analysis")]
 pub struct Analyze {
-    /// A run's folder, or a record file
+    /// A run's folder, or a record file [default: the latest run in artifacts/runs]
     #[arg(value_name = "RUN-or-RECORD")]
+    given: Option<PathBuf>,
+    /// The same, once it is known.
+    #[arg(skip)]
     record: PathBuf,
     /// What moves the chains
     #[arg(long, value_enum, ignore_case = true, default_value = "ndarray")]
@@ -65,6 +68,9 @@ pub struct Analyze {
     quiet: bool,
 }
 
+/// The most latent states whose analysis takes no longer than a few seconds, so that nothing is said meanwhile.
+const SILENT_STATES: usize = 30;
+
 /// The run's data, ready to be compared with.
 struct Compared {
     data: Dataset,
@@ -78,7 +84,8 @@ struct Task {
 }
 
 impl Analyze {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> anyhow::Result<()> {
+        self.record = run_or_latest(self.given.take())?;
         let stop = super::stop_on_ctrl_c("")?;
         if let Some(out) = self.out.as_ref().filter(|out| out.exists() && !out.is_dir()) {
             return Err(Usage(format!("--out is {}, which is not a folder", shell(out))).into());
@@ -90,16 +97,16 @@ impl Analyze {
             .iter()
             .map(|task| self.settings(&task.trained, seed))
             .collect::<Result<_, Usage>>()?;
-        let compared = match &run {
-            Some(run) => {
-                let data = run.data()?;
+        let data = run.as_ref().map(RunOf::data).transpose()?.flatten();
+        let compared = match (&run, data) {
+            (Some(run), Some(data)) => {
                 for task in &tasks {
                     record::expect_shape(&self.record, &task.trained.parameters, data.visible(), &run.config.model.latent)?;
                 }
                 let reference = Reference::new(&data, Seed(run.config.training.seed));
                 Some(Compared { data, reference })
             }
-            None => None,
+            _ => None,
         };
         // All checkpoints of a run have its states.
         let read = |file: &PathBuf| NamedPartition::read(file, tasks[0].trained.parameters.latent());
@@ -111,10 +118,17 @@ impl Analyze {
             .zip(&settings)
             .map(|(task, settings)| parts(&task.trained.parameters, *settings))
             .sum();
+        let (last, latent) = (tasks.len() - 1, tasks[0].trained.parameters.latent());
+        self.warn_of_fewer_draws(&tasks[last]);
         let bar = self.bar(total)?;
+        if bar.is_hidden() && !self.quiet && latent > SILENT_STATES {
+            say(format_args!(
+                "{}: images of {latent} latent states are drawn, and all figures found from them; this takes a while",
+                shell(&self.record)
+            ));
+        }
         let watch = Watched { bar: &bar, stop: &stop };
         let mut headlines = Vec::new();
-        let last = tasks.len() - 1;
         for (index, (task, settings)) in tasks.into_iter().zip(settings).enumerate() {
             let analysis = match one(&task, compared.as_ref(), partition.as_ref(), settings, &*numerics, &watch) {
                 Ok(analysis) => analysis,
@@ -241,6 +255,21 @@ impl Analyze {
         })
     }
 
+    /// An analysis with fewer images than usual is a quick look, and would take the place of a better one.
+    fn warn_of_fewer_draws(&self, task: &Task) {
+        let usual = Settings::of(&task.trained.parameters).samples;
+        let there = task.folder.join("analysis.json");
+        if let Some(samples) = self.samples.map(|samples| samples as usize).filter(|&samples| samples < usual)
+            && there.is_file()
+            && !self.quiet
+        {
+            super::warn(format_args!(
+                "{}, if it was made with the usual {usual} images instead of {samples}, is better than what will replace it; --out DIR keeps it",
+                shell(&there)
+            ));
+        }
+    }
+
     fn bar(&self, total: usize) -> anyhow::Result<ProgressBar> {
         let shown = !self.quiet && std::io::stderr().is_terminal();
         let bar = if shown {
@@ -340,13 +369,14 @@ fn one(
 /// What was stopped, after so many of `last` checkpoints and before the files in `folder`, and what stands.
 fn stopped(done: usize, last: usize, folder: &Path) -> anyhow::Error {
     if done == 0 {
-        return anyhow::anyhow!("stopped; no file of this analysis was written, and none is half");
+        return Stopped("stopped; no file of this analysis was written, and none is half".into()).into();
     }
     let beside = if done == last { folder } else { folder.parent().unwrap_or(folder) };
-    anyhow::anyhow!(
+    Stopped(format!(
         "stopped after {done} of {last} checkpoints, whose files are in folders of their own in {}; no other file was written, and none is half",
         shell(beside)
-    )
+    ))
+    .into()
 }
 
 fn tables(analysis: &Analysis, size: (usize, usize)) -> anyhow::Result<Vec<Content>> {

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Usage, expect_extension, say, shell};
+use super::{Usage, expect_extension, run_or_latest, say, shell};
 use crate::exchange;
 use crate::record;
+use crate::trained::{self, RunOf, Trained};
 use crate::training::folder::{read_config, read_manifest};
 
 /// Write a trained model as a safetensors file
@@ -14,10 +15,15 @@ use crate::training::folder::{read_config, read_manifest};
 /// The file holds forward [D, L], forward_bias [L] and backward [L, D] in f32, with the run's configuration in its metadata; of latent layers with
 /// structure also the codes of their states, and in its metadata what is to be computed.
 #[derive(Args)]
-#[command(after_help = "Example: latent-cycles export artifacts/runs/default-ndarray-1 --out model.safetensors")]
+#[command(after_help = "Examples:
+  latent-cycles export --out model.safetensors
+  latent-cycles export artifacts/runs/default-ndarray-1 --checkpoint 1000 --out step-1000.safetensors")]
 pub struct Export {
-    /// The run's folder
-    run: PathBuf,
+    /// The run's folder [default: the latest run in artifacts/runs]
+    run: Option<PathBuf>,
+    /// The checkpoint of this step instead of the final model
+    #[arg(long, value_name = "STEP")]
+    checkpoint: Option<u64>,
     /// The file to write; an existing one is replaced
     #[arg(long, value_name = "F.safetensors")]
     out: PathBuf,
@@ -26,21 +32,23 @@ pub struct Export {
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
         expect_extension("--out", &self.out, "safetensors")?;
-        let config = read_config(&self.run)?;
-        let manifest = read_manifest(&self.run)?;
-        let model = self.run.join("model.mpk");
-        if !model.is_file() {
-            let run = shell(&self.run);
-            return Err(Usage(format!(
-                "{run} has no model.mpk yet: the run has not ended; go on with train --resume --run {run}"
-            ))
-            .into());
-        }
-        let parameters = record::load_model(&model)?;
-        let visible = manifest.as_ref().map_or(parameters.visible(), |manifest| manifest.visible);
-        record::expect_shape(&model, &parameters, visible, &config.model.latent)?;
-        let size = manifest.map_or((1, visible), |manifest| (manifest.data.rows, manifest.data.columns));
-        exchange::write(&self.out, &parameters, &config, size)?;
+        let folder = run_or_latest(self.run)?;
+        let (config, manifest) = (read_config(&folder)?, read_manifest(&folder)?);
+        let run = RunOf { folder, config, manifest };
+        let record = match self.checkpoint {
+            Some(step) => run.checkpoint(step)?,
+            None => run.final_model().ok_or_else(|| {
+                let run = shell(&run.folder);
+                Usage(format!(
+                    "{run} has no final model yet: the run has not ended; go on with train --resume --run {run}, or name a checkpoint with --checkpoint STEP"
+                ))
+            })?,
+        };
+        let parameters = Trained::record(&record)?.parameters;
+        let visible = run.manifest.as_ref().map_or(parameters.visible(), |manifest| manifest.visible);
+        record::expect_shape(&record, &parameters, visible, &run.config.model.latent)?;
+        let size = trained::image_size(Some(&run), parameters.visible())?;
+        exchange::write(&self.out, &parameters, &run.config, size)?;
         let arrays: Vec<String> = parameters
             .arrays()
             .iter()

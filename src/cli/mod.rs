@@ -6,6 +6,7 @@ mod export;
 mod findings;
 mod import;
 mod progress;
+mod runs;
 mod sample;
 mod stop;
 mod sweep;
@@ -15,20 +16,22 @@ mod threads;
 mod train;
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 
 use self::stop::{stop_on_ctrl_c, stop_on_termination};
-use self::terminal::{program, say, shell, warn};
+use self::terminal::{program, say, shell, tell, warn};
 use crate::analysis::PartitionError;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, known_keys};
 use crate::data::DataError;
 use crate::sweep::error::PlanError;
 use crate::sweep::folder::SweepFolderError;
 use crate::text::{printable, shortened_to};
 use crate::trained::TrainedError;
-use crate::training::folder::FolderError;
+use crate::training::folder::{FolderError, RUNS};
 use crate::training::session::SessionError;
 
 /// The program's arguments.
@@ -47,6 +50,7 @@ enum Command {
     Sample(sample::Sample),
     Export(export::Export),
     Import(import::Import),
+    Runs(runs::Runs),
     Bench(bench::Bench),
     Sweep(sweep::Sweep),
 }
@@ -72,6 +76,7 @@ pub fn main(commit: Option<&'static str>) -> ExitCode {
         Command::Sample(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Import(command) => command.run(commit),
+        Command::Runs(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Sweep(command) => command.run(),
     };
@@ -82,7 +87,11 @@ pub fn main(commit: Option<&'static str>) -> ExitCode {
     match std::panic::catch_unwind(AssertUnwindSafe(|| threads::on_pool(run))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            terminal::fail(&error);
+            if error.is::<Stopped>() {
+                tell(&error);
+            } else {
+                terminal::fail(&error);
+            }
             ExitCode::from(exit_status(&error))
         }
         Err(_) => ExitCode::FAILURE,
@@ -101,7 +110,23 @@ fn refuse(error: &clap::Error) -> ExitCode {
     } else {
         let _ = error.print();
     }
+    if let Some(tip) = setting_meant(error) {
+        tell(tip);
+    }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Of an option that `train` does not have and a configuration does, such as --seed: how to set it.
+fn setting_meant(error: &clap::Error) -> Option<String> {
+    let (Some(ContextValue::String(option)), true) = (
+        error.get(ContextKind::InvalidArg),
+        std::env::args().nth(1).is_some_and(|command| command == "train"),
+    ) else {
+        return None;
+    };
+    let name = option.trim_start_matches('-').replace('-', "_");
+    let key = known_keys().into_iter().find(|key| key.rsplit('.').next() == Some(&name))?;
+    Some(format!("`{key}` is a setting: write --set {key}=VALUE"))
 }
 
 fn exit_status(error: &anyhow::Error) -> u8 {
@@ -117,10 +142,30 @@ fn exit_status(error: &anyhow::Error) -> u8 {
     if usage { 2 } else { 1 }
 }
 
+/// The user stopped the command, which is no error; what stands, and how to go on.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Stopped(String);
+
 /// Arguments that do not go together.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
+
+/// The run that a command was given, or the latest, which is told.
+fn run_or_latest(given: Option<PathBuf>) -> Result<PathBuf, Usage> {
+    if let Some(path) = given {
+        return Ok(path);
+    }
+    let latest = crate::training::runs::latest(std::path::Path::new(RUNS)).ok_or_else(|| {
+        Usage(format!(
+            "{RUNS} holds no run with a model; name a run's folder, or train one with: {} train",
+            program()
+        ))
+    })?;
+    tell(format_args!("{}, the latest run", shell(&latest.folder)));
+    Ok(latest.folder)
+}
 
 /// Refuses a file to write whose name does not end as its content asks.
 fn expect_extension(flag: &str, path: &std::path::Path, extension: &str) -> Result<(), Usage> {

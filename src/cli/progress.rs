@@ -1,19 +1,25 @@
-//! How training goes, for eyes: a bar on a terminal, plain lines in a pipe.
+//! How training goes, for eyes: a bar on a terminal, and lines that stay.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use super::{say, warn};
 use crate::files::UnreadLine;
 use crate::training::Observer;
+use crate::training::kept_steps::is_kept;
 use crate::training::metrics::Metrics;
+
+/// What stands before an entropy production that rests on plain means.
+pub const ROUGH: char = '~';
 
 /// Shows the progress of one training run.
 pub struct Progress {
     display: Display,
     run: String,
     steps: u64,
+    per_decade: u32,
     /// The step of the line printed last.
     printed: Option<u64>,
 }
@@ -25,17 +31,24 @@ enum Display {
 }
 
 impl Progress {
-    /// Of the run in a folder, from a step to the last one.
-    pub fn new(run: &str, step: u64, steps: u64, quiet: bool) -> Self {
+    /// Of the run in a folder, from a step to the last one; a line stays for each of the kept checkpoints.
+    pub fn new(run: &str, step: u64, steps: u64, per_decade: u32, quiet: bool) -> Self {
         let display = if quiet {
             Display::Nothing
         } else if std::io::stderr().is_terminal() && std::io::stdout().is_terminal() {
             let bar = ProgressBar::new(steps).with_position(step);
-            let template = "{bar:24} {pos}/{len}  {rate}  {eta} left  {msg}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-                    let _ = write!(out, "{:.0} steps/s", state.per_sec());
-                }));
+            if let Ok(style) = ProgressStyle::with_template("{bar:16} {pos}/{len}{rate}{left}  {wide_msg}") {
+                // Nothing is known before a second of training.
+                let is_known = |state: &ProgressState| state.elapsed().as_secs() >= 1 && state.per_sec() > 0.0;
+                bar.set_style(
+                    style
+                        .with_key("rate", move |state: &ProgressState, out: &mut dyn Write| {
+                            let _ = is_known(state).then(|| write!(out, "  {:.0} steps/s", state.per_sec()));
+                        })
+                        .with_key("left", move |state: &ProgressState, out: &mut dyn Write| {
+                            let _ = is_known(state).then(|| write!(out, "  {} left", HumanDuration(state.eta())));
+                        }),
+                );
             }
             bar.reset_eta();
             Display::Bar(bar)
@@ -46,15 +59,22 @@ impl Progress {
             display,
             run: run.to_owned(),
             steps,
+            per_decade,
             printed: None,
         }
     }
 
-    /// Leaves the bar as it is.
+    /// Clears the bar; the lines stay.
     pub fn close(self) {
         if let Display::Bar(bar) = self.display {
-            bar.abandon();
+            bar.finish_and_clear();
         }
+    }
+
+    /// Was a checkpoint kept since the last line, or is it the first or the last one?
+    fn is_due(&self, step: u64) -> bool {
+        let since = self.printed.map_or(step, |printed| printed + 1);
+        step == self.steps || self.printed.is_none() || (since..=step).any(|step| is_kept(step, self.per_decade))
     }
 }
 
@@ -83,23 +103,24 @@ impl Observer for Progress {
 
     fn evaluated(&mut self, metrics: &Metrics) {
         let figures = &metrics.figures;
+        if let Display::Bar(bar) = &self.display {
+            bar.set_message(format!(
+                "log-likelihood {:.2}, entropy production {ROUGH}{:.2}",
+                figures.log_likelihood_train, figures.entropy_production
+            ));
+        }
+        if !self.is_due(metrics.step) {
+            return;
+        }
+        self.printed = Some(metrics.step);
+        let test = figures.log_likelihood_test.map_or("-".to_owned(), |test| format!("{test:.3}"));
+        let line = format!(
+            "step {:>7}  {:>7.1} s  log-likelihood {:.3} (test {test})  entropy production {ROUGH}{:.3}  self-transition {:.4}",
+            metrics.step, metrics.seconds, figures.log_likelihood_train, figures.entropy_production, figures.self_transition
+        );
         match &self.display {
-            Display::Bar(bar) => bar.set_message(format!(
-                "log-likelihood {:.2}  entropy production {:.2}  self-transition {:.4}",
-                figures.log_likelihood_train, figures.entropy_production, figures.self_transition
-            )),
-            // A log is read later: about twenty lines are enough, metrics.jsonl has them all.
-            Display::Lines => {
-                let due = self.printed.is_none_or(|printed| metrics.step - printed >= self.steps / 20);
-                if due || metrics.step == self.steps {
-                    self.printed = Some(metrics.step);
-                    let test = figures.log_likelihood_test.map_or("-".to_owned(), |test| format!("{test:.3}"));
-                    say(format_args!(
-                        "step {:>7}  {:>7.1} s  log-likelihood {:.3} (test {test})  entropy production {:.3}  self-transition {:.4}",
-                        metrics.step, metrics.seconds, figures.log_likelihood_train, figures.entropy_production, figures.self_transition
-                    ));
-                }
-            }
+            Display::Bar(bar) => bar.suspend(|| say(line)),
+            Display::Lines => say(line),
             Display::Nothing => (),
         }
     }

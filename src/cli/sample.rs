@@ -7,7 +7,7 @@ use clap::Args;
 use ndarray::{Array1, Array3, Axis, concatenate};
 use ndarray_npy::NpzWriter;
 
-use super::{Usage, say, shell};
+use super::{Stopped, Usage, run_or_latest, say, shell};
 use crate::backend::BackendName;
 use crate::conditionals::Conditionals;
 use crate::data::BinaryImages;
@@ -28,14 +28,14 @@ use crate::watch::Watch;
   latent-cycles sample artifacts/runs/default-ndarray-1 --count 64 --out samples.png
   latent-cycles sample artifacts/runs/default-ndarray-1 --film --count 20 --steps 1 --start 3,5 --out film.png")]
 pub struct Sample {
-    /// A run's folder, or a record file
+    /// A run's folder, or a record file [default: the latest run in artifacts/runs]
     #[arg(value_name = "RUN-or-RECORD")]
-    record: PathBuf,
+    record: Option<PathBuf>,
     /// What moves the chains
     #[arg(long, value_enum, ignore_case = true, default_value = "ndarray")]
     backend: BackendName,
     /// Images; with --film, frames of each strip
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_CHAINS as i64))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=MOST_CHAINS as i64))]
     count: u32,
     /// Full steps x -> z -> x of a chain before its image, or between two frames
     #[arg(long, value_name = "S", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
@@ -61,15 +61,11 @@ impl Sample {
             Some("npz") => false,
             _ => return Err(Usage(format!("--out is {}; its name must end in .png or .npz", shell(&self.out))).into()),
         };
-        let run = trained::run_of(&self.record)?;
-        let trained = Trained::load(&self.record, run.as_ref())?;
+        let record = run_or_latest(self.record.clone())?;
+        let run = trained::run_of(&record)?;
+        let trained = Trained::load(&record, run.as_ref())?;
         if let Some(run) = &run {
-            crate::record::expect_shape(
-                &self.record,
-                &trained.parameters,
-                trained.parameters.visible(),
-                &run.config.model.latent,
-            )?;
+            crate::record::expect_shape(&record, &trained.parameters, trained.parameters.visible(), &run.config.model.latent)?;
         }
         let size = trained::image_size(run.as_ref(), trained.parameters.visible())?;
         let across = self.across(picture, size)?;
@@ -165,7 +161,7 @@ impl Sample {
 }
 
 fn stopped() -> anyhow::Error {
-    anyhow::anyhow!("stopped; nothing was written")
+    Stopped("stopped; nothing was written".into()).into()
 }
 
 /// Frames `[chains, D]` of a film as all frames of the first chain, then of the second, `[chains x frames, D]`.

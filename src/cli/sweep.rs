@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::sweep_progress::SweepProgress;
-use super::{program, say, shell, stop_on_termination, warn};
+use super::{Stopped, program, say, shell, stop_on_termination, warn};
 use crate::backend::BackendName;
 use crate::files;
 use crate::report::sweep_page::SweepPage;
@@ -176,12 +176,13 @@ impl Sweep {
         });
         if stopped && !missing.is_empty() {
             let failures = failures.map_or(String::new(), |failures| format!("; {failures}"));
-            anyhow::bail!(
+            return Err(Stopped(format!(
                 "stopped with {} of {} runs left{failures}; go on with: {}",
                 missing.len(),
                 records.len(),
                 self.command(true)
-            );
+            ))
+            .into());
         }
         if let Some(failures) = failures {
             anyhow::bail!("{failures}; after mending the cause: {}", self.command(true));

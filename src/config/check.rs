@@ -211,7 +211,9 @@ impl Config {
 
 impl Ascent {
     fn check(&self) -> Result<(), ConfigError> {
-        count("training.batch_size", self.batch_size as u64, 1, MOST_ROWS as u64)?;
+        if let Some(batch_size) = self.batch_size {
+            count("training.batch_size", batch_size as u64, 1, MOST_ROWS as u64)?;
+        }
         within("training.learning_rate", self.learning_rate, f64::MIN_POSITIVE..=1e9)?;
         // In f32, which is what is computed with, more would be 1.
         within("training.rmsprop.decay", self.decay, 0.0..=0.9999999)?;

@@ -77,6 +77,18 @@ impl Config {
             let text = files::read_at_most(path, LONGEST)?;
             table = parse(&String::from_utf8_lossy(&text), &path.display().to_string())?;
         }
+        Self::on_top(table, settings)
+    }
+
+    /// The same with `key=value` settings on top, checked as those of [`Config::load`].
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn with_settings(&self, settings: &[String]) -> Result<Self, ConfigError> {
+        Self::on_top(parse(&self.to_toml(), "the configuration")?, settings)
+    }
+
+    fn on_top(mut table: Table, settings: &[String]) -> Result<Self, ConfigError> {
         let mut written = WrittenConfig::from_table(&table, "the configuration")?;
         for setting in settings {
             let place = format!("--set {}", printable(&shortened(setting)));
@@ -124,11 +136,24 @@ pub(crate) fn syntax(error: &toml::de::Error, text: &str, place: &str) -> Config
     }
 }
 
-/// Puts one `key=value` into a table. The value is TOML; what is not TOML is a string, so that paths and words need no quotes.
+/// Puts one `key=value` into a table.
 fn overlay(table: &mut Table, setting: &str, place: &str) -> Result<(), ConfigError> {
+    let (key, value) = parse_setting(setting)?;
+    let known = known_keys();
+    // Before anything is nested as deep as the key is long.
+    if !known.iter().any(|known| is_part(&key, known)) {
+        return Err(unknown_key(&key, &known, place));
+    }
+    check_keys(&value, &key, &known, place)?;
+    put(table, &key, value);
+    Ok(())
+}
+
+/// The parts of `key=value`. The value is TOML; what is not TOML is a string, so that paths and words need no quotes.
+pub(crate) fn parse_setting(setting: &str) -> Result<(String, Value), ConfigError> {
     let Some((key, text)) = setting.split_once('=') else {
         return Err(ConfigError::Syntax {
-            place: place.to_owned(),
+            place: format!("--set {}", printable(&shortened(setting))),
             problem: "has no `=`; write --set key=value, as in --set training.steps=1000".into(),
         });
     };
@@ -139,14 +164,7 @@ fn overlay(table: &mut Table, setting: &str, place: &str) -> Result<(), ConfigEr
         .filter(|table| table.len() == 1)
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| Value::String(text.to_owned()));
-    let known = known_keys();
-    // Before anything is nested as deep as the key is long.
-    if !known.iter().any(|known| is_part(key, known)) {
-        return Err(unknown_key(key, &known, place));
-    }
-    check_keys(&value, key, &known, place)?;
-    put(table, key, value);
-    Ok(())
+    Ok((key.to_owned(), value))
 }
 
 /// Is the key the known one, or a section that holds it?

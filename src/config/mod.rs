@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::codes::Layers;
 
 pub use self::load::ConfigError;
-pub(crate) use self::load::{check_keys, put, syntax};
+pub(crate) use self::load::{check_keys, parse_setting, put, syntax};
 
 pub use self::training::{Ascent, Chains, EmConfig, Epsilon, GradientKind, HeldOutWord, Method, PseudoCount, Schedule, TrainingConfig};
 pub(crate) use self::written::{Unused, WrittenConfig, known_keys};
@@ -33,6 +33,33 @@ pub struct Config {
     pub evaluation: EvaluationConfig,
     /// What is kept of a run.
     pub checkpoint: CheckpointConfig,
+}
+
+impl Config {
+    /// Is it what a run was started with, whose config.toml has absolute paths and the batch that its images allow?
+    pub(crate) fn is_that_of(&self, run: &Self) -> bool {
+        let mut asked = self.clone().with_absolute_paths();
+        asked.training.method = asked.training.method.with_batch_of(&run.training.method);
+        asked == run.clone().with_absolute_paths()
+    }
+
+    /// The same with the paths of data and of a record to start from absolute, so that it means the same wherever a program runs.
+    pub(crate) fn with_absolute_paths(mut self) -> Self {
+        let data = match &mut self.data.source {
+            Source::File(files) => Some(files.paths()),
+            Source::Bundled | Source::Mnist | Source::None => None,
+        };
+        let record = match &mut self.model.init {
+            Init::Record(path) => Some(path),
+            _ => None,
+        };
+        for path in data.into_iter().flatten().chain(record) {
+            if let Ok(absolute) = std::path::absolute(&*path) {
+                *path = absolute;
+            }
+        }
+        self
+    }
 }
 
 /// `[data]`
@@ -57,11 +84,22 @@ pub enum Source {
     Bundled,
     /// The full MNIST set in burn-dataset's cache.
     Mnist,
-    /// IDX files.
-    Idx(Files),
+    /// None: a model that was imported without its data.
+    None,
+    /// Files, of a format that they tell themselves.
+    File(Files),
 }
 
-/// The files of `data.source = "idx"`.
+impl Files {
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        std::iter::once(&mut self.images)
+            .chain(&mut self.labels)
+            .chain(&mut self.test_images)
+            .chain(&mut self.test_labels)
+    }
+}
+
+/// The files of `data.source = "file"`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
     /// Training images.

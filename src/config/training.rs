@@ -78,8 +78,8 @@ pub struct Chains {
 /// RMSprop on minibatches: `v <- decay v + (1 - decay) g^2`, `theta <- theta + rate g / (sqrt(v) + epsilon)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ascent {
-    /// B, `training.batch_size`: images in a minibatch.
-    pub batch_size: usize,
+    /// B, `training.batch_size`: images in a minibatch. Unless it is set, [`Ascent::BATCH_SIZE`], or all training images where there are fewer.
+    pub batch_size: Option<usize>,
     /// The learning rate at the start.
     pub learning_rate: f64,
     /// How the learning rate changes.
@@ -174,7 +174,25 @@ impl Method {
 
     /// B, out of so many training images: expectation and maximization takes all of them.
     pub fn batch_of(&self, images: usize) -> usize {
-        self.ascent().map_or(images, |ascent| ascent.batch_size)
+        self.ascent()
+            .map_or(images, |ascent| ascent.batch_size.unwrap_or(images.min(Ascent::BATCH_SIZE)))
+    }
+
+    /// The same with B as another has it, if it is not set here.
+    pub(crate) fn with_batch_of(&self, other: &Self) -> Self {
+        let mut method = self.clone();
+        if let (Self::Gradient { ascent, .. }, Some(other)) = (&mut method, other.ascent()) {
+            ascent.batch_size = ascent.batch_size.or(other.batch_size);
+        }
+        method
+    }
+
+    /// Sets B for so many training images where it is not set.
+    pub(crate) fn settle_batch(&mut self, images: usize) {
+        let settled = self.batch_of(images);
+        if let Self::Gradient { ascent, .. } = self {
+            ascent.batch_size = Some(settled);
+        }
     }
 }
 
@@ -207,10 +225,15 @@ impl Default for Chains {
     }
 }
 
+impl Ascent {
+    /// B by default.
+    pub const BATCH_SIZE: usize = 500;
+}
+
 impl Default for Ascent {
     fn default() -> Self {
         Self {
-            batch_size: 500,
+            batch_size: None,
             learning_rate: 0.01,
             schedule: Schedule::Linear,
             decay: 0.9,

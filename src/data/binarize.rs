@@ -1,12 +1,10 @@
-//! From grey values to 0 and 1.
+//! From grey values to 0 and 1, where they are probabilities.
 
-use ndarray::Array2;
 use rand::Rng;
 use rayon::prelude::*;
 
+use super::images::{GreyImages, Pixels};
 use super::packed::{PackedImages, pack_row};
-use super::{GreyImages, Pixels};
-use crate::kernels::bits::WORD;
 use crate::random::uniform;
 
 impl GreyImages {
@@ -27,15 +25,4 @@ impl GreyImages {
         });
         PackedImages::from_words(words.collect(), grey.ncols())
     }
-}
-
-/// All images above a threshold: a pixel is lit if grey / 255 > threshold.
-pub fn above(threshold: f64, grey: &Array2<u8>) -> PackedImages {
-    // grey > 255 t for an integer grey is grey > floor(255 t).
-    let threshold = (255.0 * threshold).floor() as u8;
-    let mut words = Vec::with_capacity(grey.nrows() * grey.ncols().div_ceil(WORD));
-    for image in grey.rows() {
-        pack_row(image.iter().map(|&grey| grey > threshold), &mut words);
-    }
-    PackedImages::from_words(words, grey.ncols())
 }

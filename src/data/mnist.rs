@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use burn_dataset::Dataset as _;
-use burn_dataset::vision::{MnistDataset, MnistItem};
+use burn_dataset::vision::MnistDataset;
 
-use super::idx::{self, Idx};
-use super::{DataError, Raw};
+use super::DataError;
+use super::formats::idx::{self, Idx};
+use crate::config::Files;
 use crate::panics::quietly;
 
 /// The files of a split in burn-dataset's cache: folder, images, labels.
@@ -15,24 +15,33 @@ const SPLITS: [(&str, &str, &str); 2] = [
     ("test", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 ];
 
-/// Training and test images of MNIST, 60,000 and 10,000; downloaded by burn-dataset if its cache does not hold them.
+/// The files of MNIST, 60,000 training and 10,000 test images; downloaded by burn-dataset if its cache does not hold them.
 ///
-/// burn-dataset panics when it is offline or when a file is damaged, and leaves a bad download in its cache. So the files that are
-/// there are checked first, and a download that fails becomes an error that says which files to put where.
-pub fn load() -> Result<[Raw; 2], DataError> {
+/// burn-dataset panics when it is offline or when a file is damaged, and leaves a bad download in its cache. So the files are checked, and a
+/// download that fails becomes an error that says which files to put where.
+pub fn files() -> Result<Files, DataError> {
     let cache = dirs::cache_dir()
         .ok_or(DataError::NoCacheFolder)?
         .join("burn-dataset")
         .join("mnist");
     check_cache(&cache)?;
-    let sets = quietly(|| [MnistDataset::train(), MnistDataset::test()]);
-    let sets = sets.map_err(|_| DataError::MnistMissing { cache: cache.clone() })?;
-    // A download just made has not been checked yet.
-    check_cache(&cache)?;
-    Ok(sets.map(|set| raw(&set)))
+    let [train, test] = SPLITS.map(|(split, images, labels)| [images, labels].map(|file| cache.join(split).join(file)));
+    if train.iter().chain(&test).any(|file| !file.is_file()) {
+        let sets = quietly(|| [MnistDataset::train(), MnistDataset::test()]);
+        sets.map_err(|_| DataError::MnistMissing { cache: cache.clone() })?;
+        // A download just made has not been checked yet.
+        check_cache(&cache)?;
+    }
+    let ([images, labels], [test_images, test_labels]) = (train, test);
+    Ok(Files {
+        images,
+        labels: Some(labels),
+        test_images: Some(test_images),
+        test_labels: Some(test_labels),
+    })
 }
 
-/// The files that are in the cache must be whole, and labels as many as images: burn-dataset would drop what is left over.
+/// The files that are in the cache must be whole, and labels as many as images.
 fn check_cache(cache: &Path) -> Result<(), DataError> {
     for (split, images, labels) in SPLITS {
         let folder = cache.join(split);
@@ -64,21 +73,4 @@ fn check(path: &Path, dimensions: usize) -> Result<Option<Idx>, DataError> {
         return Err(damaged(format!("its images are {} x {}, not 28 x 28", idx.sizes[1], idx.sizes[2])));
     }
     Ok(Some(idx))
-}
-
-fn raw(set: &MnistDataset) -> Raw {
-    let items = (0..set.len()).filter_map(|index| set.get(index));
-    let mut pixels = Vec::with_capacity(set.len() * 28 * 28);
-    let mut labels = Vec::with_capacity(set.len());
-    for MnistItem { image, label } in items {
-        // burn-dataset gives the bytes 0 to 255 as floats.
-        pixels.extend(image.iter().flatten().map(|&value| value as u8));
-        labels.push(label);
-    }
-    Raw {
-        rows: 28,
-        columns: 28,
-        pixels,
-        labels: Some(labels),
-    }
 }

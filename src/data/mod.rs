@@ -1,22 +1,25 @@
 //! From image files to binary images: sources, choice of classes, binarization, minibatches.
 
 pub mod batches;
-pub mod binarize;
-pub mod idx;
+mod binarize;
+pub mod formats;
+mod images;
 #[cfg(feature = "mnist")]
 mod mnist;
 pub mod packed;
+mod sources;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 use sha2::{Digest, Sha256};
 
-use self::binarize::above;
-use self::idx::{Idx, IdxError};
-use self::packed::PackedImages;
-use crate::config::{Binarize, Classes, ConfigError, DataConfig, Source};
-use crate::random::{Seed, Stream};
+pub use self::formats::likely_size;
+use self::formats::{FormatError, ImageSet};
+pub use self::images::GreyImages;
+use self::images::Selection;
+use self::sources::Opened;
+use crate::config::{Classes, ConfigError, DataConfig};
 
 /// Images of 0s and 1s, one a row, `[N, D]`.
 pub type BinaryImages = Array2<u8>;
@@ -24,9 +27,20 @@ pub type BinaryImages = Array2<u8>;
 /// Why there are no data.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// A file of images or labels cannot be used.
+    /// A file of images or labels that the configuration names cannot be used.
+    #[error("{field}: {source}")]
+    File {
+        /// The key of the configuration that names it.
+        field: &'static str,
+        /// What is wrong with it.
+        source: FormatError,
+    },
+    /// Images cannot be read to their end.
     #[error(transparent)]
-    Idx(#[from] IdxError),
+    Format(#[from] FormatError),
+    /// A model without data.
+    #[error("data.source is \"none\": there are no images; name some with data.source")]
+    NoData,
     /// The program was built without burn-dataset.
     #[error(
         "data.source = \"mnist\" is not in this build of the program; build it with `cargo build --release --features mnist`, or use \
@@ -63,14 +77,6 @@ pub enum DataError {
     Inconsistent(String),
 }
 
-/// Images and labels as a source gives them.
-pub struct Raw {
-    rows: usize,
-    columns: usize,
-    pixels: Vec<u8>,
-    labels: Option<Vec<u8>>,
-}
-
 /// What a model is trained and evaluated on.
 #[derive(Clone, Debug)]
 pub struct Dataset {
@@ -86,36 +92,17 @@ pub struct Dataset {
     pub train: GreyImages,
     /// Images to evaluate on.
     pub test: Option<GreyImages>,
+    /// What a user of these images should know, in sentences.
+    pub notes: Vec<String>,
     checksum: String,
-}
-
-/// A set of grey images that a threshold has made binary, or that are drawn binary.
-#[derive(Clone, Debug)]
-pub struct GreyImages {
-    pixels: Pixels,
-    labels: Option<Vec<usize>>,
-}
-
-#[derive(Clone, Debug)]
-enum Pixels {
-    /// Lit above a threshold. The grey values are not needed any more.
-    Binary(PackedImages),
-    /// Grey values, `[n, D]`: the probability of each pixel to be lit, in 255ths.
-    Grey(Array2<u8>),
-}
-
-/// The images in use of a source.
-struct Selected {
-    /// Grey values, `[n, D]`.
-    grey: Array2<u8>,
-    labels: Option<Vec<usize>>,
 }
 
 impl Dataset {
     /// Reads, selects and checks the data that a configuration names.
     ///
     /// # Errors
-    /// When a file is missing or malformed, or when images, labels, classes and limits do not go together.
+    /// When a file is missing or malformed, when every pixel is dark or every one lit, or when images, labels, classes and limits do not go
+    /// together.
     pub fn load(config: &DataConfig) -> Result<Self, DataError> {
         Self::load_at(config, None)
     }
@@ -129,67 +116,41 @@ impl Dataset {
     }
 
     fn load_at(config: &DataConfig, visible: Option<usize>) -> Result<Self, DataError> {
-        let (name, train, test) = match &config.source {
-            Source::Bundled => {
-                let [train, test] = bundled()?;
-                (
-                    "MNIST, the first 10,000 training and 2,000 test images (bundled)".to_owned(),
-                    train,
-                    Some(test),
-                )
-            }
-            #[cfg(feature = "mnist")]
-            Source::Mnist => {
-                let [train, test] = mnist::load()?;
-                ("MNIST".to_owned(), train, Some(test))
-            }
-            #[cfg(not(feature = "mnist"))]
-            Source::Mnist => return Err(DataError::MnistNotBuilt),
-            Source::Idx(files) => {
-                // Where no class is left out, the first images are those in use.
-                let most = |limit: Option<usize>| match config.classes {
-                    Classes::All => limit.unwrap_or(usize::MAX),
-                    Classes::Some(_) => usize::MAX,
-                };
-                let train = read_pair(&files.images, files.labels.as_deref(), "data.labels", most(config.max_images))?;
-                let test = match &files.test_images {
-                    Some(images) => {
-                        let most = most(config.max_test_images);
-                        Some(read_pair(images, files.test_labels.as_deref(), "data.test_labels", most)?)
-                    }
-                    None => None,
-                };
-                (files.images.display().to_string(), train, test)
-            }
-        };
-        if let Some(test) = &test
-            && (test.rows, test.columns) != (train.rows, train.columns)
+        let Opened { name, mut train, mut test } = sources::open(&config.source)?;
+        let shape = train.images.shape();
+        if let Some(other) = test.as_ref().map(|test| test.images.shape())
+            && (other.rows, other.columns) != (shape.rows, shape.columns)
         {
             return Err(DataError::Inconsistent(format!(
                 "the training images are {} x {} and the test images {} x {} pixels; they must have one size",
-                train.rows, train.columns, test.rows, test.columns
+                shape.rows, shape.columns, other.rows, other.columns
             )));
         }
         let classes = choose_classes(&config.classes, &train, test.as_ref())?;
-        let (mut rows, mut columns) = (train.rows, train.columns);
-        let mut train = select(train, &classes, config.max_images, "training")?;
-        let mut test = test
-            .map(|test| select(test, &classes, config.max_test_images, "test"))
+        let size = visible.map_or((shape.rows, shape.columns), |visible| (1, visible));
+        let mut selection = Selection {
+            classes: &classes,
+            binarize: config.binarize,
+            pixels: visible.map(|visible| (0..visible).map(|pixel| pixel * shape.visible() / visible).collect()),
+            digest: Sha256::new(),
+        };
+        let train_images = selection.take(&mut train, config.max_images, size, "training")?;
+        let test_images = test
+            .as_mut()
+            .map(|test| selection.take(test, config.max_test_images, size, "test"))
             .transpose()?;
-        if let Some(visible) = visible {
-            let pixels: Vec<usize> = (0..visible).map(|pixel| pixel * rows * columns / visible).collect();
-            for images in std::iter::once(&mut train).chain(&mut test) {
-                images.grey = images.grey.select(Axis(1), &pixels);
-            }
-            (rows, columns) = (1, visible);
-        }
+        let checksum = crate::files::hexadecimal(&selection.digest.finalize());
+        let mut notes = train.notes;
+        notes.extend(test.into_iter().flat_map(|test| test.notes));
+        notes.dedup();
         Ok(Self {
             name,
-            rows,
-            columns,
-            checksum: checksum(std::iter::once(&train).chain(&test), (rows, columns), &classes),
-            train: GreyImages::new(train, config.binarize),
-            test: test.map(|test| GreyImages::new(test, config.binarize)),
+            rows: size.0,
+            columns: size.1,
+            train: train_images,
+            test: test_images,
+            notes,
+            checksum,
             classes,
         })
     }
@@ -205,134 +166,8 @@ impl Dataset {
     }
 }
 
-impl GreyImages {
-    fn new(images: Selected, binarize: Binarize) -> Self {
-        Self {
-            pixels: match binarize {
-                Binarize::Threshold(threshold) => Pixels::Binary(above(threshold, &images.grey)),
-                Binarize::Stochastic => Pixels::Grey(images.grey),
-            },
-            labels: images.labels,
-        }
-    }
-
-    /// The number of images, at least one.
-    pub fn len(&self) -> usize {
-        match &self.pixels {
-            Pixels::Binary(images) => images.len(),
-            Pixels::Grey(grey) => grey.nrows(),
-        }
-    }
-
-    /// Never true: a set without images is refused when it is loaded.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The class of every image, as an index into [`Dataset::classes`].
-    pub fn labels(&self) -> Option<&[usize]> {
-        self.labels.as_deref()
-    }
-
-    /// All images as evaluation sees them: a stochastic binarization is drawn once for a run and stays.
-    ///
-    /// `set` is 0 for training and 1 for test images.
-    pub fn evaluation_images(&self, seed: Seed, set: u64) -> PackedImages {
-        let all: Vec<usize> = (0..self.len()).collect();
-        self.binary(&all, |_, image| seed.generator(Stream::BinarizeEvaluation, set, image as u64))
-    }
-
-    /// The mean binary image, `[D]`: the probability of each pixel to be lit.
-    pub fn mean(&self) -> Vec<f64> {
-        let count = self.len() as f64;
-        match &self.pixels {
-            Pixels::Binary(images) => images.lit().into_iter().map(|lit| lit as f64 / count).collect(),
-            Pixels::Grey(grey) => {
-                let pixels = grey.columns().into_iter();
-                pixels
-                    .map(|pixel| pixel.iter().map(|&grey| f64::from(grey) / 255.0).sum::<f64>() / count)
-                    .collect()
-            }
-        }
-    }
-}
-
-/// SHA-256 over sizes, grey values and labels of some sets of images, in hexadecimal.
-fn checksum<'a>(sets: impl Iterator<Item = &'a Selected>, (rows, columns): (usize, usize), classes: &[u8]) -> String {
-    let mut digest = Sha256::new();
-    for images in sets {
-        for size in [images.grey.nrows(), rows, columns] {
-            digest.update((size as u64).to_le_bytes());
-        }
-        digest.update(images.grey.as_slice().unwrap_or_default());
-        for &label in images.labels.iter().flatten() {
-            digest.update([classes[label]]);
-        }
-    }
-    crate::files::hexadecimal(&digest.finalize())
-}
-
-/// The bundled images, which are inside the program; see mnist-subset/NOTICE.md for their origin and licence.
-fn bundled() -> Result<[Raw; 2], DataError> {
-    macro_rules! bundled_pair {
-        ($split:literal) => {
-            pair(
-                parse_bundled(include_bytes!(concat!("mnist-subset/", $split, "-images-idx3-ubyte.gz")), 3)?,
-                Some(parse_bundled(
-                    include_bytes!(concat!("mnist-subset/", $split, "-labels-idx1-ubyte.gz")),
-                    1,
-                )?),
-            )
-        };
-    }
-    Ok([bundled_pair!("train"), bundled_pair!("t10k")])
-}
-
-fn parse_bundled(bytes: &[u8], dimensions: usize) -> Result<Idx, DataError> {
-    idx::parse(bytes, &[dimensions], usize::MAX)
-        .map_err(|problem| DataError::Inconsistent(format!("the bundled images are damaged ({problem}); build the program again")))
-}
-
-/// Reads images, at most so many, and, where there are any, their labels.
-fn read_pair(images: &Path, labels: Option<&Path>, field: &str, most: usize) -> Result<Raw, DataError> {
-    let image_file = idx::read(images, &[2, 3], most)?;
-    let label_file = labels.map(|labels| idx::read(labels, &[1], usize::MAX)).transpose()?;
-    if let (Some(labels), Some(path)) = (&label_file, labels)
-        && labels.sizes[0] != image_file.sizes[0]
-    {
-        return Err(DataError::Inconsistent(format!(
-            "{} holds {} images and {} ({field}) {} labels; give the labels of these images",
-            images.display(),
-            image_file.sizes[0],
-            path.display(),
-            labels.sizes[0]
-        )));
-    }
-    Ok(pair(image_file, label_file))
-}
-
-/// Height and width for showing images when only their number of pixels is known: a square if possible, otherwise one row.
-pub fn likely_size(pixels: usize) -> (usize, usize) {
-    let side = pixels.isqrt();
-    if side * side == pixels { (side, side) } else { (1, pixels) }
-}
-
-/// A file with two sizes holds vectors.
-fn pair(images: Idx, labels: Option<Idx>) -> Raw {
-    let (rows, columns) = match images.sizes[1..] {
-        [rows, columns] => (rows, columns),
-        _ => likely_size(images.sizes[1]),
-    };
-    Raw {
-        rows,
-        columns,
-        pixels: images.bytes,
-        labels: labels.map(|labels| labels.bytes),
-    }
-}
-
 /// The labels in use, in ascending order; empty where there are none.
-fn choose_classes(classes: &Classes, train: &Raw, test: Option<&Raw>) -> Result<Vec<u8>, DataError> {
+fn choose_classes(classes: &Classes, train: &ImageSet, test: Option<&ImageSet>) -> Result<Vec<u8>, DataError> {
     let mut present: Vec<u8> = train.labels.clone().unwrap_or_default();
     match classes {
         Classes::All => {
@@ -361,38 +196,4 @@ fn choose_classes(classes: &Classes, train: &Raw, test: Option<&Raw>) -> Result<
             Ok(chosen)
         }
     }
-}
-
-/// Keeps the images of the chosen classes, at most `limit` of them, in the memory that holds all of them.
-fn select(mut raw: Raw, classes: &[u8], limit: Option<usize>, what: &str) -> Result<Selected, DataError> {
-    let visible = raw.rows * raw.columns;
-    let count = raw.pixels.len() / visible;
-    let class_of = |image: usize| match &raw.labels {
-        Some(labels) if !classes.is_empty() => classes.iter().position(|&class| class == labels[image]).map(Some),
-        _ => Some(None),
-    };
-    let mut pixels = std::mem::take(&mut raw.pixels);
-    let mut kept = 0;
-    let mut labels = Vec::new();
-    for (image, class) in (0..count)
-        .filter_map(|image| Some((image, class_of(image)?)))
-        .take(limit.unwrap_or(usize::MAX))
-    {
-        pixels.copy_within(image * visible..(image + 1) * visible, kept * visible);
-        kept += 1;
-        labels.extend(class);
-    }
-    if kept == 0 {
-        return Err(DataError::Inconsistent(format!(
-            "no {what} image is of the classes in data.classes"
-        )));
-    }
-    pixels.truncate(kept * visible);
-    pixels.shrink_to_fit();
-    let grey = Array2::from_shape_vec((kept, visible), pixels)
-        .map_err(|error| DataError::Inconsistent(format!("the {what} images do not form a table: {error}")))?;
-    Ok(Selected {
-        grey,
-        labels: (labels.len() == kept).then_some(labels),
-    })
 }

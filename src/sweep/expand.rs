@@ -47,7 +47,9 @@ pub(super) fn expand(variants: &[Variant], place: &str) -> Result<(Vec<String>, 
                     format!("has the same configuration as run {other}; leave one of them out"),
                 ));
             }
-            let resolved = Value::try_from(WrittenConfig::from(&config)).unwrap_or(Value::Boolean(false));
+            let mut settled = config.clone();
+            settled.training.method.settle_batch(usize::MAX);
+            let resolved = Value::try_from(WrittenConfig::from(&settled)).unwrap_or(Value::Boolean(false));
             let value = |key: &String| key.split('.').try_fold(&resolved, |value, part| value.get(part)).map(text);
             runs.push(PlannedRun {
                 variant: variant.name.clone(),

@@ -164,7 +164,7 @@ impl SweepFolder {
             remove_unbegun(&folder).map_err(|source| SweepFolderError::Create { path: folder, source })?;
             return Ok((RunProgress::New, None));
         }
-        if read_config(&folder)? != run.config {
+        if !run.config.is_that_of(&read_config(&folder)?) {
             return Err(SweepFolderError::OtherConfiguration(folder));
         }
         let manifest = read_manifest(&folder)?;

@@ -45,6 +45,12 @@ pub(super) fn name(variant: Option<&str>, point: &[(String, Value)], short: &BTr
     format!("{}-{}", &name[..LONGEST_NAME - 10], mark(&name))
 }
 
+/// A name and what was set, as a sweep would name a variant and a point of its grid.
+pub fn of_settings(name: &str, settings: &[(String, Value)]) -> String {
+    let keys = settings.iter().map(|(key, _)| key.clone()).collect();
+    self::name(Some(name), settings, &short_keys(&keys))
+}
+
 /// A value in a name: as it is where that is short and safe, otherwise its beginning and a checksum.
 fn word(value: &Value) -> String {
     let plain = match value {

@@ -144,17 +144,15 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Opens the folder of a run to go on with: the one named, or the last of `base`, `base-2`, ... that holds a run.
-    pub fn reopen(named: Option<&Path>, base: &str) -> Result<Self, FolderError> {
-        let holds_run = |path: &Path| path.join("config.toml").is_file();
-        let path = named.map_or_else(|| numbered(base, last_number(base, holds_run).unwrap_or(1)), Path::to_owned);
-        if !holds_run(&path) {
-            return Err(FolderError::NotARun(path));
+    /// Opens the folder of a run to go on with.
+    pub fn reopen(path: &Path) -> Result<Self, FolderError> {
+        if !path.join("config.toml").is_file() {
+            return Err(FolderError::NotARun(path.to_owned()));
         }
-        let lock = take(&path)?;
+        let lock = take(path)?;
         let folder = Self {
             config: files::read_at_most(&path.join("config.toml"), LONGEST_CONFIG)?,
-            path,
+            path: path.to_owned(),
             _lock: lock,
         };
         files::remove_partial(&folder.path);
@@ -177,20 +175,21 @@ impl RunFolder {
         self.path.join(name)
     }
 
-    /// How far the run came, as its manifest and its checkpoints say.
+    /// How far the run came, as its manifest and its checkpoints say; one that has finished and is `to_go_on`, to its last checkpoint.
     ///
     /// # Errors
     /// When it holds an imported model, when config.toml was changed since the run began, or when the checkpoints are gone or cannot be read.
-    pub fn left(&self, manifest: Option<&Manifest>) -> Result<Left, FolderError> {
+    pub fn left(&self, manifest: Option<&Manifest>, to_go_on: bool) -> Result<Left, FolderError> {
         let path = || self.path.clone();
         if let Some(manifest) = manifest {
             if manifest.status == Status::Imported {
                 return Err(FolderError::Imported(path()));
             }
-            if manifest.config != self.config_checksum() {
+            let checksum = self.config_checksum();
+            if manifest.config != checksum && manifest.earlier_config.as_ref() != Some(&checksum) {
                 return Err(FolderError::ChangedConfiguration(path()));
             }
-            if manifest.status == Status::Finished && self.file("model.mpk").is_file() {
+            if manifest.status == Status::Finished && self.file("model.mpk").is_file() && !to_go_on {
                 return Ok(Left::Finished);
             }
         }
@@ -209,6 +208,19 @@ impl RunFolder {
     /// SHA-256 of config.toml, in hexadecimal.
     pub fn config_checksum(&self) -> String {
         files::hexadecimal(&Sha256::digest(&self.config))
+    }
+
+    /// Gives the run another configuration. The manifest, which is written first, knows both while config.toml is the old one, so that a kill
+    /// at any moment leaves a run that can go on.
+    pub fn replace_config(&mut self, config: &Config, manifest: &mut Manifest) -> Result<(), FileError> {
+        let earlier = self.config_checksum();
+        self.config = config.to_toml().into_bytes();
+        manifest.config = self.config_checksum();
+        manifest.earlier_config = Some(earlier);
+        self.write_manifest(manifest)?;
+        files::write(&self.file("config.toml"), &self.config)?;
+        manifest.earlier_config = None;
+        Ok(())
     }
 
     /// Writes config.toml again if it was deleted since the folder was opened.
@@ -334,7 +346,7 @@ fn claim(path: &Path) -> Result<PathBuf, FolderError> {
 fn claim_next(base: &str) -> Result<PathBuf, FolderError> {
     let runs = Path::new(RUNS);
     fs::create_dir_all(runs).map_err(|source| create_error(runs, source))?;
-    let mut number = last_number(base, |_| true).map_or(1, |last| last + 1);
+    let mut number = last_number(base).map_or(1, |last| last + 1);
     loop {
         let path = numbered(base, number);
         match fs::create_dir(&path) {
@@ -377,8 +389,8 @@ pub fn remove_unbegun(folder: &Path) -> io::Result<()> {
     fs::remove_dir(folder)
 }
 
-/// The largest number of the folders `base` (1), `base-2`, `base-3`, ... that are there and are of use.
-fn last_number(base: &str, of_use: impl Fn(&Path) -> bool) -> Option<u32> {
+/// The largest number of the folders `base` (1), `base-2`, `base-3`, ... that are there.
+fn last_number(base: &str) -> Option<u32> {
     let number = |name: &str| match name.strip_prefix(base)? {
         "" => Some(1),
         rest => rest
@@ -388,8 +400,7 @@ fn last_number(base: &str, of_use: impl Fn(&Path) -> bool) -> Option<u32> {
             .filter(|number| numbered(base, *number).ends_with(name)),
     };
     let entries = fs::read_dir(RUNS).into_iter().flatten().flatten();
-    let of_use = entries.filter(|entry| of_use(&entry.path()));
-    of_use.filter_map(|entry| number(entry.file_name().to_str()?)).max()
+    entries.filter_map(|entry| number(entry.file_name().to_str()?)).max()
 }
 
 fn numbered(base: &str, number: u32) -> PathBuf {

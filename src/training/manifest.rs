@@ -23,6 +23,9 @@ pub struct Manifest {
     pub device: String,
     /// SHA-256 of config.toml.
     pub config: String,
+    /// The same before the run was given more steps, while config.toml is being replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier_config: Option<String>,
     /// The images in use.
     pub data: DataManifest,
     /// D.
@@ -94,9 +97,37 @@ pub struct OtherData {
     now: String,
 }
 
+impl DataManifest {
+    /// Of data that are there.
+    pub fn of(data: &Dataset) -> Self {
+        Self {
+            name: data.name.clone(),
+            checksum: data.checksum(),
+            rows: data.rows,
+            columns: data.columns,
+            classes: data.classes.clone(),
+            train_images: data.train.len(),
+            test_images: data.test.as_ref().map_or(0, |test| test.len()),
+        }
+    }
+
+    /// Of a model without data, whose images have this size.
+    pub fn none((rows, columns): (usize, usize)) -> Self {
+        Self {
+            name: "none".to_owned(),
+            checksum: String::new(),
+            rows,
+            columns,
+            classes: Vec::new(),
+            train_images: 0,
+            test_images: 0,
+        }
+    }
+}
+
 impl Manifest {
     /// Of a run that begins now. `config` is the checksum of its config.toml, `commit` the git commit that the program was built from.
-    pub fn new(config: &Config, checksum: String, data: &Dataset, device: &DeviceInfo, commit: Option<&str>) -> Self {
+    pub fn new(config: &Config, checksum: String, data: DataManifest, device: &DeviceInfo, commit: Option<&str>) -> Self {
         Self {
             program: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -104,16 +135,9 @@ impl Manifest {
             backend: device.backend.to_owned(),
             device: device.name.clone(),
             config: checksum,
-            data: DataManifest {
-                name: data.name.clone(),
-                checksum: data.checksum(),
-                rows: data.rows,
-                columns: data.columns,
-                classes: data.classes.clone(),
-                train_images: data.train.len(),
-                test_images: data.test.as_ref().map_or(0, |test| test.len()),
-            },
-            visible: data.visible(),
+            earlier_config: None,
+            visible: data.rows * data.columns,
+            data,
             latent: config.model.latent.states(),
             seed: config.training.seed,
             classifier_accuracy: None,

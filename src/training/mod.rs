@@ -7,10 +7,12 @@ pub mod manifest;
 pub mod metrics;
 pub mod posterior;
 pub mod restarts;
+pub mod runs;
 pub mod schedule;
 pub mod session;
 pub mod start;
 pub mod step;
+pub mod tensorboard;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

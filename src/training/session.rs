@@ -5,14 +5,16 @@ use std::sync::atomic::AtomicBool;
 
 use clap::ValueEnum;
 
-use super::folder::{FolderError, Left, RunFolder, read_config, read_manifest};
-use super::manifest::{Manifest, Status};
+use super::folder::{FolderError, Left, RUNS, RunFolder, read_config, read_manifest};
+use super::manifest::{DataManifest, Manifest, Status};
 use super::restarts::Restarts;
+use super::runs::{self, Standing};
+use super::schedule::learning_rate;
 use super::start::initial_state;
 use super::step::{Recipe, Update};
 use super::{Observer, Outcome, Run, TrainingError};
 use crate::backend::{BackendError, BackendName};
-use crate::config::{Config, ConfigError, Method};
+use crate::config::{Ascent, Config, ConfigError, Method, Schedule};
 use crate::data::{DataError, Dataset};
 use crate::evaluation::Evaluator;
 use crate::files::{FileError, UnreadLine};
@@ -27,6 +29,14 @@ pub enum SessionError {
     /// There are no data.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// There are no data where config.toml says.
+    #[error("{config}: {source}", config = .config.display())]
+    DataOf {
+        /// The file.
+        config: PathBuf,
+        /// What is wrong.
+        source: DataError,
+    },
     /// There is no device.
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -49,8 +59,29 @@ pub enum SessionError {
     #[error(transparent)]
     Stopped(#[from] Stopped),
     /// Another configuration was asked for.
-    #[error("{0} was started with another configuration and can only go on with its own; leave out --config and --set")]
+    #[error(
+        "{0} was started with another configuration, of which only training.steps can change; leave out --config, and of --set all but \
+         training.steps"
+    )]
     OtherConfiguration(PathBuf),
+    /// Fewer steps than are done.
+    #[error("{folder} has done {done} steps; to go on, set training.steps to more than that, as in --set training.steps={}", 2 * .done)]
+    TooFewSteps {
+        /// The run's folder.
+        folder: PathBuf,
+        /// Steps done.
+        done: u64,
+    },
+    /// No run waits to be gone on with.
+    #[error(
+        "{runs} holds no run that was interrupted{such}; name a run with --run, or give a finished one more steps: --run RUN --set training.steps=N"
+    )]
+    NothingToResume {
+        /// The folder of runs.
+        runs: &'static str,
+        /// Which was asked for, in words.
+        such: &'static str,
+    },
     /// A backend that this program does not know.
     #[error("the run was made with backend {0}, which this build lacks; name another with --backend")]
     UnknownBackend(String),
@@ -73,7 +104,13 @@ impl SessionError {
         match self {
             Self::Config(_)
             | Self::Data(DataError::Config(_))
+            | Self::DataOf {
+                source: DataError::Config(_),
+                ..
+            }
             | Self::OtherConfiguration(_)
+            | Self::TooFewSteps { .. }
+            | Self::NothingToResume { .. }
             | Self::UnknownBackend(_)
             | Self::NoBackend(_) => true,
             Self::Folder(error) => error.is_of_usage(),
@@ -89,6 +126,56 @@ pub struct Place<'a> {
     pub folder: Option<&'a Path>,
     /// The name for one that was not.
     pub base: &'a str,
+}
+
+/// What is asked of a run besides to go on: nothing, as a rule.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// A configuration file, which must say what the run's says.
+    pub config: Option<&'a Path>,
+    /// Settings `key=value` on top of it, or of the run's own configuration. `training.steps` may be another number.
+    pub settings: &'a [String],
+    /// What is to compute, if not what did before.
+    pub backend: Option<BackendName>,
+}
+
+impl Asked<'_> {
+    /// The configuration of a run with what is asked for.
+    fn of(&self, own: &Config) -> Result<Config, ConfigError> {
+        match self.config {
+            Some(_) => Config::load(self.config, self.settings),
+            None => own.with_settings(self.settings),
+        }
+    }
+
+    /// Is it that of the run but for the number of steps?
+    fn agrees(&self, own: &Config) -> Result<bool, ConfigError> {
+        let mut asked = self.of(own)?;
+        asked.training.steps = own.training.steps;
+        Ok(asked.is_that_of(own))
+    }
+
+    /// The run to go on with where none is named: of those that were interrupted and that agree with what is asked for, the one that began
+    /// last; and how many others there are.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn interrupted(&self) -> Result<(PathBuf, usize), SessionError> {
+        let (runs, _) = runs::in_folder(Path::new(RUNS));
+        let mut waiting = runs
+            .into_iter()
+            .filter(|run| matches!(run.standing, Standing::Interrupted | Standing::Failed))
+            .filter(|run| self.agrees(&run.config).unwrap_or(false));
+        let last = waiting.next_back();
+        last.map(|run| (run.folder, waiting.count())).ok_or(SessionError::NothingToResume {
+            runs: RUNS,
+            such: if self.config.is_some() || !self.settings.is_empty() {
+                " and has these settings"
+            } else {
+                ""
+            },
+        })
+    }
 }
 
 /// Trains a model in a new folder, as the command `train` does.
@@ -117,11 +204,10 @@ pub fn train(config: Config, backend: BackendName, folder: impl AsRef<Path>) -> 
 /// ```no_run
 /// use std::sync::atomic::AtomicBool;
 ///
-/// use latent_cycles::training::session::{Place, Resumed};
+/// use latent_cycles::training::session::{Asked, Resumed};
 /// use latent_cycles::{Outcome, Session};
 ///
-/// let place = Place { folder: Some("five-states".as_ref()), base: "" };
-/// if let Resumed::Session(session) = Session::resume(place, None, None)? {
+/// if let Resumed::Session(session) = Session::resume("five-states".as_ref(), Asked::default())? {
 ///     println!("goes on from step {}", session.step());
 ///     let stop = AtomicBool::new(false); // a signal handler or another thread may set it
 ///     assert_eq!(session.train(&mut (), &stop)?, Outcome::Finished);
@@ -137,6 +223,8 @@ pub struct Session {
     earlier: Option<Manifest>,
     commit: Option<&'static str>,
     passed_over: Vec<RecordError>,
+    /// The configuration's number of steps before, where the run was given another.
+    steps_before: Option<u64>,
 }
 
 /// A run that was found again.
@@ -161,7 +249,8 @@ impl Session {
         if let Some(folder) = place.folder {
             RunFolder::refuse_taken(folder)?;
         }
-        let (data, numerics) = prepare(&config, backend)?;
+        let mut config = config.with_absolute_paths();
+        let (data, numerics) = prepare(&mut config, backend)?;
         let state = initial_state(&config, &data.train, data.visible())?;
         let folder = RunFolder::create(place.folder, place.base, &config)?;
         Ok(Self {
@@ -173,32 +262,48 @@ impl Session {
             earlier: None,
             commit: None,
             passed_over: Vec::new(),
+            steps_before: None,
         })
     }
 
-    /// An old run, with its own configuration and from its last checkpoint; `given` is a configuration that was asked for besides, `backend`
-    /// what is to compute if not what did before.
+    /// An old run, with its own configuration and from its last checkpoint. It may be given more steps: where the learning rate does not change
+    /// with them, the result is that of a run which had them from the start.
     ///
     /// # Errors
-    /// When the folder holds no run that can go on, or data or device cannot be used.
-    pub fn resume(place: Place, given: Option<&Config>, backend: Option<BackendName>) -> Result<Resumed, SessionError> {
-        let folder = RunFolder::reopen(place.folder, place.base)?;
-        let config = read_config(folder.path())?;
-        if given.is_some_and(|given| *given != config) {
+    /// When the folder holds no run that can go on as asked, or data or device cannot be used.
+    pub fn resume(folder: &Path, asked: Asked) -> Result<Resumed, SessionError> {
+        let folder = RunFolder::reopen(folder)?;
+        let mut config = read_config(folder.path())?;
+        if !asked.agrees(&config)? {
             return Err(SessionError::OtherConfiguration(folder.path().to_owned()));
         }
+        let steps_before = config.training.steps;
+        let steps = asked.of(&config)?.training.steps;
+        config.training.steps = steps;
         let earlier = read_manifest(folder.path())?;
-        let (left, passed_over) = match folder.left(earlier.as_ref())? {
-            Left::Finished => {
+        let (left, passed_over) = match folder.left(earlier.as_ref(), steps > steps_before)? {
+            Left::Finished if steps == steps_before => {
                 return Ok(Resumed::Finished {
                     folder: folder.path().to_owned(),
-                    steps: config.training.steps,
+                    steps,
+                });
+            }
+            Left::Finished => {
+                return Err(SessionError::TooFewSteps {
+                    folder: folder.path().to_owned(),
+                    done: steps_before,
+                });
+            }
+            Left::At(state, _) if state.step > steps && steps < steps_before => {
+                return Err(SessionError::TooFewSteps {
+                    folder: folder.path().to_owned(),
+                    done: state.step,
                 });
             }
             Left::At(state, passed_over) => (Some(*state), passed_over),
             Left::Nothing => (None, Vec::new()),
         };
-        let backend = match (backend, &earlier) {
+        let backend = match (asked.backend, &earlier) {
             (Some(backend), _) => backend,
             (None, Some(manifest)) => {
                 let name = &manifest.backend;
@@ -206,7 +311,14 @@ impl Session {
             }
             (None, None) => return Err(SessionError::NoBackend(folder.path().to_owned())),
         };
-        let (data, numerics) = prepare(&config, backend)?;
+        let prepared = prepare(&mut config, backend).map_err(|error| match error {
+            SessionError::Data(source) => SessionError::DataOf {
+                config: folder.file("config.toml"),
+                source,
+            },
+            error => error,
+        });
+        let (data, numerics) = prepared?;
         if let Some(manifest) = &earlier {
             manifest.expect_data(folder.path(), &data).map_err(FolderError::from)?;
         }
@@ -235,6 +347,7 @@ impl Session {
             earlier,
             commit: None,
             passed_over,
+            steps_before: (steps != steps_before).then_some(steps_before),
         })))
     }
 
@@ -269,6 +382,33 @@ impl Session {
         self.state.step
     }
 
+    /// What a user should know of the data and of what follows from them, in sentences.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.data.notes.clone();
+        let training = &self.config.training;
+        let images = self.data.train.len();
+        if let Some(ascent) = training.method.ascent()
+            && images < Ascent::BATCH_SIZE
+            && ascent.batch_size == Some(images)
+            && self.step() == 0
+        {
+            notes.push(format!(
+                "training.batch_size is {images}, all training images, as there are fewer than {}",
+                Ascent::BATCH_SIZE
+            ));
+        }
+        if let (Some(before), Some(ascent)) = (self.steps_before, training.method.ascent())
+            && ascent.schedule != Schedule::Constant
+        {
+            notes.push(format!(
+                "the learning rate goes down over all {} steps instead of {before}: it is {:.3e} now, as it would be in a run of that length",
+                training.steps,
+                learning_rate(ascent, self.step(), training.steps)
+            ));
+        }
+        notes
+    }
+
     /// What is wrong with later checkpoints, which the run does not go on from.
     pub fn passed_over(&self) -> &[RecordError] {
         &self.passed_over
@@ -278,11 +418,11 @@ impl Session {
     ///
     /// # Errors
     /// When the parameters diverge or a file cannot be written; the manifest then says that the run failed.
-    pub fn train(self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, SessionError> {
+    pub fn train(mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome, SessionError> {
         let mut manifest = Manifest::new(
             &self.config,
             self.folder.config_checksum(),
-            &self.data,
+            DataManifest::of(&self.data),
             self.numerics.device(),
             self.commit,
         );
@@ -292,7 +432,10 @@ impl Session {
             manifest.pseudo_count = earlier.pseudo_count;
         }
         // Before anything that takes long: a run that is killed goes on with its own backend.
-        self.folder.write_manifest(&manifest)?;
+        match self.steps_before {
+            Some(_) => self.folder.replace_config(&self.config, &mut manifest)?,
+            None => self.folder.write_manifest(&manifest)?,
+        }
         let evaluator = Evaluator::new(&self.data, self.config.evaluation.samples, Seed(self.config.training.seed));
         manifest.classifier_accuracy = evaluator.reference.judge.as_ref().map(|judge| judge.accuracy());
         self.folder.write_manifest(&manifest)?;
@@ -364,8 +507,9 @@ impl Session {
 }
 
 /// The data and the device of a configuration, checked against each other.
-fn prepare(config: &Config, backend: BackendName) -> Result<(Dataset, Box<dyn Numerics>), SessionError> {
+fn prepare(config: &mut Config, backend: BackendName) -> Result<(Dataset, Box<dyn Numerics>), SessionError> {
     let data = Dataset::load(&config.data)?;
+    config.training.method.settle_batch(data.train.len());
     let numerics = backend.open()?;
     config.check_against(data.train.len(), data.visible(), numerics.device().largest_array)?;
     Ok((data, numerics))

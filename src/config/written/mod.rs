@@ -36,7 +36,7 @@ struct Data {
     labels: Option<PathBuf>,
     test_images: Option<PathBuf>,
     test_labels: Option<PathBuf>,
-    classes: Classes,
+    classes: Option<Classes>,
     max_images: Option<usize>,
     max_test_images: Option<usize>,
     binarize: BinarizeWord,
@@ -101,7 +101,9 @@ enum SourceWord {
     #[default]
     Bundled,
     Mnist,
-    Idx,
+    None,
+    #[serde(alias = "idx")]
+    File,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +158,7 @@ impl Em {
 impl Default for Data {
     fn default() -> Self {
         let mut data = Self::from(&DataConfig::default());
-        data.threshold = None;
+        (data.classes, data.threshold) = (None, None);
         data
     }
 }
@@ -217,7 +219,7 @@ pub(crate) fn known_keys() -> Vec<String> {
             test_labels: path.clone(),
             max_images: Some(1),
             max_test_images: Some(1),
-            classes: Classes::All,
+            classes: Some(Classes::All),
             ..(&DataConfig::default()).into()
         },
         model: Model {
@@ -225,6 +227,7 @@ pub(crate) fn known_keys() -> Vec<String> {
             ..Model::new(&ModelConfig::default(), ModelKind::Nonequilibrium)
         },
         training: Training {
+            batch_size: Some(1),
             em: Em {
                 pseudo_count: Some(EmConfig::default().pseudo_count),
                 restarts: Some(1),

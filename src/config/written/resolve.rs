@@ -1,8 +1,8 @@
 //! From what is written to what a run uses.
 
 use super::super::{
-    Ascent, Binarize, Chains, Config, ConfigError, DataConfig, EmConfig, EvaluationConfig, Files, GradientKind, Init, Method, ModelConfig,
-    ModelKind, Source, TrainingConfig,
+    Ascent, Binarize, Chains, Classes, Config, ConfigError, DataConfig, EmConfig, EvaluationConfig, Files, GradientKind, Init, Method,
+    ModelConfig, ModelKind, Source, TrainingConfig,
 };
 use crate::codes::Layers;
 
@@ -57,38 +57,44 @@ impl Data {
             return Err(ConfigError::value(key, "empty", "the path of a file, or left out"));
         }
         let source = match (self.source, &self.images) {
-            (SourceWord::Idx, None) => {
-                let allowed = "the path of an IDX file, as data.source is \"idx\"";
+            (SourceWord::File, None) => {
+                let allowed = "the path of a file or folder of images, as data.source is \"file\"";
                 return Err(ConfigError::value("data.images", "nothing", allowed));
             }
-            (SourceWord::Idx, Some(_)) if self.test_labels.is_some() && self.test_images.is_none() => {
-                let allowed = "the path of an IDX file, as data.test_labels is given";
+            (SourceWord::File, Some(_)) if self.test_labels.is_some() && self.test_images.is_none() => {
+                let allowed = "the path of a file or folder of images, as data.test_labels is given";
                 return Err(ConfigError::value("data.test_images", "nothing", allowed));
             }
-            (SourceWord::Idx, Some(images)) => Source::Idx(Files {
+            (SourceWord::File, Some(images)) => Source::File(Files {
                 images: images.clone(),
                 labels: self.labels.clone(),
                 test_images: self.test_images.clone(),
                 test_labels: self.test_labels.clone(),
             }),
-            (SourceWord::Bundled | SourceWord::Mnist, _) => {
+            (SourceWord::Bundled | SourceWord::Mnist | SourceWord::None, _) => {
                 if let Some((key, path)) = files.iter().find_map(|(key, path)| Some((key, path.as_ref()?))) {
                     return Err(ConfigError::value(
                         key,
                         path.display().to_string(),
-                        "left out unless data.source is \"idx\"",
+                        "left out unless data.source is \"file\"",
                     ));
                 }
                 match self.source {
                     SourceWord::Mnist => Source::Mnist,
+                    SourceWord::None => Source::None,
                     _ => Source::Bundled,
                 }
             }
         };
         const THRESHOLD: f64 = 0.5;
+        // Files of one's own are meant to be used.
+        let classes = match source {
+            Source::File(_) | Source::None => Classes::All,
+            Source::Bundled | Source::Mnist => DataConfig::default().classes,
+        };
         Ok(DataConfig {
             source,
-            classes: self.classes.clone(),
+            classes: self.classes.clone().unwrap_or(classes),
             max_images: self.max_images,
             max_test_images: self.max_test_images,
             binarize: match self.binarize {
@@ -239,7 +245,7 @@ impl Training {
         }
         if method.ascent().is_none() {
             let reason = format!("{of_kind}, which takes all images and no learning rate");
-            unused.add("training.batch_size", &self.batch_size, ascent.batch_size, &reason);
+            unused.add("training.batch_size", &self.batch_size, Ascent::BATCH_SIZE, &reason);
             unused.add("training.learning_rate", &self.learning_rate, ascent.learning_rate, &reason);
             unused.add("training.schedule", &self.schedule, ascent.schedule, &reason);
             unused.add("training.rmsprop.decay", &self.rmsprop.decay, ascent.decay, &reason);
@@ -267,7 +273,7 @@ impl Training {
     fn ascent(&self) -> Ascent {
         let default = Ascent::default();
         Ascent {
-            batch_size: self.batch_size.unwrap_or(default.batch_size),
+            batch_size: self.batch_size,
             learning_rate: self.learning_rate.unwrap_or(default.learning_rate),
             schedule: self.schedule.unwrap_or(default.schedule),
             decay: self.rmsprop.decay.unwrap_or(default.decay),

@@ -34,8 +34,8 @@ impl From<&Config> for WrittenConfig {
 impl From<&DataConfig> for Data {
     fn from(data: &DataConfig) -> Self {
         let files = match &data.source {
-            Source::Idx(files) => Some(files.clone()),
-            Source::Bundled | Source::Mnist => None,
+            Source::File(files) => Some(files.clone()),
+            Source::Bundled | Source::Mnist | Source::None => None,
         };
         let Files {
             labels,
@@ -47,13 +47,14 @@ impl From<&DataConfig> for Data {
             source: match data.source {
                 Source::Bundled => SourceWord::Bundled,
                 Source::Mnist => SourceWord::Mnist,
-                Source::Idx(_) => SourceWord::Idx,
+                Source::None => SourceWord::None,
+                Source::File(_) => SourceWord::File,
             },
             images: files.map(|files| files.images),
             labels,
             test_images,
             test_labels,
-            classes: data.classes.clone(),
+            classes: Some(data.classes.clone()),
             max_images: data.max_images,
             max_test_images: data.max_test_images,
             binarize: match data.binarize {
@@ -130,7 +131,7 @@ impl From<&TrainingConfig> for Training {
         };
         Self {
             steps: training.steps,
-            batch_size: ascent.map(|ascent| ascent.batch_size),
+            batch_size: ascent.and_then(|ascent| ascent.batch_size),
             chains: match method {
                 Method::Gradient {
                     kind: GradientKind::Stratified { images, .. },

@@ -1,7 +1,7 @@
 //! IDX files, gzipped or not: refused, or as many bytes as their sizes say. The first byte of the input is how many items are kept.
 #![no_main]
 
-use latent_cycles::data::idx;
+use latent_cycles::data::formats::idx;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
