@@ -47,6 +47,7 @@ mod plane;
 mod random;
 mod rare;
 mod record;
+mod residence;
 mod resume;
 mod session;
 #[cfg(unix)]
@@ -58,3 +59,4 @@ mod sweep;
 mod sweep_pages;
 mod terminal;
 mod units;
+mod watched;

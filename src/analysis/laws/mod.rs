@@ -81,7 +81,9 @@ impl Laws {
         if estimate.reversible {
             return Ok(None);
         }
+        watch.begins("laws", 2 + estimate.without.len() + paths::parts(model) + series::PARTS);
         let step = StepLaws::of(estimate);
+        watch.part_done();
         watch.go_on()?;
         let uncertainty = UncertaintyRelation::of(estimate, watch)?;
         let width = step.histogram.s[SIDE] - step.histogram.s[SIDE - 1];
