@@ -50,6 +50,8 @@ mod record;
 mod residence;
 mod resume;
 mod session;
+mod shown;
+mod shown_plane;
 #[cfg(unix)]
 mod signals;
 mod statistics;

@@ -309,9 +309,9 @@ struct Watched<'a> {
 
 impl Watch for Watched<'_> {
     fn begins(&self, work: &'static str, parts: usize) {
-        self.bar.set_message(work);
-        self.bar.set_length(parts as u64);
         self.bar.set_position(0);
+        self.bar.set_length(parts as u64);
+        self.bar.set_message(work);
     }
 
     fn part_done(&self) {
