@@ -27,7 +27,10 @@ pub fn html(found: &Macrostates) -> Option<String> {
     };
     Some(figure(
         "macro-stays",
-        &format!("<h3>Length of a visit</h3>{}", chart(found, &shown, longest)),
+        &format!(
+            r#"<h3>Length of a visit</h3><div style="max-width:460px">{}</div>"#,
+            chart(found, &shown, longest)
+        ),
         &format!(
             "The share of visits that last longer than n steps, from where the chain enters a macrostate and what it does within; bars are 95% intervals. Dashed: visits without memory that last as long \
              on average, a straight line on this scale. Points above their line far out are a macrostate with states to be caught in; points beneath it at first are visits that need some steps to find \
