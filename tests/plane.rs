@@ -278,6 +278,17 @@ fn what_piles_up_at_the_edge_is_reported() {
         };
         let calm = plane(&parameters, settings, None).edge;
         assert!(!calm.is_piled, "{calm:?}");
+        // By hand: as much on each outermost point as on those next to them.
+        let pi = Estimate::with(&parameters, settings, &()).unwrap().kernel.steady.pi();
+        let depth = |state: usize| match dimensions {
+            1 => state.min(8 - state),
+            _ => [state / 9, 8 - state / 9, state % 9, 8 - state % 9].into_iter().min().unwrap(),
+        };
+        let [(outermost, edge), (next, inside)] = [0, 1].map(|ring: usize| {
+            let there = (0..pi.len()).filter(|&state| depth(state) == ring);
+            (there.clone().count() as f64, there.map(|state| pi[state]).sum::<f64>())
+        });
+        assert!((calm.decaying - inside / next * outermost).abs() < 1e-12 && (calm.share.value.unwrap() - edge).abs() < 1e-12);
         let share = calm.share.value.unwrap();
         assert!(share > 0.0 && share < 0.3 * calm.decaying, "{calm:?}");
         parameters.forward.fill(0.0);
