@@ -109,7 +109,7 @@
 //! | `src/backend`, `src/numerics.rs` | from a backend's name to its type; the model on a device behind a trait |
 //! | `src/conditionals.rs` | p(z\|x) and q(x\|z) again in f64, for figures that are reported |
 //! | [`estimate`] | the latent kernel T: by enumeration, by plain means, by importance sampling along tilts; errors by the jackknife, bounds on the entropy production of many states |
-//! | [`latent`] | any Markov chain: pi by GTH elimination, in blocks where states are many; currents, entropy production, its fluctuations, how precise currents are, cycles, reversibility, spectrum, macrostates, first passages |
+//! | [`latent`] | any Markov chain: pi by GTH elimination, in blocks where states are many; currents, entropy production, its fluctuations, how precise currents are, cycles, reversibility, spectrum, macrostates, first passages, stays |
 //! | `src/evaluation` | log-likelihood, the classifier of generated images: the figures of metrics.jsonl |
 //! | `src/generation.rs` | images from a trained chain |
 //! | `src/analysis`, `src/trained.rs` | everything asked of a trained model, with intervals: analysis.json, latent.npz, currents.dot |

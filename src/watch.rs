@@ -11,7 +11,10 @@ pub struct Stopped;
 ///
 /// `&()` does neither. A flag, such as one that Ctrl-C sets, stops the computation once it is set.
 pub trait Watch: Sync {
-    /// One of the announced parts is done.
+    /// Work of this name begins, in so many parts: a word or two that stand beside a bar.
+    fn begins(&self, _work: &'static str, _parts: usize) {}
+
+    /// One of its parts is done.
     fn part_done(&self) {}
 
     /// Should the computation stop?

@@ -144,6 +144,11 @@ impl Element {
             .unwrap_or_else(|| panic!("{} has no {key}: {:?}", self.name, self.attributes))
     }
 
+    /// Has it an attribute?
+    pub fn has(&self, key: &str) -> bool {
+        self.attributes.contains_key(key)
+    }
+
     /// An attribute as a number.
     pub fn number(&self, key: &str) -> f64 {
         number(self.attribute(key))

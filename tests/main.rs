@@ -48,9 +48,12 @@ mod plane;
 mod random;
 mod rare;
 mod record;
+mod residence;
 mod resume;
 mod runs;
 mod session;
+mod shown;
+mod shown_plane;
 #[cfg(unix)]
 mod signals;
 mod statistics;
@@ -60,3 +63,4 @@ mod sweep;
 mod sweep_pages;
 mod terminal;
 mod units;
+mod watched;

@@ -21,7 +21,7 @@ use crate::numerics::Numerics;
 use crate::random::Seed;
 use crate::watch::Watch;
 
-/// Analyzes a model. At most [`parts`] parts are announced, all of them draws.
+/// Analyzes a model. Each kind of work announces its name and its parts.
 ///
 /// # Errors
 /// When it is stopped, when there is no estimate of the kernel, when the memory or the device cannot hold what is made of the model.
@@ -39,6 +39,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
     } = estimate(subject, &model, settings, watch)?;
     let judge = subject.data.and_then(|data| data.judge.as_ref());
     let steady = &estimate.kernel.steady;
+    watch.begins("classes", 1);
     watch.go_on()?;
     let generated = classes::generate(&chains, steady.log_pi());
     let classes = judge.map(|judge| ClassShares::new(judge, subject, steady, &by_state, &generated));
@@ -48,11 +49,14 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         (_, None) => Ok(Figure::missing("the data have no test images")),
         (_, Some(images)) => figures::log_likelihood(&model, &estimate, images, watch),
     };
+    watch.begins("log-likelihood", 1);
+    watch.go_on()?;
     let [log_likelihood_train, log_likelihood_test] = [
         likelihood(subject.data.map(|data| &data.train))?,
         likelihood(subject.data.and_then(|data| data.test.as_ref()))?,
     ];
     let plane = Plane::of(subject.parameters, &model, &estimate, subject.data, watch)?;
+    watch.begins("spectrum", 1);
     let transition_error = estimate.standard_errors(|kernel| kernel.steady.log_transition().clone());
     watch.go_on()?;
     let spectra = estimate.spectra();
@@ -73,6 +77,8 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         path_entropy_production: estimate.path_entropy_production(),
     };
     let found = of_units::of(subject.parameters, &model, &estimate, settings, subject.step.unwrap_or(0), watch)?;
+    watch.begins("cycles", 1);
+    watch.go_on()?;
     let plain = steady.entropy_production();
     let cycles = if has_cycles(&estimate) { steady.cycles() } else { Vec::new() };
     let cycles = cycles.into_iter().map(|cycle| CycleFigures {
@@ -85,6 +91,10 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
     let named = subject.partition.or(of_classes.as_ref());
     let several = named.filter(|named| named.partition.count() > 1);
     let macrostates = several.map(|named| Macrostates::new(&estimate, named, &headline.entropy_production, model.means(), watch));
+    let macrostates = macrostates.transpose()?;
+    let laws = Laws::of(&model, &estimate, settings.seed, watch)?;
+    watch.begins("tables", 1);
+    watch.go_on()?;
     let relative = |figure: &Figure| Some(figure.standard_error? / figure.value?).filter(|relative| relative.is_finite());
     Ok(Analysis {
         units: units(),
@@ -111,9 +121,9 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         layer_units: found.units,
         layers: found.layers,
         classes,
-        macrostates: macrostates.transpose()?,
+        macrostates,
         plane,
-        laws: Laws::of(&model, &estimate, settings.seed, watch)?,
+        laws,
         current_error: estimate.standard_errors(|kernel| kernel.steady.currents()),
         stationary_error: estimate
             .standard_errors(|kernel| kernel.steady.log_pi().clone().insert_axis(Axis(1)))
@@ -127,30 +137,25 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
 
 /// The kernel, and the classes of each state's images.
 fn estimate(subject: &Subject, model: &Conditionals, settings: Settings, watch: &dyn Watch) -> Result<Sampled<usize>, EstimateError> {
+    let (sampling, latent) = (settings.sampling(subject.parameters), model.latent());
+    let parts = match settings.method(subject.parameters) {
+        Method::Enumeration => exact::PARTS,
+        Method::Tilts => sampling.parts(latent),
+        Method::Plain => sampling.plain_parts(latent),
+    };
+    watch.begins("draws", parts);
     let judge = subject.data.and_then(|data| data.judge.as_ref());
     let classes_of = |images: &PackedImages| judge.map_or_else(Vec::new, |judge| judge.classes(images));
     let step = subject.step.unwrap_or(0);
     if !settings.exact {
         return Estimate::sampled(subject.parameters, model, settings, step, classes_of, watch);
     }
-    let sampling = settings.sampling(subject.parameters).at(step);
+    let sampling = sampling.at(step);
     Ok(Sampled {
         estimate: Estimate::enumerated(subject.parameters, model, watch)?,
         row_sums: Array1::ones(model.latent()),
         observed: classes::of_states(model, sampling, &classes_of, watch)?,
     })
-}
-
-/// The most parts that [`analyze`] announces.
-pub fn parts(parameters: &Parameters, settings: Settings) -> usize {
-    let (sampling, latent) = (settings.sampling(parameters), parameters.latent());
-    let again = of_units::draws_again(parameters, settings).then(|| sampling.plain_parts(latent));
-    let of_kernel = match settings.method(parameters) {
-        Method::Enumeration => exact::PARTS,
-        Method::Tilts => sampling.parts(latent),
-        Method::Plain => sampling.plain_parts(latent),
-    };
-    of_kernel + again.unwrap_or(0)
 }
 
 /// Are the currents taken apart into cycles?

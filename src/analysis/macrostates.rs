@@ -5,6 +5,7 @@ use ndarray::{Array1, Array2, Axis};
 use serde::Serialize;
 
 use super::partition::NamedPartition;
+use super::residence::{self, Residence};
 use crate::estimate::jackknife::Figure;
 use crate::estimate::{Estimate, Kernel, Method};
 use crate::latent::SteadyState;
@@ -81,6 +82,8 @@ pub struct Macrostates {
     pub share: Figure,
     /// Mean steps of a visit.
     pub residence_times: Vec<Figure>,
+    /// How the lengths of visits are distributed.
+    pub residences: Vec<Residence>,
     /// A decomposition of the currents, the largest weight first.
     pub cycles: Vec<MacroCycle>,
     /// Between all pairs, or the two most probable macrostates.
@@ -112,6 +115,8 @@ impl Macrostates {
     ) -> Result<Self, Stopped> {
         let partition = &named.partition;
         let count = partition.count();
+        let kernels = 1 + estimate.without.len();
+        watch.begins("macrostates", (count + 1) * kernels);
         let lumped = estimate
             .lumped(partition)
             .expect("a partition of these states, all of which have weight");
@@ -135,6 +140,8 @@ impl Macrostates {
             weight: cycle.weight,
             macrostates: cycle.states,
         });
+        let means: Vec<f64> = (0..count).map(|a| steady.residence_time(a)).collect();
+        let residences = residence::of(estimate, partition, &means, watch)?;
         let (first_passages, committors, notes) = passages(estimate, named, &lumped_pi, watch)?;
         Ok(Self {
             source: named.source.clone(),
@@ -155,6 +162,7 @@ impl Macrostates {
             residence_times: (0..count)
                 .map(|a| lumped.figure(|kernel| kernel.steady.residence_time(a)).at_least(1.0))
                 .collect(),
+            residences,
             cycles: cycles.collect(),
             first_passages,
             committors,
@@ -294,9 +302,11 @@ fn passages(estimate: &Estimate, named: &NamedPartition, lumped_pi: &Array1<f64>
         Means { within, passed }
     };
     let whole = of_kernel(&estimate.kernel, solved.answers());
+    watch.part_done();
     let mut without = Vec::new();
     for kernel in &estimate.without {
         without.push(of_kernel(kernel, &solved.near(&kernel.steady, partition, watch)?));
+        watch.part_done();
     }
     let figure = |of: &dyn Fn(&Means) -> f64| {
         let (value, without) = (of(&whole), without.iter().map(of).collect::<Vec<f64>>());

@@ -169,14 +169,17 @@ const TABLES: &[(&str, &str)] = &[
     ),
     ("macrostates.entropy_production", "nats per step"),
     ("macrostates.cycles.affinity", "nats per turn"),
-    ("macrostates.residence_times, macrostates.first_passages.steps", "steps"),
+    (
+        "macrostates.residence_times, macrostates.residences: steps and memoryless of quantiles; macrostates.first_passages.steps",
+        "steps",
+    ),
     ("plane.drift", "z per step"),
     ("plane.diffusion", "z squared per step"),
     (
         "plane.vortices.current, plane.unresolved_current, plane.largest_divergence",
         "net events per step",
     ),
-    ("plane.vortices.centre, plane.range, plane.edge.range_to_try", "z"),
+    ("plane.vortices.centre, plane.range", "z"),
     (
         "layer_units.units.path_entropy_production, layers.steps.path_entropy_production, layers.hidden",
         "nats per step",

@@ -10,6 +10,7 @@ mod macrostates;
 pub mod measures;
 mod partition;
 pub mod plane;
+mod residence;
 pub mod units;
 
 use std::collections::BTreeMap;
@@ -18,12 +19,13 @@ use ndarray::{Array1, Array2};
 use serde::Serialize;
 
 pub use self::classes::ClassShares;
-pub use self::compute::{analyze, parts};
+pub use self::compute::analyze;
 pub use self::headline::Headline;
 pub use self::laws::Laws;
 pub use self::macrostates::{Committor, FirstPassage, MacroCycle, Macrostates};
 pub use self::partition::{MOST_MACROSTATES, NamedPartition, PartitionError};
 pub use self::plane::Plane;
+pub use self::residence::{Residence, StayQuantile, Survival};
 use crate::data::BinaryImages;
 pub use crate::estimate::Settings;
 use crate::estimate::jackknife::Figure;

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Stopped, Usage, findings, run_or_latest, say, shell};
-use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, NamedPartition, Settings, Subject, analyze, files as tables, parts};
+use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, NamedPartition, Settings, Subject, analyze, files as tables};
 use crate::backend::BackendName;
 use crate::data::Dataset;
 use crate::estimate::exact::MOST_PIXELS;
@@ -113,14 +114,9 @@ impl Analyze {
         let partition = self.partition.as_ref().map(read).transpose()?;
         let numerics = self.backend.open()?;
 
-        let total: usize = tasks
-            .iter()
-            .zip(&settings)
-            .map(|(task, settings)| parts(&task.trained.parameters, *settings))
-            .sum();
         let (last, latent) = (tasks.len() - 1, tasks[0].trained.parameters.latent());
         self.warn_of_fewer_draws(&tasks[last]);
-        let bar = self.bar(total)?;
+        let bar = self.bar()?;
         if bar.is_hidden() && !self.quiet && latent > SILENT_STATES {
             say(format_args!(
                 "{}: images of {latent} latent states are drawn, and all figures found from them; this takes a while",
@@ -130,6 +126,9 @@ impl Analyze {
         let watch = Watched { bar: &bar, stop: &stop };
         let mut headlines = Vec::new();
         for (index, (task, settings)) in tasks.into_iter().zip(settings).enumerate() {
+            if last > 0 {
+                bar.set_prefix(format!("model {} of {}: ", index + 1, last + 1));
+            }
             let analysis = match one(&task, compared.as_ref(), partition.as_ref(), settings, &*numerics, &watch) {
                 Ok(analysis) => analysis,
                 Err(AnalysisError::Stopped(_)) => {
@@ -270,14 +269,16 @@ impl Analyze {
         }
     }
 
-    fn bar(&self, total: usize) -> anyhow::Result<ProgressBar> {
+    /// A bar that starts anew with each kind of work, on a terminal.
+    fn bar(&self) -> anyhow::Result<ProgressBar> {
         let shown = !self.quiet && std::io::stderr().is_terminal();
-        let bar = if shown {
-            ProgressBar::new(total as u64)
-        } else {
-            ProgressBar::hidden()
-        };
-        bar.set_style(ProgressStyle::with_template("{bar:24} {percent}% of the draws, {eta} left")?);
+        if !shown {
+            return Ok(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::new(1);
+        bar.set_style(ProgressStyle::with_template("{bar:24} {prefix}{msg} {percent}%, {elapsed} so far")?);
+        // The time goes on where work cannot be counted.
+        bar.enable_steady_tick(Duration::from_secs(1));
         Ok(bar)
     }
 
@@ -329,13 +330,19 @@ fn all_but_unread<T>(lines: JsonLines<T>) -> Vec<T> {
     lines.values
 }
 
-/// Shows how far the draws are, and looks at the flag that Ctrl-C sets.
+/// Shows what is done and how far it is, and looks at the flag that Ctrl-C sets.
 struct Watched<'a> {
     bar: &'a ProgressBar,
     stop: &'a AtomicBool,
 }
 
 impl Watch for Watched<'_> {
+    fn begins(&self, work: &'static str, parts: usize) {
+        self.bar.set_position(0);
+        self.bar.set_length(parts as u64);
+        self.bar.set_message(work);
+    }
+
     fn part_done(&self) {
         self.bar.inc(1);
     }

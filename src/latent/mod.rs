@@ -30,6 +30,7 @@ pub mod lumped;
 pub mod observables;
 pub mod passage;
 pub mod plane;
+pub mod residence;
 mod shuffled;
 pub mod spectrum;
 mod stationary;

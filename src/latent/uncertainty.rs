@@ -7,16 +7,34 @@
 //! j = sum_ij F_ij d_ij,      D = sum_ij F_ij d_ij^2 - j^2 + 2 sum_j b_j [ Z (a - j) ]_j,      a_i = sum_j T_ij d_ij,   b_j = sum_i F_ij d_ij
 //! ```
 //!
-//! Two bounds hold for every chain in discrete time, the second never below the first:
+//! Two bounds hold in the steady state of every chain in discrete time, sigma being the entropy production per step, for the variance `V_n` of the current
+//! summed over any number n of steps, and so for `D = lim V_n / n`; the second is never below the first:
 //!
 //! ```text
-//! D / j^2  >=  2 / (e^sigma - 1)           K. Proesmans and C. Van den Broeck, EPL 119, 20001 (2017), arXiv:1708.07032
-//! D / j^2  >=  1 / Pi - 1,                 Pi = sum_{i<j} J_ij^2 / (F_ij + F_ji)  <=  1
+//! V_n / (n j^2)  >=  2 / (e^sigma - 1)           K. Proesmans and C. Van den Broeck, EPL 119, 20001 (2017), arXiv:1708.07032
+//! V_n / (n j^2)  >=  1 / Pi - 1,                 Pi = sum_{i<j} J_ij^2 / (F_ij + F_ji)  <=  1
 //! ```
 //!
-//! The second: let the steps of the chain happen at random times, one per unit of time on average. This is a chain in continuous time with the same
-//! fluxes, whose currents vary by `D + j^2` (D. Chiuchiu and S. Pigolotti, arXiv:1711.00615), for which `(D + j^2) / j^2 >= 1 / Pi` (N. Shiraishi,
-//! arXiv:2106.11634). With `x = ln( F_ij / F_ji ) / 2`, Pi is a mean of `tanh^2 x` and sigma of `2 x tanh x`, which gives the first from the second.
+//! The paper has the first for n to infinity, for chains whose driving is constant or symmetric in time, with sigma per period; here nothing drives the chain
+//! but T, and a period is a step. The theorem `P(s) = e^s P(-s)` alone gives `V_n / (n j)^2 >= 2 / (e^{n sigma} - 1)` (Y. Hasegawa and T. Van Vu,
+//! arXiv:1902.06376), which is the first bound at n = 1 and far below it at large n: what holds step by step needs the Markov property.
+//!
+//! The second, for any n. With `phi_ij = tanh( ln( F_ij / F_ji ) / 2 ) = J_ij / (F_ij + F_ji)` and `v_i = sum_j T_ij phi_ij`, the condition `sum_i J_ij = 0` makes
+//! `sum_i F_ij phi_ij = pi_j v_j`: what enters a state has the same mean of phi as what leaves it. The steps of
+//!
+//! ```text
+//! Y = v(z_0) - Pi + sum_{t<n} [ phi(z_t, z_t+1) - v(z_t) ]
+//! ```
+//!
+//! are therefore uncorrelated, and its covariance with the current `S = sum_t d(z_t, z_t+1)` telescopes,
+//!
+//! ```text
+//! Cov(S, Y) = n j (1 - Pi),      Var Y = n Pi (1 - Pi) - (n - 1) Var v  <=  n Pi (1 - Pi),      V_n >= Cov(S, Y)^2 / Var Y >= n j^2 (1 / Pi - 1).
+//! ```
+//!
+//! The first follows: with `x = ln( F_ij / F_ji ) / 2`, Pi is a mean of `tanh^2 x` and sigma / 2 the same mean of `x tanh x`, and
+//! `tanh^2 x <= tanh( x tanh x )`, which is concave in `x tanh x`, so that `Pi <= tanh( sigma / 2 )`. (The second for n to infinity also follows from its analogue in continuous time,
+//! N. Shiraishi, arXiv:2106.11634, where the same steps at random times have the variance `D + j^2`: D. Chiuchiu and S. Pigolotti, arXiv:1711.00615.)
 //!
 //! In continuous time `D / j^2 >= 2 / sigma`; for steps of a clock that is false (N. Shiraishi, arXiv:1706.00892).
 
@@ -62,7 +80,7 @@ struct Sums {
     behind: Array1<f64>,
 }
 
-/// `2 / (e^sigma - 1)`: no current's `D / j^2` is below it.
+/// `2 / (e^sigma - 1)`, sigma being that of one step: no current's `D / j^2` is below it, nor `V_n / (n j^2)` over n steps.
 pub fn least_relative_variance(entropy_production: f64) -> f64 {
     2.0 / entropy_production.exp_m1()
 }

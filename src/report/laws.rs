@@ -127,7 +127,7 @@ fn uncertainty(relation: &UncertaintyRelation) -> String {
              <th>D/j², steps</th><th>times the bound</th><th>Dσ/j²</th><th>continuous time</th></tr></thead><tbody>{rows}</tbody></table></div>"
         ),
         &format!(
-            "How precise can a current be for the entropy that it costs? Counted over n steps, a current has mean nj and variance nD. For steps of a clock D/j² is at least 2/(e<sup>σ</sup> − 1) = {} \
+            "How precise can a current be for the entropy that it costs? Counted over n steps, a current has mean nj and, for large n, variance nD. For steps of a clock D/j² is at least 2/(e<sup>σ</sup> − 1) = {} \
              (Proesmans and Van den Broeck, 2017), and at least 1/Π − 1 = {} with Π = Σ<sub>i&lt;j</sub> J<sub>ij</sub>²/(F<sub>ij</sub> + F<sub>ji</sub>), the bound of the fifth column. In continuous time \
              Dσ/j² could not be below 2 (last columns); here it can. Entropy: the entropy production itself. Sharpest of a step: weights J<sub>ij</sub>/(F<sub>ij</sub> + F<sub>ji</sub>). i to j: the largest net currents.",
             relation.bound, relation.sharper_bound

@@ -5,18 +5,18 @@ use std::fmt::Write;
 use crate::analysis::laws::{HistogramFigures, Reading, TimeSeries};
 
 /// Left, right, top and bottom of the field, of a chart of 380 x 260.
-const FIELD: [f64; 4] = [56.0, 368.0, 12.0, 208.0];
+pub(super) const FIELD: [f64; 4] = [56.0, 368.0, 12.0, 208.0];
 
 /// Where a share of the way along an axis is.
-fn across(share: f64) -> f64 {
+pub(super) fn across(share: f64) -> f64 {
     FIELD[0] + share * (FIELD[1] - FIELD[0])
 }
 
-fn up(share: f64) -> f64 {
+pub(super) fn up(share: f64) -> f64 {
     FIELD[3] + share * (FIELD[2] - FIELD[3])
 }
 
-fn frame(label: &str, x_title: &str, y_title: &str) -> String {
+pub(super) fn frame(label: &str, x_title: &str, y_title: &str) -> String {
     let [left, right, top, bottom] = FIELD;
     format!(
         r#"<svg viewBox="0 0 380 260" role="img" aria-label="{label}"><path class="axis" fill="none" d="M{left} {top}V{bottom}H{right}"/><text x="{:.0}" y="250" class="small mid">{x_title}</text><text transform="translate(13 {:.0}) rotate(-90)" class="small mid">{y_title}</text>"#,
@@ -25,7 +25,7 @@ fn frame(label: &str, x_title: &str, y_title: &str) -> String {
     )
 }
 
-fn x_tick(svg: &mut String, share: f64, text: &str) {
+pub(super) fn x_tick(svg: &mut String, share: f64, text: &str) {
     let _ = write!(
         svg,
         r#"<path class="axis" d="M{0:.1} {1}v5"/><text x="{0:.1}" y="{2}" class="small mid">{text}</text>"#,
@@ -35,7 +35,7 @@ fn x_tick(svg: &mut String, share: f64, text: &str) {
     );
 }
 
-fn y_tick(svg: &mut String, share: f64, text: &str) {
+pub(super) fn y_tick(svg: &mut String, share: f64, text: &str) {
     let _ = write!(
         svg,
         r#"<path class="axis" d="M{0} {1:.1}H{2}"/><text x="{3}" y="{4:.1}" class="small end">{text}</text>"#,
@@ -156,7 +156,7 @@ pub fn series(series: &[TimeSeries]) -> String {
 }
 
 /// A power of ten.
-fn power(exponent: i32) -> String {
+pub(super) fn power(exponent: i32) -> String {
     let digit = |character: char| match character {
         '-' => '⁻',
         '1' => '¹',

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::page::{escape, figure, section as of_figures, wide};
-use super::{film, graph};
-use crate::analysis::{Analysis, Macrostates};
+use super::{film, graph, stays};
+use crate::analysis::{Analysis, Macrostates, Residence};
 use crate::conditionals::Conditionals;
 use crate::estimate::jackknife::Figure;
 use crate::latent::SteadyState;
@@ -109,6 +109,7 @@ pub fn section(analysis: &Analysis) -> String {
     };
     let names = names(found);
     let mut figures = vec![each(found, &names)];
+    figures.extend(stays::html(found));
     if names.len() <= MOST_IN_TABLES {
         let pair = |figures: &[Vec<Figure>], a: usize, b: usize| cell(&figures[a][b]);
         figures.push(wide(
@@ -150,7 +151,7 @@ pub fn section(analysis: &Analysis) -> String {
 fn each(found: &Macrostates, names: &[String]) -> String {
     let judged = found.agreements.as_ref();
     let mut html = String::from(
-        r#"<div class="scroll"><table class="figs"><thead><tr><th>macrostate</th><th>states</th><th>weight</th><th>mean visit, steps</th>"#,
+        r#"<div class="scroll"><table class="figs"><thead><tr><th>macrostate</th><th>states</th><th>weight</th><th>mean visit, steps</th><th>half of all visits, steps</th><th>nine of ten, steps</th>"#,
     );
     html.push_str(if judged.is_some() {
         "<th>images that agree</th></tr></thead><tbody>"
@@ -160,7 +161,12 @@ fn each(found: &Macrostates, names: &[String]) -> String {
     for (a, name) in names.iter().enumerate() {
         let agree = judged.map_or(String::new(), |agreements| format!("<td>{:.1}%</td>", 100.0 * agreements[a]));
         let (weight, visit) = (cell(&found.stationary[a]), cell(&found.residence_times[a]));
-        let _ = write!(html, "<tr><th>{name}</th><td>{}</td>{weight}{visit}{agree}</tr>", found.states[a]);
+        let quantiles: String = [0.5, 0.9].iter().map(|&share| within(&found.residences[a], share)).collect();
+        let _ = write!(
+            html,
+            "<tr><th>{name}</th><td>{}</td>{weight}{visit}{quantiles}{agree}</tr>",
+            found.states[a]
+        );
     }
     html.push_str("</tbody></table></div>");
     let agreement = found.agreement.map_or(String::new(), |agreement| {
@@ -181,11 +187,30 @@ fn each(found: &Macrostates, names: &[String]) -> String {
         &html,
         &format!(
             "The latent chain lumped by {}.{agreement} The fluxes among macrostates produce {} nats per step, {share}; the rest is produced within macrostates, or \
-             along ways between single states that the sums hide. Intervals hold for this partition.",
+             along ways between single states that the sums hide. Half of all visits, and nine of ten, have ended within so many steps. Intervals hold for this partition.",
             escape(&found.source),
             found.entropy_production
         ),
     )
+}
+
+/// In how many steps a share of all visits has ended, with the numbers that the draws leave open.
+fn within(residence: &Residence, share: f64) -> String {
+    let Some(quantile) = residence.quantiles.iter().find(|quantile| quantile.share == share) else {
+        return "<td></td>".to_owned();
+    };
+    let Figure {
+        value, low, high, note, ..
+    } = &quantile.steps;
+    let text = match (value, low, high) {
+        (Some(_), Some(low), Some(high)) if low < high => format!("{low} to {high}"),
+        (Some(value), ..) => value.to_string(),
+        (None, ..) => "-".to_owned(),
+    };
+    let note = note
+        .as_ref()
+        .map_or(String::new(), |note| format!(r#" class="open" title="{}""#, escape(note)));
+    format!("<td{note}>{text}</td>")
 }
 
 /// Where the chain comes to first, of the two most probable macrostates.

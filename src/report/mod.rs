@@ -14,6 +14,7 @@ mod png;
 mod scatter;
 mod signed;
 mod spectrum;
+mod stays;
 mod steps;
 pub mod sweep_page;
 mod sweep_tables;

@@ -4,6 +4,7 @@ mod paths;
 mod precision;
 mod series;
 
+use ndarray::{Axis, aview1};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -11,9 +12,8 @@ pub use self::paths::PathFluctuations;
 pub use self::precision::{CurrentPrecision, UncertaintyRelation};
 pub use self::series::{Reading, TimeSeries};
 use crate::conditionals::Conditionals;
-use crate::estimate::jackknife::Figure;
-use crate::estimate::{Estimate, Method};
-use crate::latent::SteadyState;
+use crate::estimate::jackknife::{Figure, standard_errors};
+use crate::estimate::{Estimate, Kernel, Method};
 use crate::latent::fluctuations::{Histogram, StepFluctuations};
 use crate::random::Seed;
 use crate::watch::{Stopped, Watch};
@@ -81,7 +81,9 @@ impl Laws {
         if estimate.reversible {
             return Ok(None);
         }
-        let step = StepLaws::of(estimate);
+        let kernels = 1 + estimate.without.len();
+        watch.begins("laws", 2 * kernels + paths::parts(model) + series::PARTS);
+        let step = StepLaws::of(estimate, watch)?;
         watch.go_on()?;
         let uncertainty = UncertaintyRelation::of(estimate, watch)?;
         let width = step.histogram.s[SIDE] - step.histogram.s[SIDE - 1];
@@ -95,34 +97,33 @@ impl Laws {
 }
 
 impl StepLaws {
-    fn of(estimate: &Estimate) -> Self {
-        let of = |steady: &SteadyState| steady.step_fluctuations();
-        let whole = of(&estimate.kernel.steady);
-        let without: Vec<StepFluctuations> = estimate.without.par_iter().map(|kernel| of(&kernel.steady)).collect();
+    fn of(estimate: &Estimate, watch: &dyn Watch) -> Result<Self, Stopped> {
+        let width = Histogram::width_for(SIDE, estimate.kernel.steady.step_entropies());
+        let of = |kernel: &Kernel| {
+            watch.go_on()?;
+            let histogram = Histogram::of(width, SIDE, kernel.steady.step_entropies());
+            let found = (kernel.steady.step_fluctuations(), histogram);
+            watch.part_done();
+            Ok(found)
+        };
+        let (whole, histogram) = of(&estimate.kernel)?;
+        let without: Result<Vec<(StepFluctuations, Histogram)>, Stopped> = estimate.without.par_iter().map(of).collect();
+        let without = without?;
         let figure = |part: fn(&StepFluctuations) -> f64| {
-            let figure = Figure::jackknife(part(&whole), &without.iter().map(part).collect::<Vec<_>>()).at_least(0.0);
+            let figure = Figure::jackknife(part(&whole), &without.iter().map(|(step, _)| part(step)).collect::<Vec<_>>()).at_least(0.0);
             match estimate.method {
                 Method::Plain => figure.because(RARE),
                 Method::Enumeration | Method::Tilts => figure,
             }
         };
-        let width = Histogram::width_for(SIDE, estimate.kernel.steady.step_entropies());
-        let of_kernel = |steady: &SteadyState| Histogram::of(width, SIDE, steady.step_entropies());
-        let histogram = of_kernel(&estimate.kernel.steady);
-        let errors = estimate.standard_errors(|kernel| {
-            let histogram = of_kernel(&kernel.steady);
-            ndarray::stack![
-                ndarray::Axis(0),
-                ndarray::aview1(&histogram.probability),
-                ndarray::aview1(&histogram.mirrored)
-            ]
-        });
+        let table = |histogram: &Histogram| ndarray::stack![Axis(0), aview1(&histogram.probability), aview1(&histogram.mirrored)];
+        let errors = standard_errors(table(&histogram), without.iter().map(|(_, histogram)| table(histogram)));
         let differences = histogram
             .probability
             .iter()
             .zip(&histogram.mirrored)
             .map(|(p, mirrored)| (p - mirrored).abs());
-        Self {
+        Ok(Self {
             mean: estimate.entropy_production(),
             variance: figure(|step| step.variance),
             fano: figure(|step| step.variance / step.mean),
@@ -138,7 +139,7 @@ impl StepLaws {
                 mirrored: histogram.mirrored,
                 mirrored_error: errors.row(1).to_vec(),
             },
-        }
+        })
     }
 }
 

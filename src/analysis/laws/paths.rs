@@ -48,6 +48,13 @@ pub struct PathFluctuations {
     pub histogram: Option<HistogramFigures>,
 }
 
+/// Blocks of paths, each of which is a part to a watch.
+pub fn parts(model: &Conditionals) -> usize {
+    /// Numbers of p and q that are made at each step.
+    const WORK: usize = 1 << 23;
+    (WORK / model.latent()).clamp(2048, 16_384) / BLOCK
+}
+
 /// s of every path at all lengths: of latent states alone and with images.
 type Entropies = [Vec<[f64; 2]>; LENGTHS.len()];
 
@@ -65,12 +72,13 @@ pub fn simulated(
     seed: Seed,
     watch: &dyn Watch,
 ) -> Result<Vec<PathFluctuations>, Stopped> {
-    /// Numbers of p and q that are made at each step.
-    const WORK: usize = 1 << 23;
-    let paths = (WORK / model.latent()).clamp(2048, 16_384);
-    let blocks: Result<Vec<Entropies>, Stopped> = (0..paths / BLOCK)
+    let blocks: Result<Vec<Entropies>, Stopped> = (0..parts(model))
         .into_par_iter()
-        .map(|block| entropies(model, estimate, seed, block as u64, watch))
+        .map(|block| {
+            let entropies = entropies(model, estimate, seed, block as u64, watch)?;
+            watch.part_done();
+            Ok(entropies)
+        })
         .collect();
     let blocks = blocks?;
     let mut found = Vec::new();

@@ -64,14 +64,15 @@ impl UncertaintyRelation {
         currents.extend(strongest.into_iter().map(|(i, j)| Current::Between(i, j)));
         let precisions = Precisions::of(steady);
         watch.go_on()?;
+        watch.part_done();
         let Some(whole) = precisions.all(steady, &currents) else {
             return Ok(None);
         };
         let of_group = |kernel: &Kernel| {
             watch.go_on()?;
-            Ok(precisions
-                .all(&kernel.steady, &currents)
-                .map(|found| (found, sharper_bound(&kernel.steady))))
+            let found = precisions.all(&kernel.steady, &currents);
+            watch.part_done();
+            Ok(found.map(|found| (found, sharper_bound(&kernel.steady))))
         };
         let without: Result<Vec<_>, Stopped> = estimate.without.par_iter().map(of_group).collect();
         let whole_bound = sharper_bound(steady);

@@ -12,6 +12,8 @@ use crate::watch::{Stopped, Watch};
 const LENGTHS: [usize; 3] = [1_000, 10_000, 100_000];
 /// Series of each length.
 const REPETITIONS: u64 = 32;
+/// What a watch is told: each series is a part.
+pub const PARTS: usize = REPETITIONS as usize;
 
 /// Time series of one length.
 #[derive(Debug, Serialize)]
@@ -74,6 +76,7 @@ pub fn read(steady: &SteadyState, seed: Seed, watch: &dyn Watch) -> Result<Vec<T
                 }
                 *counted = Counted::of(&steps);
             }
+            watch.part_done();
             Ok(counted)
         })
         .collect();

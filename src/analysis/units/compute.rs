@@ -19,7 +19,6 @@ use super::{Found, MOST_COMPONENTS};
 use crate::analysis::Settings;
 use crate::codes::{Codes, Layer};
 use crate::conditionals::Conditionals;
-use crate::estimate::reversible::closed_form;
 use crate::estimate::{Estimate, Kernel};
 use crate::latent::SteadyState;
 use crate::latent::fundamental::Fundamental;
@@ -46,11 +45,6 @@ pub fn left_out(parameters: &Parameters) -> Option<String> {
     })
 }
 
-/// Are images of every state drawn once more for the figures of units and layers? Not of a machine in equilibrium, whose units produce nothing.
-pub fn draws_again(parameters: &Parameters, settings: Settings) -> bool {
-    is_looked_at(parameters) && !settings.exact && closed_form(parameters).is_none()
-}
-
 /// The figures of units and layers; none of one-hot states, and of more than [`MOST_COMPONENTS`] components. `time` keys the draws, as it does the estimate's.
 ///
 /// # Errors
@@ -70,19 +64,27 @@ pub fn of(
     let kernels: Vec<&Kernel> = std::iter::once(&estimate.kernel).chain(&estimate.without).collect();
     let steady: Vec<&SteadyState> = kernels.iter().map(|kernel| &kernel.steady).collect();
     let last = &chain.codes[chain.codes.len() - 1];
+    let sampling = settings.sampling(parameters).at(time);
+    // Images of every state are drawn once more, but not of a machine in equilibrium, whose units produce nothing.
+    let is_drawn = !estimate.reversible && !settings.exact;
+    watch.begins(
+        "units",
+        kernels.len() + if is_drawn { sampling.plain_parts(model.latent()) } else { 0 },
+    );
     let from_states = if estimate.reversible {
         None
     } else if settings.exact {
         Some(FromStates::enumerate(model, steady[0], last, &chain.ahead, watch)?)
     } else {
-        let sampling = settings.sampling(parameters).at(time);
         Some(FromStates::draw(model, sampling, &steady, last, &chain.ahead, watch)?)
     };
     let fundamental = Fundamental::of(steady[0]);
     let values: Result<Vec<Values>, Stopped> = (steady.par_iter().enumerate())
         .map(|(number, steady)| {
             watch.go_on()?;
-            Ok(chain.values(steady, number.checked_sub(1), from_states.as_ref(), &fundamental))
+            let values = chain.values(steady, number.checked_sub(1), from_states.as_ref(), &fundamental);
+            watch.part_done();
+            Ok(values)
         })
         .collect();
     let values = values?;

@@ -7,7 +7,7 @@ mod figures;
 use ndarray::{Array2, Axis, s};
 use serde::Serialize;
 
-pub use self::compute::{draws_again, left_out, of};
+pub use self::compute::{left_out, of};
 use super::files;
 use crate::codes::{Codes, Layer};
 use crate::estimate::jackknife::Figure;

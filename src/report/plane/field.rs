@@ -20,7 +20,7 @@ const DECODED: usize = 12;
 /// Arrows along each axis, at most.
 const ARROWS: usize = 12;
 /// Of classes, told apart on light and dark paper (after M. Okabe and K. Ito, and P. Tol).
-const CLASSES: [&str; 10] = [
+pub const CLASSES: [&str; 10] = [
     "#0077bb", "#ee7733", "#009988", "#cc3377", "#8a7a00", "#33bbee", "#aa4499", "#b15928", "#777777", "#55a630",
 ];
 /// Of currents that turn counterclockwise and clockwise.

@@ -7,6 +7,7 @@ mod streamlines;
 
 use std::fmt::Write;
 
+pub(super) use self::field::CLASSES;
 use super::page::{escape, figure, section, wide};
 use crate::analysis::Analysis;
 use crate::model::Parameters;
