@@ -117,6 +117,7 @@ impl Train {
         if !self.quiet {
             say(first_line(&session, &path));
             session.notes().iter().for_each(|note| say(format_args!("{path}: {note}")));
+            say(format_args!("entropy productions marked {ROUGH} rest on plain means, which overstate them; analyze finds better figures"));
         }
         let events = self.tensorboard.then(|| events(&session)).transpose()?;
         let progress = Progress::new(&path, session.step(), steps, session.config().checkpoint.per_decade, self.quiet);
@@ -127,8 +128,7 @@ impl Train {
             Outcome::Finished => {
                 if !self.quiet {
                     say(format_args!(
-                        "{path} holds model.mpk, samples.png, metrics.jsonl, manifest.json, config.toml and checkpoints/; entropy productions marked {ROUGH} rest \
-                         on plain means, which overstate them; the better figure and all others: next: {program} analyze {path}"
+                        "{path} holds model.mpk, samples.png, metrics.jsonl, manifest.json, config.toml and checkpoints/; next: {program} analyze {path}"
                     ));
                 }
                 Ok(())
@@ -198,6 +198,13 @@ impl Observer for Watching {
     }
 }
 
+/// To a tenth, of less than one to two digits.
+fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    let digits = if percent >= 1.0 || percent == 0.0 { 1 } else { (1.0 - percent.log10().floor()) as usize };
+    format!("{percent:.digits$}%")
+}
+
 /// What is trained, on what, and from where.
 fn first_line(session: &Session, path: &str) -> String {
     let (config, data, device) = (session.config(), session.data(), session.device());
@@ -213,11 +220,11 @@ fn first_line(session: &Session, path: &str) -> String {
         all => format!("classes {}", all.join(" ")),
     };
     format!(
-        "{path}: {} training{test} images of {} x {} ({:.1}% of pixels lit, {classes}), {}, {} steps on {}: {}{from}",
+        "{path}: {} training{test} images of {} x {} ({} of pixels lit, {classes}), {}, {} steps on {}: {}{from}",
         data.train.len(),
         data.rows,
         data.columns,
-        100.0 * data.train.lit(),
+        percent(data.train.lit()),
         config.model.latent.describe(),
         config.training.steps,
         device.backend,

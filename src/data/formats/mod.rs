@@ -1,7 +1,7 @@
 //! What images and labels come in: IDX files, .npy, .npz, folders of PNGs; told apart by what a file holds.
 
 pub mod idx;
-pub(crate) mod npy;
+pub mod npy;
 mod npz;
 mod pngs;
 

@@ -16,7 +16,8 @@ pub(super) fn images(path: &Path) -> Result<InMemory, FormatError> {
 
 /// The images of a .npy file that `path` holds or is.
 pub(super) fn images_of(source: impl Read, path: &Path) -> Result<InMemory, FormatError> {
-    read_images(source).map_err(FormatError::malformed(path, IMAGES_NEEDED))
+    let (shape, grey) = grey(source).map_err(FormatError::malformed(path, IMAGES_NEEDED))?;
+    Ok(InMemory::new(shape, grey))
 }
 
 /// The labels of a .npy file.
@@ -39,7 +40,7 @@ fn read_labels(source: impl Read) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// Says in words what is wrong.
-pub(crate) fn integers(mut source: impl Read) -> Result<Vec<i128>, String> {
+pub fn integers(mut source: impl Read) -> Result<Vec<i128>, String> {
     let header = Header::read(&mut source)?;
     let count = match header.sizes[..] {
         [count] | [count, 1] => count,
@@ -57,7 +58,11 @@ pub(crate) fn integers(mut source: impl Read) -> Result<Vec<i128>, String> {
         .collect())
 }
 
-fn read_images(mut source: impl Read) -> Result<InMemory, String> {
+/// The grey values of an array of images, image by image, and their sizes.
+///
+/// # Errors
+/// Says in words what is wrong.
+pub fn grey(mut source: impl Read) -> Result<(Shape, Vec<u8>), String> {
     let header = Header::read(&mut source)?;
     let shape = Shape::of_sizes(&header.sizes)?;
     let count = shape.count * shape.visible();
@@ -74,7 +79,7 @@ fn read_images(mut source: impl Read) -> Result<InMemory, String> {
         }
     };
     let grey = if header.fortran { in_order(&grey, &header.sizes) } else { grey };
-    Ok(InMemory::new(shape, grey))
+    Ok((shape, grey))
 }
 
 /// Fractions of 1 where no value is above 1, otherwise values up to 255; to the nearest 255th, of two equally near to the darker.
