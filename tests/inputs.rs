@@ -257,7 +257,7 @@ fn bad_input_ends_in_one_sentence() {
         ),
         ("sample real", 2, "--count"),
         ("sample real --count 0", 2, "--count"),
-        ("sample real --count 5 --out x.jpg", 2, "must end in .png or .npz"),
+        ("sample real --count 5 --out x.jpg", 2, "must end in .png, .gif or .npz"),
         (
             "sample real --count 5 --start 1,3 --out x.png",
             2,

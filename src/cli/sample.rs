@@ -26,7 +26,8 @@ use crate::watch::Watch;
 #[derive(Args)]
 #[command(after_help = "Examples:
   latent-cycles sample artifacts/runs/default-ndarray-1 --count 64 --out samples.png
-  latent-cycles sample artifacts/runs/default-ndarray-1 --film --count 20 --steps 1 --start 3,5 --out film.png")]
+  latent-cycles sample artifacts/runs/default-ndarray-1 --film --count 20 --steps 1 --start 3,5 --out film.png
+  latent-cycles sample artifacts/runs/default-ndarray-1 --film --count 60 --out film.gif")]
 pub struct Sample {
     /// A run's folder, or a record file
     #[arg(value_name = "RUN-or-RECORD")]
@@ -49,17 +50,19 @@ pub struct Sample {
     /// The seed of all draws
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The file to write, a picture (.png) or numpy's arrays `images` and `start` (.npz); an existing one is replaced
-    #[arg(long, value_name = "F.png|F.npz", default_value = "samples.png")]
+    /// The file to write, a picture (.png), with --film an animation (.gif), or numpy's arrays `images` and `start` (.npz); an existing one is replaced
+    #[arg(long, value_name = "F.png|F.gif|F.npz", default_value = "samples.png")]
     out: PathBuf,
 }
 
 impl Sample {
     pub fn run(self) -> anyhow::Result<()> {
-        let picture = match self.out.extension().and_then(|extension| extension.to_str()) {
-            Some("png") => true,
-            Some("npz") => false,
-            _ => return Err(Usage(format!("--out is {}; its name must end in .png or .npz", shell(&self.out))).into()),
+        let format = match self.out.extension().and_then(|extension| extension.to_str()) {
+            Some("png") => Format::Picture,
+            Some("npz") => Format::Arrays,
+            Some("gif") if self.film => Format::Animation,
+            Some("gif") => return Err(Usage(format!("--out is {}, an animation, which needs --film", shell(&self.out))).into()),
+            _ => return Err(Usage(format!("--out is {}; its name must end in .png, .gif or .npz", shell(&self.out))).into()),
         };
         let run = trained::run_of(&self.record)?;
         let trained = Trained::load(&self.record, run.as_ref())?;
@@ -72,7 +75,7 @@ impl Sample {
             )?;
         }
         let size = trained::image_size(run.as_ref(), trained.parameters.visible())?;
-        let across = self.across(picture, size)?;
+        let across = self.across(format, size)?;
         let stop = super::stop_on_ctrl_c("")?;
         let parameters = &trained.parameters;
         let model = Conditionals::new(parameters);
@@ -85,15 +88,14 @@ impl Sample {
         };
         let start = trained.emit(&states);
         let (count, steps) = (self.count as usize, self.steps as usize);
-        let images = if self.film {
-            by_chain(&trained.film(start, count, steps))
-        } else {
-            trained.walk(&start, steps, 0)
+        let frames = match self.film {
+            true => trained.film(start, count, steps),
+            false => vec![trained.walk(&start, steps, 0)],
         };
-        let content = if picture {
-            Grid::new(size).png(&images, across)
-        } else {
-            npz(images, &states, size)?
+        let content = match format {
+            Format::Picture => Grid::new(size).png(&by_chain(&frames), across),
+            Format::Animation => Grid::of_film(size).gif(&frames)?,
+            Format::Arrays => npz(by_chain(&frames), &states, size)?,
         };
         if stop.load(Ordering::Relaxed) {
             return Err(stopped());
@@ -104,7 +106,7 @@ impl Sample {
     }
 
     /// Images in a row of the picture, which must hold all.
-    fn across(&self, picture: bool, size: (usize, usize)) -> Result<usize, Usage> {
+    fn across(&self, format: Format, size: (usize, usize)) -> Result<usize, Usage> {
         let count = self.count as usize;
         let chains = if self.film { self.start.len().max(1) } else { 1 };
         if count * chains > MOST_CHAINS {
@@ -112,14 +114,25 @@ impl Sample {
                 "{count} frames of {chains} chains are more than {MOST_CHAINS} images; ask for fewer"
             )));
         }
-        let (widest, tallest) = Grid::new(size).room();
-        let across = if self.film {
+        let grid = if format == Format::Animation {
+            Grid::of_film(size)
+        } else {
+            Grid::new(size)
+        };
+        let (widest, tallest) = grid.room();
+        let across = if format == Format::Animation {
+            chains
+        } else if self.film {
             count
         } else {
             ((count as f64).sqrt().ceil() as usize).min(widest)
         };
-        let down = (count * chains).div_ceil(across);
-        if picture && (across > widest || down > tallest) {
+        let down = if format == Format::Animation {
+            1
+        } else {
+            (count * chains).div_ceil(across)
+        };
+        if format != Format::Arrays && (across > widest || down > tallest) {
             return Err(Usage(format!(
                 "{across} x {down} images are more than a picture holds, {widest} x {tallest}; write a file that ends in .npz"
             )));
@@ -162,6 +175,15 @@ impl Sample {
             format!("{} images, each {} steps after its chain's start", self.count, self.steps)
         }
     }
+}
+
+/// What is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Picture,
+    /// One frame after the other.
+    Animation,
+    Arrays,
 }
 
 fn stopped() -> anyhow::Error {
