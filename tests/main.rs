@@ -58,3 +58,4 @@ mod sweep;
 mod sweep_pages;
 mod terminal;
 mod units;
+mod walks;
