@@ -143,6 +143,8 @@ with sync_playwright() as playwright:
             assert page.evaluate("[...document.querySelectorAll('#checkpoint-shown img')].every(image => image.complete)")
         else:
             print("no checkpoints beside this analysis: their slider is not tried")
+        # The check itself reads the canvas, which Chromium remarks on.
+        said = [line for line in said if "willReadFrequently" not in line]
         assert not said, said
         page.emulate_media(media="print")
         assert not page.locator("#walk").is_visible() and not page.locator(".save").first.is_visible()

@@ -258,15 +258,15 @@ fn the_maps_show_transitions_and_currents_from_rows_to_columns() {
 fn a_chain_in_equilibrium_shows_no_currents() {
     let folder = tempfile::tempdir().unwrap();
     let mut parameters = crate::common::random_model(7, 11, 5, 1.5);
-    // The same for all states, so that sums in f32 are rounded.
-    parameters.forward = parameters.backward.t().to_owned() + crate::common::random_model(8, 11, 1, 1.5).forward;
+    // Out of equilibrium by less than its draws tell.
+    parameters.forward = parameters.backward.t().to_owned() + crate::common::random_model(8, 11, 5, 1e-4).forward;
     record::save_model(&folder.path().join("machine.mpk"), &parameters).unwrap();
     let stdout = known::succeeds(folder.path(), "analyze machine.mpk --samples 64 --out out");
     let out = folder.path().join("out");
     let currents = analysis(&out)["currents"].to_string();
     assert!(
         numbers(&currents).iter().any(|current| *current != 0.0),
-        "rounding leaves some: {currents}"
+        "draws leave some: {currents}"
     );
     let page = page(&out);
     let graph = page.by_id("graph");
