@@ -381,9 +381,16 @@ fn tables(analysis: &Analysis, size: (usize, usize)) -> anyhow::Result<Vec<Conte
 }
 
 fn write_all(folder: &Path, contents: Vec<Content>) -> Result<(), FileError> {
-    let has_figures = contents.iter().any(|(name, _)| name.starts_with(FIGURES));
-    let created = if has_figures { folder.join(FIGURES) } else { folder.to_owned() };
-    std::fs::create_dir_all(&created).map_err(|source| FileError::Write { path: created, source })?;
+    let create = |folder: &Path| {
+        std::fs::create_dir_all(folder).map_err(|source| FileError::Write {
+            path: folder.to_owned(),
+            source,
+        })
+    };
+    create(folder)?;
+    if contents.iter().any(|(name, _)| name.starts_with(FIGURES)) {
+        create(&folder.join(FIGURES))?;
+    }
     // Of two analyses of one run at a time, one writes all its files and then the other. Where folders cannot be locked, nobody knows whose
     // half-written files they hold.
     let lock = File::open(folder).ok().filter(|folder| folder.lock().is_ok());

@@ -45,9 +45,7 @@ impl Axis {
         let room = (0.06 * (high - low)).max(0.05);
         let (low, high) = (low - room, high + room);
         let mut ticks = if high - low < 2.0 {
-            let decades = low.floor() as i32..=high.floor() as i32;
-            let multiples = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|times: f64| f64::from(decade) + times.log10()));
-            multiples.filter(|tick| (low..=high).contains(tick)).collect()
+            within_decades(low, high)
         } else {
             ticks(low, high, true)
         };
@@ -90,8 +88,10 @@ impl Axis {
         } else if self.decades && !(-4.0..5.0).contains(&place) {
             format!("{:.0e}", 10.0_f64.powf(place))
         } else if self.decades {
-            let digits = (-(place + 1e-9).floor()).max(0.0) as usize;
-            format!("{:.digits$}", 10.0_f64.powf(place))
+            let value = 10.0_f64.powf(place);
+            let text = |digits: usize| format!("{value:.digits$}");
+            let is_exact = |text: &String| text.parse().is_ok_and(|shown: f64| (shown - value).abs() < 1e-6 * value);
+            (0..9).map(text).find(is_exact).unwrap_or_else(|| text(9))
         } else {
             let step = self.ticks.get(1).map_or(1.0, |second| second - self.ticks[0]);
             let digits = (-(step * 1.001).log10().floor()).clamp(0.0, 12.0) as usize;
@@ -103,6 +103,21 @@ impl Axis {
             }
         }
     }
+}
+
+/// Ticks of an axis that spans less than two decades: 1, 2 and 5 times the powers of ten, or where these are too few, round numbers evenly spaced.
+fn within_decades(low: f64, high: f64) -> Vec<f64> {
+    let decades = low.floor() as i32..=high.floor() as i32;
+    let multiples = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|times: f64| f64::from(decade) + times.log10()));
+    let found: Vec<f64> = multiples.filter(|tick| (low..=high).contains(tick)).collect();
+    if found.len() >= 3 {
+        return found;
+    }
+    let even = ticks(10.0_f64.powf(low), 10.0_f64.powf(high), false);
+    even.into_iter()
+        .map(f64::log10)
+        .filter(|tick| (low..=high).contains(tick))
+        .collect()
 }
 
 /// Is this a value that a chart can show? Files can be changed by hand, and an axis without end never ends.

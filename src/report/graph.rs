@@ -11,6 +11,8 @@ use super::png;
 pub const MOST_NODES: usize = 20;
 /// The smallest current drawn, as a part of the largest.
 pub const FAINTEST: f64 = 0.02;
+/// More nodes than these stand closely.
+const CROWDED: usize = 12;
 /// Width and height of the field of nodes.
 const SIZE: f64 = 640.0;
 /// Height of the scale of widths beneath it.
@@ -86,7 +88,7 @@ pub fn drawn(graph: &Graph, arrangement: &[usize], size: (usize, usize)) -> Stri
             SIZE / 2.0 + dy * out + 5.0
         );
     }
-    scale(&mut svg, largest);
+    scale(&mut svg, largest, nodes.len());
     svg.push_str("</svg>");
     svg
 }
@@ -134,7 +136,8 @@ pub fn arranged(graph: &Graph, order: &[usize]) -> Vec<usize> {
 fn nodes(graph: &Graph, arrangement: &[usize]) -> Vec<Node> {
     let count = arrangement.len() as f64;
     let ring = 0.37 * SIZE;
-    let room = (0.36 * TAU * ring / count).clamp(14.0, 62.0);
+    let share = if arrangement.len() > CROWDED { 0.29 } else { 0.36 };
+    let room = (share * TAU * ring / count).clamp(14.0, 62.0);
     let heaviest = arrangement.iter().map(|&state| graph.weights[state]).fold(0.0, f64::max);
     let place = |(place, &state): (usize, &usize)| {
         let angle = TAU * place as f64 / count - TAU / 4.0;
@@ -150,9 +153,10 @@ fn nodes(graph: &Graph, arrangement: &[usize]) -> Vec<Node> {
     arrangement.iter().enumerate().map(place).collect()
 }
 
-/// The width of an arrow whose current is this part of the largest.
-fn width(strength: f64) -> f64 {
-    0.8 + 9.0 * strength
+/// The width of an arrow whose current is this part of the largest; of many nodes, which leave less room, narrower.
+fn width(strength: f64, nodes: usize) -> f64 {
+    let widest = if nodes > CROWDED { 5.0 } else { 9.0 };
+    0.8 + widest * strength
 }
 
 /// The control point of an arrow's curve: as little bent toward the middle as keeps the arrow away from all other nodes.
@@ -178,7 +182,7 @@ fn control(nodes: &[Node], [from, to]: [&Node; 2], width: f64) -> (f64, f64) {
 /// A bent arrow from rim to rim.
 fn arrow(svg: &mut String, graph: &Graph, nodes: &[Node], [from, to]: [&Node; 2], current: f64, strength: f64) {
     let length = (to.x - from.x).hypot(to.y - from.y).max(1e-9);
-    let width = width(strength);
+    let width = width(strength, nodes.len());
     // Between neighbours there is little room.
     let head = (5.0 + 1.5 * width).min(0.6 * (length - from.radius - to.radius)).max(3.0);
     let (cx, cy) = control(nodes, [from, to], width);
@@ -207,7 +211,7 @@ fn arrow(svg: &mut String, graph: &Graph, nodes: &[Node], [from, to]: [&Node; 2]
 }
 
 /// Lines of some widths with the currents that they stand for, down to the faintest that is drawn.
-fn scale(svg: &mut String, largest: f64) {
+fn scale(svg: &mut String, largest: f64, nodes: usize) {
     let y = SIZE + 0.5 * SCALE;
     if largest <= 0.0 {
         let _ = write!(
@@ -222,15 +226,17 @@ fn scale(svg: &mut String, largest: f64) {
     svg.push_str(r#"<g class="scale">"#);
     for (place, current) in shown.into_iter().enumerate() {
         let x = 20.0 + 190.0 * place as f64;
-        let more = ["", "", ", the faintest"][place];
+        let text = match place {
+            2 => format!("at least {} per step", short(current)),
+            _ => short(current),
+        };
         let _ = write!(
             svg,
-            r#"<path d="M{x} {y}h40" stroke-width="{:.1}" opacity="{:.2}"/><text x="{}" y="{}" class="small start">{} per step{more}</text>"#,
-            width(current / largest),
+            r#"<path d="M{x} {y}h40" stroke-width="{:.1}" opacity="{:.2}"/><text x="{}" y="{}" class="small start">{text}</text>"#,
+            width(current / largest, nodes),
             0.35 + 0.65 * current / largest,
             x + 50.0,
             y + 4.0,
-            short(current)
         );
     }
     svg.push_str("</g>");

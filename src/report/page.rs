@@ -62,7 +62,8 @@ impl Page<'_> {
         body.push_str(&plane::html(analysis, self.parameters, self.size));
         body.push_str(&currents::section(self, &order));
         if let Some(emergence) = emergence::figure(self.stills, &order, self.size) {
-            body.push_str(&section("Emergence", &[emergence]));
+            // On paper it would say again what stands above.
+            body.push_str(&format!(r#"<div class="on-screen">{}</div>"#, section("Emergence", &[emergence])));
         }
         body.push_str(&cycles::section(self));
         body.push_str(&macrostates::section(analysis));
