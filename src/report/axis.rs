@@ -25,7 +25,12 @@ impl Axis {
     /// For any values.
     pub fn linear(values: &[f64]) -> Self {
         let (low, high) = ends(values.iter().copied());
-        let room = (0.06 * (high - low)).max(1e-6 * high.abs()).max(1e-9);
+        // Values that are all alike have room for ticks about them.
+        let room = match high - low {
+            span if span > 1e-6 * high.abs() => 0.06 * span,
+            _ if high == 0.0 => 0.5,
+            _ => 0.05 * high.abs(),
+        };
         let (low, high) = (low - room, high + room);
         Self {
             decades: false,
@@ -96,8 +101,8 @@ impl Axis {
             let step = self.ticks.get(1).map_or(1.0, |second| second - self.ticks[0]);
             let digits = (-(step * 1.001).log10().floor()).clamp(0.0, 12.0) as usize;
             let value = if place.abs() < 1e-9 * step { 0.0 } else { place };
-            if digits > 5 {
-                format!("{value:.0e}")
+            if digits > 4 && value.abs() < 100.0 * step {
+                format!("{value:.1e}")
             } else {
                 format!("{value:.digits$}")
             }

@@ -242,9 +242,16 @@ fn kernels(figure: &Figure) -> String {
     })
 }
 
-/// A figure that breaks before its interval in brackets alone.
+/// A figure that breaks before its interval in brackets alone, unless it is too long for a line.
 fn unbroken(figure: &Figure) -> String {
-    figure.to_string().replace(" ± ", "\u{a0}±\u{a0}").replace(" to ", "\u{a0}to\u{a0}")
+    /// Characters that have room.
+    const LINE: usize = 22;
+    let text = figure.to_string();
+    let longest = text.split(" (").map(|part| part.chars().count()).max();
+    if longest > Some(LINE) {
+        return text;
+    }
+    text.replace(" ± ", "\u{a0}±\u{a0}").replace(" to ", "\u{a0}to\u{a0}")
 }
 
 /// A whole page with the style of all pages, and more of its own; `script` comes before the body and runs after it.

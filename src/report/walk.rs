@@ -72,7 +72,7 @@ pub fn player(page: &Page) -> String {
     let (rows, columns) = page.size;
     let last = path.states.len() - 1;
     let mut html = format!(
-        r#"<div id="walk" hidden><canvas id="walk-image" class="pixels" width="{columns}" height="{rows}" role="img" aria-label="the image that the chain draws"></canvas><div class="controls"><p id="walk-now" aria-live="off"></p><p><button type="button" id="walk-play">Play</button> <button type="button" id="walk-next">One step</button></p><label>steps per second <input type="range" id="walk-speed" min="0" max="5" step="0.5" value="1.5"/></label><label>step <input type="range" id="walk-at" min="0" max="{last}" value="0"/></label></div><script type="application/json" id="walk-data">{{"rows":{rows},"columns":{columns},"states":[{}],"nodes":[{}],"names":["#,
+        r#"<div id="walk" hidden><canvas id="walk-image" class="pixels" width="{columns}" height="{rows}" role="img" aria-label="the image that the chain draws"></canvas><div class="controls"><p id="walk-now" aria-live="off"></p><p><button type="button" id="walk-play">Play</button> <button type="button" id="walk-next">One step</button></p><label>speed <input type="range" id="walk-speed" min="0" max="5" step="0.5" value="1.5"/></label><label>step <input type="range" id="walk-at" min="0" max="{last}" value="0"/></label></div><script type="application/json" id="walk-data">{{"rows":{rows},"columns":{columns},"states":[{}],"nodes":[{}],"names":["#,
         list(&path.states),
         list(&nodes)
     );
