@@ -1,8 +1,9 @@
-"""Checks an analysis from outside: its arrays with numpy, its graph with Graphviz, its page in headless Chromium.
+"""Checks an analysis from outside: its arrays with numpy, its graph with Graphviz, its page in headless Chromium, also by clicking.
 
 The figures are computed again here from T alone: pi, both kinds of sums, currents, the cycles' sums, eigenvalues.
 """
 
+import base64
 import io
 import json
 import pathlib
@@ -53,7 +54,10 @@ print(f"numpy: {count} states, entropy production {sigma:.6f}, {len(found['cycle
 
 svg = subprocess.run(["dot", "-Tsvg", folder / "currents.dot"], check=True, capture_output=True, text=True)
 assert not svg.stderr, svg.stderr
-assert svg.stdout.count('class="edge"') == np.sum(currents > 1e-3 * currents.max())
+# Currents that differ from zero by four standard errors, or by more than rounding where there is no error.
+resolved = currents > np.maximum(4 * arrays["currents_error"], 1e-9 * (flux + flux.T))
+assert not found["reversibility"]["reversible"]
+assert svg.stdout.count('class="edge"') == np.sum(resolved & (currents > 1e-3 * currents.max()))
 print("Graphviz:", svg.stdout.count('class="edge"'), "arrows")
 
 with sync_playwright() as playwright:
@@ -83,4 +87,66 @@ with sync_playwright() as playwright:
             spread = np.asarray(Image.open(io.BytesIO(picture)).convert("L")).std()
             assert spread > 3, f"{name} is blank at {width} {scheme}: {spread}"
         print(f"Chromium: {width} pixels, {scheme}: {len(figures)} figures, none blank, nothing on the console")
+
+    # What moves, by clicking; also for a reader who asked for less motion, since it moves only when it is told to.
+    for motion in ["no-preference", "reduce"]:
+        page = browser.new_page(viewport={"width": 1200, "height": 900}, reduced_motion=motion)
+        said = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto((folder / "report.html").absolute().as_uri())
+        path = json.loads(page.locator("#walk-data").text_content())
+        step = lambda: int(page.locator("#walk-at").input_value())
+        lit = lambda: page.evaluate("[...document.querySelectorAll('#graph [data-node].lit')].map(node => Number(node.dataset.node))")
+        drawn = lambda: page.evaluate(
+            "(() => { const c = document.getElementById('walk-image'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+            " return Array.from({length: c.width * c.height}, (_, k) => d[4 * k] / 255); })()"
+        )
+
+        def at(number):
+            assert step() == number and lit() == [path["nodes"][number]], (step(), lit(), number)
+            bits = np.unpackbits(np.frombuffer(base64.b64decode(path["images"]), np.uint8), bitorder="little").reshape(len(path["states"]), -1)
+            assert np.array_equal(drawn(), bits[number][: path["rows"] * path["columns"]]), number
+
+        page.wait_for_timeout(700)
+        at(0)  # Nothing moves by itself.
+        page.click("#walk-next")
+        at(1)
+        page.locator("#walk-speed").fill("5")
+        page.click("#walk-play")
+        assert page.inner_text("#walk-play") == "Pause"
+        page.wait_for_timeout(700)
+        page.click("#walk-play")
+        reached = step()
+        assert reached > 5, reached
+        page.wait_for_timeout(300)
+        at(reached)
+        page.locator("#walk-at").fill("7")
+        at(7)
+        assert "state" in page.inner_text("#walk-now")
+
+        with page.expect_download() as download:
+            page.locator("#graph .save a").first.click()
+        saved = pathlib.Path(download.value.path()).read_text()
+        assert download.value.suggested_filename == "graph.svg" and "var(--" not in saved and 'class="lit"' not in saved
+        picture = browser.new_page()
+        picture.set_content(saved)
+        assert picture.locator("svg .node").count() == page.locator("#graph svg .node").count()
+        picture.close()
+
+        slider = page.locator("#checkpoint")
+        if slider.count():
+            last = page.inner_text("#checkpoint-name")
+            slider.fill("0")
+            assert page.inner_text("#checkpoint-name").startswith("after 0 steps") and last != page.inner_text("#checkpoint-name")
+            assert page.locator("#checkpoint-shown svg").count() == 3
+            assert page.evaluate("[...document.querySelectorAll('#checkpoint-shown img')].every(image => image.complete)")
+        else:
+            print("no checkpoints beside this analysis: their slider is not tried")
+        # The check itself reads the canvas, which Chromium remarks on.
+        said = [line for line in said if "willReadFrequently" not in line]
+        assert not said, said
+        page.emulate_media(media="print")
+        assert not page.locator("#walk").is_visible() and not page.locator(".save").first.is_visible()
+        print(f"Chromium: the walk plays, pauses and steps when it is told to, drawings are saved, checkpoints slide; motion: {motion}")
     browser.close()

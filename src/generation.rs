@@ -1,6 +1,6 @@
 //! Images from the chain of a trained model, started in its steady state or in states that are named.
 
-use ndarray::{Array1, Axis, concatenate};
+use ndarray::{Array1, Axis};
 
 use crate::conditionals::Conditionals;
 use crate::data::BinaryImages;
@@ -26,6 +26,15 @@ pub struct TooLarge {
     visible: usize,
     latent: usize,
     device: String,
+}
+
+/// Chains at one time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// z of each chain, of which its image was drawn, `[N]`.
+    pub states: Vec<i32>,
+    /// x, `[N, D]`.
+    pub images: BinaryImages,
 }
 
 /// The chains of one trained model on one device.
@@ -81,22 +90,39 @@ impl<'a> TrainedChains<'a> {
         self.conditionals.draw(states, self.seed.draws(Stream::Generated, 1, 0)).unpack()
     }
 
-    /// Moves at most [`MOST_CHAINS`] chains `[N, D]` by some full steps `x -> z -> x`. `leg`, below 2^22, tells walks of one chain apart.
-    pub fn walk(&self, chains: &BinaryImages, steps: usize, leg: u64) -> BinaryImages {
-        let parts: Vec<BinaryImages> = chains
-            .axis_chunks_iter(Axis(0), self.together())
-            .enumerate()
-            .map(|(part, chains)| {
-                let time = AFTER_TRAINING + (part as u64) * (1 << 22) + leg;
-                self.numerics.walk(self.parameters, &chains.to_owned(), steps, self.seed, time)
-            })
-            .collect();
-        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-        concatenate(Axis(0), &views).unwrap_or_else(|_| chains.clone())
+    /// An image of each state, as [`TrainedChains::emit`] draws it.
+    pub fn start(&self, states: Vec<i32>) -> Frame {
+        Frame {
+            images: self.emit(&states),
+            states,
+        }
     }
 
-    /// Follows chains from `[N, D]` on: every frame is some steps after the one before it, the first is the start.
-    pub fn film(&self, start: BinaryImages, frames: usize, steps: usize) -> Vec<BinaryImages> {
+    /// Moves at most [`MOST_CHAINS`] chains by some full steps `x -> z -> x`. `leg`, below 2^22, tells walks of one chain apart.
+    pub fn walk(&self, chains: &Frame, steps: usize, leg: u64) -> Frame {
+        let together = self.together();
+        let mut moved = Frame {
+            states: Vec::new(),
+            images: BinaryImages::zeros((0, chains.images.ncols())),
+        };
+        for (part, (images, states)) in chains
+            .images
+            .axis_chunks_iter(Axis(0), together)
+            .zip(chains.states.chunks(together))
+            .enumerate()
+        {
+            let time = AFTER_TRAINING + (part as u64) * (1 << 22) + leg;
+            let (next, images) = self
+                .numerics
+                .walk_with_states(self.parameters, &images.to_owned(), steps, self.seed, time);
+            moved.states.extend(next.unwrap_or_else(|| states.to_vec()));
+            moved.images.append(Axis(0), images.view()).expect("images of one model have one size");
+        }
+        moved
+    }
+
+    /// Follows chains: every frame is some steps after the one before it, the first is the start.
+    pub fn film(&self, start: Frame, frames: usize, steps: usize) -> Vec<Frame> {
         let mut film = vec![start];
         while film.len() < frames {
             let leg = film.len() as u64;

@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use ndarray::Array2;
 
 use crate::bench::floor::{Floor, FloorOn};
-use crate::chain::walk;
+use crate::chain::walk_with_states;
 use crate::data::BinaryImages;
 use crate::data::packed::PackedImages;
 use crate::gradient::{StateImages, two_step};
@@ -40,6 +40,16 @@ pub trait Numerics {
 
     /// Moves chains `[N, D]` by `steps` full steps; see [`crate::chain`].
     fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages;
+
+    /// The same with the latent states that the images were drawn from; none where no step is made.
+    fn walk_with_states(
+        &self,
+        parameters: &Parameters,
+        chains: &BinaryImages,
+        steps: usize,
+        seed: Seed,
+        time: u64,
+    ) -> (Option<Vec<i32>>, BinaryImages);
 
     /// The parts of the lower bound on a step's time with these chains and images; see [`crate::bench`].
     fn floor(&self, parameters: &Parameters, chains: &PackedImages, images: &PackedImages) -> Box<dyn Floor>;
@@ -88,9 +98,20 @@ impl<B: ChainBackend> Numerics for On<B> {
     }
 
     fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages {
-        walk(&self.model(parameters), self.images(chains), steps, seed, time)
-            .to_host()
-            .unpack()
+        self.walk_with_states(parameters, chains, steps, seed, time).1
+    }
+
+    fn walk_with_states(
+        &self,
+        parameters: &Parameters,
+        chains: &BinaryImages,
+        steps: usize,
+        seed: Seed,
+        time: u64,
+    ) -> (Option<Vec<i32>>, BinaryImages) {
+        let (states, images) = walk_with_states(&self.model(parameters), self.images(chains), steps, seed, time);
+        let states = states.map(|states| states.into_data().iter::<i32>().collect());
+        (states, images.to_host().unpack())
     }
 
     fn floor(&self, parameters: &Parameters, chains: &PackedImages, images: &PackedImages) -> Box<dyn Floor> {

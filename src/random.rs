@@ -43,7 +43,7 @@ pub enum Stream {
     Proposal = 10,
     /// Where chains of trained models start: their states (0, 0), their images (1, 0).
     Generated = 11,
-    /// Images of the film strips in a report (strip, frame).
+    /// Images of the film strips in a report (strip, frame), and its walk (2^33, step).
     Film = 12,
     /// Images of each latent state for gradients that need the latent kernel (training step, 0).
     Strata = 13,

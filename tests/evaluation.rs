@@ -174,6 +174,17 @@ impl Numerics for Stopping<'_> {
         self.numerics.walk(parameters, chains, steps, seed, time)
     }
 
+    fn walk_with_states(
+        &self,
+        parameters: &Parameters,
+        chains: &BinaryImages,
+        steps: usize,
+        seed: Seed,
+        time: u64,
+    ) -> (Option<Vec<i32>>, BinaryImages) {
+        self.numerics.walk_with_states(parameters, chains, steps, seed, time)
+    }
+
     fn floor(&self, parameters: &Parameters, chains: &PackedImages, images: &PackedImages) -> Box<dyn Floor> {
         self.numerics.floor(parameters, chains, images)
     }

@@ -58,7 +58,7 @@ fn element(name: &str) -> Element {
 }
 
 fn text_into(element: &mut Element, text: &str) {
-    let plain = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")];
+    let plain = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&"), ("\u{a0}", " ")];
     let text = plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
     if !text.trim().is_empty() {
         element.content.push(Node::Text(text));
@@ -177,6 +177,15 @@ impl Element {
 pub fn number(text: &str) -> f64 {
     let text = text.trim().replace('−', "-");
     text.parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
+}
+
+/// The state of a name: A to Z, then AA, AB and so on.
+pub fn state(name: &str) -> usize {
+    assert!(
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase()),
+        "{name:?} names no state"
+    );
+    name.chars().fold(0, |number, c| 26 * number + (c as usize - 'A' as usize) + 1) - 1
 }
 
 /// All numbers in a text, signs included.

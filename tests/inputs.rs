@@ -9,7 +9,8 @@ use crate::data::{gzip, idx_bytes};
 /// Files to go wrong with.
 fn prepare(folder: &Path) {
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
-    write("images", &idx_bytes(&[7, 3, 2], &[200; 42]));
+    let grey: Vec<u8> = (0..42).map(|n| n % 2 * 200).collect();
+    write("images", &idx_bytes(&[7, 3, 2], &grey));
     write("other-size", &idx_bytes(&[7, 2, 2], &[200; 28]));
     write("labels", &idx_bytes(&[7], &[0, 1, 2, 0, 1, 2, 0]));
     write("few-labels", &idx_bytes(&[3], &[0, 1, 2]));
@@ -257,7 +258,7 @@ fn bad_input_ends_in_one_sentence() {
         ),
         ("sample real --count", 2, "a value is required"),
         ("sample real --count 0", 2, "--count"),
-        ("sample real --count 5 --out x.jpg", 2, "must end in .png or .npz"),
+        ("sample real --count 5 --out x.jpg", 2, "must end in .png, .gif or .npz"),
         (
             "sample real --count 5 --start 1,3 --out x.png",
             2,
@@ -278,7 +279,7 @@ fn bad_input_ends_in_one_sentence() {
         #[cfg(not(feature = "mnist"))]
         ("train --set data.source=mnist", 1, "data.source = \"mnist\" is not in this build"),
         ("train --set data.classes=[12]", 2, "data.classes is [12]"),
-        ("train --set data.source=idx --set data.images=images", 2, "no labels to choose by"),
+        ("train --set data.source=idx --set data.images=images --set data.classes=[0]", 2, "no labels to choose by"),
     ]
     .into_iter()
     .map(|(arguments, status, words)| (arguments.to_owned(), status, words))

@@ -63,4 +63,5 @@ mod sweep;
 mod sweep_pages;
 mod terminal;
 mod units;
+mod walks;
 mod watched;

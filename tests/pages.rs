@@ -6,7 +6,7 @@ use ndarray_npy::NpzReader;
 use serde_json::Value;
 
 use crate::analyze::analysis;
-use crate::html::{Element, body, close, number, numbers, picture, rounded};
+use crate::html::{Element, body, close, number, numbers, picture, rounded, state};
 use crate::known::{self, COLUMNS, ROWS, SIGNAL, STATES, succeeds};
 
 /// The page in a folder.
@@ -144,7 +144,7 @@ fn tables_and_pictures_show_what_the_machine_draws() {
     let cards = page.by_id("states").of_class("card");
     let mut order = Vec::new();
     for card in cards {
-        let state: usize = card.all("b")[0].text().parse().unwrap();
+        let state = state(&card.all("b")[0].text());
         assert_eq!(state_of_mean(card.all("img")[0].attribute("src")), state);
         let spans: Vec<String> = card.all("span").iter().map(|span| span.text()).collect();
         rounded(spans[0].strip_prefix("weight ").unwrap(), pi[state], "weight");
@@ -156,7 +156,7 @@ fn tables_and_pictures_show_what_the_machine_draws() {
         assert_eq!(said.len(), named.len(), "{}", spans[2]);
         for (said, class) in said.into_iter().zip(named) {
             let (label, share) = said.split_once(": ").unwrap();
-            assert_eq!(label, known::LABELS[class].to_string());
+            assert_eq!(label, format!("class {}", known::LABELS[class]));
             close(
                 number(share.trim_end_matches('%')),
                 100.0 * shares[class],
@@ -220,12 +220,22 @@ fn figures_stand_under_their_names() {
             (card.all("h3")[0].text().as_str(), card.all("span")[0].text().as_str()),
             (name, unit)
         );
-        shown(&card.all("b")[0].text(), &found[key], name);
-        if let Some(set) = ["log_likelihood_train", "log_likelihood_test"].iter().position(|name| *name == key) {
-            let note = card.all("small")[0].text();
-            let note = note.strip_prefix("± ").unwrap().strip_suffix(" over images").unwrap();
-            rounded(note, 1.96 * known::log_likelihood(set).1, "half width over images");
-        }
+        let value = card.all("b")[0].text();
+        let Some(set) = ["log_likelihood_train", "log_likelihood_test"].iter().position(|name| *name == key) else {
+            shown(&value, &found[key], name);
+            continue;
+        };
+        // The interval over images stands beside the value, that of the kernel beneath.
+        let (mean, reach) = known::log_likelihood(set);
+        let reach = 1.96 * reach;
+        let (shown_mean, shown_reach) = value.split_once(" ± ").unwrap();
+        close(number(shown_mean), mean, 0.1 * reach, name);
+        rounded(shown_reach, reach, "half width over images");
+        let notes: Vec<String> = card.all("small").iter().map(|note| note.text()).collect();
+        assert_eq!(notes[0], "interval: other images of the kind");
+        let kernels = notes[1].strip_prefix("for these images: ± ").unwrap();
+        let half = 0.5 * (found[key]["high"].as_f64().unwrap() - found[key]["low"].as_f64().unwrap());
+        rounded(kernels, half, "half width for these images");
     }
     let half = |key: &str| found[key]["high"].as_f64().unwrap() - found[key]["low"].as_f64().unwrap();
     assert!(half("self_transition") > 0.0 && half("entropy_production") > 0.0);
@@ -248,10 +258,9 @@ fn figures_stand_under_their_names() {
             .unwrap_or_else(|| panic!("{name}: {stdout}"));
         shown(line[name.len()..].trim().split("  ").next().unwrap(), &found[key], name);
     }
-    for (cycle, line) in found["cycles"]
-        .as_array()
-        .unwrap()
-        .iter()
+    let cycles = found["cycles"].as_array().unwrap().iter();
+    for (cycle, line) in cycles
+        .filter(|cycle| cycle["resolved"] == true)
         .zip(stdout.lines().filter(|line| line.starts_with("cycle ")))
     {
         let (states, rest) = line["cycle ".len()..].split_once(": ").unwrap();
@@ -270,54 +279,64 @@ struct Chart<'a> {
     svg: &'a Element,
     /// Pixels of step 1 and of a factor of ten.
     x: (f64, f64),
-    /// Pixels of the value 0 and of a unit.
+    /// Pixels of the value 0 and of a unit; by decades, of 1 and of a factor of ten.
     y: (f64, f64),
+    by_decades: bool,
 }
 
 impl<'a> Chart<'a> {
-    fn read(figure: &'a Element) -> Self {
+    fn read(figure: &'a Element, by_decades: bool) -> Self {
         let svg = figure.all("svg")[0];
-        // The labels of the vertical axis end at it, those of the horizontal one are centered beneath.
-        let labels = |anchor: &str, along: &str| -> Vec<(f64, f64)> {
-            let texts = svg.all("text").into_iter();
-            let numbered = texts.filter(|text| text.attribute("text-anchor") == anchor && text.text().parse::<f64>().is_ok());
-            numbered.map(|text| (number(&text.text()), text.number(along))).collect()
+        let labels = |class: &str, along: &str| -> Vec<(f64, f64)> {
+            let texts = svg.of_class(class).into_iter();
+            texts.map(|text| (number(&text.text()), text.number(along))).collect()
         };
         let scale = |labels: &[(f64, f64)]| {
             let (first, last) = (labels[0], labels[labels.len() - 1]);
             let unit = (last.1 - first.1) / (last.0 - first.0);
             (first.1 - unit * first.0, unit)
         };
-        let steps: Vec<(f64, f64)> = labels("middle", "x").into_iter().map(|(step, x)| (step.log10(), x)).collect();
-        let values = labels("end", "y");
-        assert!(steps.len() >= 2 && values.len() >= 3, "{steps:?} {values:?}");
+        let steps = labels("x-tick", "x").into_iter().filter(|(step, _)| *step > 0.0);
+        let steps: Vec<(f64, f64)> = steps.map(|(step, x)| (step.log10(), x)).collect();
+        // Their baselines lie four pixels below their lines.
+        let values = labels("y-tick", "y").into_iter().map(|(value, y)| (value, y - 4.0));
+        let values: Vec<(f64, f64)> = values
+            .map(|(value, y)| (if by_decades { value.log10() } else { value }, y))
+            .collect();
+        assert!(steps.len() >= 2 && values.len() >= 2, "{steps:?} {values:?}");
+        assert!(
+            values.windows(2).all(|pair| pair[0].0 < pair[1].0),
+            "labels can be told apart: {values:?}"
+        );
         Self {
             svg,
             x: scale(&steps),
             y: scale(&values),
+            by_decades,
         }
     }
 
     /// Where a step and a value stand; step 0 is at the left end.
     fn place(&self, step: f64, value: f64) -> (f64, f64) {
         let x = if step == 0.0 { -0.5 } else { step.log10() };
-        (self.x.0 + self.x.1 * x, self.y.0 + self.y.1 * value)
+        let y = if self.by_decades { value.log10() } else { value };
+        (self.x.0 + self.x.1 * x, self.y.0 + self.y.1 * y)
     }
 
-    /// The lines of a colour with this many ends or more, as points.
-    fn lines(&self, colour: &str, width: &str) -> Vec<Vec<(f64, f64)>> {
-        let own = self.svg.all("polyline").into_iter();
-        let own = own.filter(|line| line.attribute("stroke") == format!("var(--{colour})") && line.attribute("stroke-width") == width);
-        own.map(|line| numbers(line.attribute("points")).chunks(2).map(|xy| (xy[0], xy[1])).collect())
+    /// All marks of a kind in a colour.
+    fn marks(&self, kind: &str, colour: &str) -> Vec<&Element> {
+        let own = self.svg.of_class(kind).into_iter();
+        // The legend's are not among them.
+        let legend = self.svg.of_class("legend-of")[0].children();
+        own.filter(|mark| mark.is(colour) && !legend.iter().any(|other| std::ptr::eq(*other, *mark)))
             .collect()
     }
 
     fn expect(&self, found: (f64, f64), step: f64, value: f64, what: &str) {
         let place = self.place(step, value);
-        // Plotters rounds to whole pixels, twice; labels are rounded to two digits behind the point.
-        let tolerance = 2.0 + 0.005 * self.y.1.abs();
+        // Places and labels are rounded to a tenth of a pixel.
         assert!(
-            (found.0 - place.0).abs() <= 2.0 && (found.1 - place.1).abs() <= tolerance,
+            (found.0 - place.0).abs() <= 0.3 && (found.1 - place.1).abs() <= 0.5,
             "{what} at step {step}: {found:?} instead of {place:?}"
         );
     }
@@ -351,34 +370,43 @@ fn charts_show_their_figures_over_training() {
     ] {
         let figure = page.by_id(id);
         assert_eq!(figure.all("h3")[0].text(), title);
-        let chart = Chart::read(figure);
+        let chart = Chart::read(figure, id == "training-2");
         assert!(chart.x.1 > 0.0 && chart.y.1 < 0.0, "steps to the right, values upward");
         for (colour, key) in curves {
-            let thick = chart.lines(colour, "2");
-            let curve: Vec<(f64, f64)> = thick.iter().filter(|line| line.len() > 2).flatten().copied().collect();
-            assert_eq!(curve.len(), lines.len() - 1, "{key}");
-            for (point, line) in curve.iter().zip(&lines[1..]) {
-                chart.expect(*point, line["step"].as_f64().unwrap(), line[key].as_f64().unwrap(), key);
+            let curve = chart.marks("curve", colour)[0];
+            assert_eq!(curve.is("rough"), key == "entropy_production", "plain means are marked as rough");
+            let curve = numbers(curve.attribute("points"));
+            assert_eq!(curve.len(), 2 * (lines.len() - 1), "{key}");
+            for (point, line) in curve.chunks(2).zip(&lines[1..]) {
+                chart.expect(
+                    (point[0], point[1]),
+                    line["step"].as_f64().unwrap(),
+                    line[key].as_f64().unwrap(),
+                    key,
+                );
             }
-            let start = chart
-                .svg
-                .all("circle")
-                .into_iter()
-                .find(|circle| circle.attribute("fill") == format!("var(--{colour})") && circle.attribute("r") == "2");
-            let start = start.unwrap_or_else(|| panic!("{key}: the start"));
+            let start = chart.marks("start", colour)[0];
             chart.expect((start.number("cx"), start.number("cy")), 0.0, lines[0][key].as_f64().unwrap(), key);
-            let bars: Vec<&Vec<(f64, f64)>> = thick.iter().filter(|line| line.len() == 2).collect();
-            assert_eq!(bars.len(), checkpoints.len(), "{key}");
-            for (bar, checkpoint) in bars.into_iter().zip(&checkpoints) {
+            let (bars, points) = (chart.marks("bar-of", colour), chart.marks("point", colour));
+            assert_eq!((bars.len(), points.len()), (checkpoints.len(), checkpoints.len()), "{key}");
+            for ((bar, point), checkpoint) in bars.into_iter().zip(points).zip(&checkpoints) {
                 let (step, figure) = (checkpoint["step"].as_f64().unwrap(), &checkpoint[key]);
-                let [low, high] = ["low", "high"].map(|end| figure[end].as_f64().unwrap());
-                chart.expect(bar[0], step, low, key);
-                chart.expect(bar[1], step, high, key);
-                longest = longest.max(bar[0].1 - bar[1].1);
+                let [low, value, high] = ["low", "value", "high"].map(|end| figure[end].as_f64().unwrap());
+                let [x, from, to] = numbers(&bar.attribute("d").replace(['M', 'V'], " "))[..] else {
+                    panic!("{}", bar.attribute("d"))
+                };
+                chart.expect((x, from), step, low, key);
+                chart.expect((x, to), step, high, key);
+                chart.expect((point.number("cx"), point.number("cy")), step, value, key);
+                longest = longest.max(from - to);
             }
         }
     }
     assert!(longest > 12.0, "bars long enough to be measured: {longest}");
+    let legend = page.by_id("training-0").of_class("legend-of")[0].text();
+    assert!(legend.contains("train") && legend.contains("test"), "{legend}");
+    let legend = page.by_id("training-1").of_class("legend-of")[0].text();
+    assert!(legend.contains("rough") && legend.contains("95% intervals"), "{legend}");
     let caption = page.by_id("training-0").all("figcaption")[0].text();
     assert!(caption.contains("Blue: training images; orange: test images"), "{caption}");
     let css = std::fs::read_to_string(run.join("analysis/report.html")).unwrap();

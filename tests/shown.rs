@@ -13,6 +13,7 @@ use latent_cycles::latent::uncertainty::least_relative_variance;
 use latent_cycles::model::Parameters;
 use latent_cycles::random::Seed;
 use latent_cycles::report::page::Page;
+use latent_cycles::report::provenance::Provenance;
 use ndarray::Array2;
 
 use crate::html::{Element, body, close, number, numbers, picture};
@@ -48,8 +49,14 @@ pub fn shown(parameters: &Parameters, samples: usize, data: Option<&Reference>) 
         seed: Seed(7),
         checkpoints: &[],
         evaluations: &[],
+        stills: &[],
+        provenance: Provenance {
+            manifest: None,
+            config: None,
+            seed: Some(7),
+        },
     };
-    let html = page.html().unwrap();
+    let html = page.html();
     (analysis, body(&html))
 }
 

@@ -64,8 +64,8 @@ pub(super) fn of_states(
 
 /// Images of chains that start in the steady state and walk on the backend.
 pub(super) fn generate(chains: &TrainedChains, log_pi: &Array1<f64>) -> BinaryImages {
-    let start = chains.emit(&chains.steady_states(log_pi, GENERATED));
-    chains.walk(&start, STEPS, 0)
+    let start = chains.start(chains.steady_states(log_pi, GENERATED));
+    chains.walk(&start, STEPS, 0).images
 }
 
 impl ClassShares {

@@ -5,8 +5,8 @@ use ndarray::{Array1, Axis};
 use super::classes::{self, ClassShares};
 use super::measures::units;
 use super::{
-    Analysis, AnalysisError, CycleFigures, Headline, Laws, MOST_CYCLED, MOST_STATES, MOST_TABLED, Macrostates, NamedPartition, Plane,
-    Precision, Settings, Subject, figures, units as of_units,
+    Analysis, AnalysisError, Headline, Laws, MOST_CYCLED, MOST_STATES, MOST_TABLED, Macrostates, NamedPartition, Plane, Precision,
+    Settings, Subject, cycles, figures, units as of_units,
 };
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
@@ -80,13 +80,9 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
     watch.begins("cycles", 1);
     watch.go_on()?;
     let plain = steady.entropy_production();
+    let reversibility = figures::reversibility(&estimate, &headline.entropy_production);
     let cycles = if has_cycles(&estimate) { steady.cycles() } else { Vec::new() };
-    let cycles = cycles.into_iter().map(|cycle| CycleFigures {
-        share: (plain.is_finite() && plain > 0.0).then(|| cycle.weight * cycle.affinity / plain),
-        affinity: Some(cycle.affinity).filter(|affinity| affinity.is_finite()),
-        states: cycle.states,
-        weight: cycle.weight,
-    });
+    let cycles = cycles::cycles(&estimate, cycles, reversibility.reversible);
     let of_classes = classes.as_ref().map(NamedPartition::of_classes);
     let named = subject.partition.or(of_classes.as_ref());
     let several = named.filter(|named| named.partition.count() > 1);
@@ -102,7 +98,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         visible: model.visible(),
         latent: model.latent(),
         notes: notes(subject.parameters, &estimate, spectra.eigenvalues().len(), named),
-        reversibility: figures::reversibility(&estimate, &headline.entropy_production),
+        reversibility,
         precision: Precision {
             worst_transition: largest(transition_error.iter().copied()),
             transitions_above_10_percent: transition_error.iter().filter(|error| **error > 0.1).count(),
@@ -116,7 +112,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         stationary: steady.pi(),
         transition: steady.transition(),
         currents: steady.currents(),
-        cycles: cycles.collect(),
+        cycles,
         eigenvalues: spectra.eigenvalues().to_vec(),
         layer_units: found.units,
         layers: found.layers,

@@ -125,16 +125,17 @@ fn add_plane(archive: &mut NpzWriter<impl Write + Seek>, plane: &Plane) -> Resul
 
 /// currents.dot, for Graphviz: a node for each state, as large as its weight; an edge for each net current, as wide as it is.
 ///
-/// Currents below a thousandth of the largest are left out, and states without any current with them; of more than [`MOST_TABLED`] states, all but
+/// Currents below a thousandth of the largest and those that do not differ from zero are left out, and states without any current with them; of more than [`MOST_TABLED`] states, all but
 /// the 1,000 largest currents.
 pub fn dot(analysis: &Analysis) -> String {
-    let largest = analysis.currents.iter().copied().fold(0.0, f64::max);
+    let currents = analysis.resolved_currents();
+    let largest = currents.iter().copied().fold(0.0, f64::max);
     let mut text =
         String::from("// Net currents among the latent states, per step. Draw with: dot -Tsvg currents.dot\ndigraph currents {\n");
     text.push_str("  layout=circo; node [shape=circle, fixedsize=true, fontsize=12]; edge [fontsize=9];\n");
-    let positive = analysis.currents.indexed_iter();
+    let positive = currents.indexed_iter();
     let mut edges: Vec<((usize, usize), &f64)> = positive.filter(|(_, current)| **current > 1e-3 * largest).collect();
-    if is_large(&analysis.currents) {
+    if is_large(&currents) {
         edges.sort_by(|a, b| b.1.total_cmp(a.1));
         edges.truncate(1000);
     }

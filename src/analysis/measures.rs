@@ -35,11 +35,17 @@ pub struct Chart {
     pub title: &'static str,
     /// What the page says beneath it.
     pub caption: &'static str,
+    /// What its lines show, where that is not just the measures' values; `None` for a chart of several measures, whose names are shown.
+    pub rough: Option<&'static str>,
+    /// Is its axis logarithmic?
+    pub by_decades: bool,
 }
 
 const LIKELIHOOD: Chart = Chart {
     title: "Log-likelihood",
     caption: "Blue: training images; orange: test images. The likelihood fixes what the chain draws, not how it moves.",
+    rough: None,
+    by_decades: false,
 };
 
 /// Log-likelihood of the training images.
@@ -74,7 +80,10 @@ pub const ENTROPY_PRODUCTION: Measure = Measure {
     card: ("Entropy production", "nats per step, latent chain"),
     chart: Some(&Chart {
         title: "Entropy production",
-        caption: "Does the chain leave equilibrium as it learns? Lines are plain means over the images drawn in each state, biased upward where transitions are rare.",
+        caption: "Does the chain leave equilibrium as it learns? The dashed line, noted while training, is rough: plain means over the images drawn in each state, 6 to 31% too high \
+                  where transitions are rare.",
+        rough: Some("while training (rough)"),
+        by_decades: false,
     }),
     in_sweeps: true,
     of: |headline| &headline.entropy_production,
@@ -101,7 +110,9 @@ pub const SELF_TRANSITION: Measure = Measure {
     card: ("Self-transition", "probability per step"),
     chart: Some(&Chart {
         title: "Self-transition",
-        caption: "The mean probability that the latent state stays. A chain that cycles hardly ever does.",
+        caption: "The mean probability that the latent state stays, on a logarithmic axis. A chain that cycles hardly ever does.",
+        rough: None,
+        by_decades: true,
     }),
     in_sweeps: true,
     of: |headline| &headline.self_transition,

@@ -2,6 +2,7 @@
 
 mod classes;
 mod compute;
+mod cycles;
 mod figures;
 pub mod files;
 mod headline;
@@ -90,8 +91,16 @@ pub struct CycleFigures {
     pub states: Vec<usize>,
     /// Net turns per step.
     pub weight: f64,
+    /// Its standard error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_standard_error: Option<f64>,
     /// Nats per turn; null if infinite.
     pub affinity: Option<f64>,
+    /// Its standard error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affinity_standard_error: Option<f64>,
+    /// Does its weight differ from zero, by four standard errors, in a chain that is out of equilibrium?
+    pub resolved: bool,
     /// The part of the entropy production of `transition` that it carries.
     pub share: Option<f64>,
 }
@@ -187,7 +196,7 @@ pub struct Analysis {
     /// J.
     #[serde(serialize_with = "files::matrix", skip_serializing_if = "files::is_large")]
     pub currents: Array2<f64>,
-    /// A decomposition of J, the largest weight first.
+    /// A decomposition of J, the cycle that carries most of the entropy production first.
     pub cycles: Vec<CycleFigures>,
     /// Of T.
     pub eigenvalues: Vec<(f64, f64)>,

@@ -20,13 +20,15 @@ use crate::files::{self, FileError, JsonLines};
 use crate::numerics::Numerics;
 use crate::random::Seed;
 use crate::record;
-use crate::report::{page, plane};
+use crate::report::emergence::Still;
+use crate::report::provenance::Provenance;
+use crate::report::{drawings, page, plane};
 use crate::trained::{self, RunOf, Trained};
 use crate::watch::Watch;
 
 /// Analyze a trained model: entropy production, currents, cycles, likelihood, classes
 ///
-/// Reads a run's model, one of its checkpoints, or a record file, and writes analysis.json, latent.npz, currents.dot and report.html; of a model on a plane, plane.svg.
+/// Reads a run's model, one of its checkpoints, or a record file, and writes analysis.json, latent.npz, currents.dot and report.html, whose drawings stand in figures/ as SVG; of a model on a plane, plane.svg.
 /// Figures are computed in f64 and have 95% intervals; the backend moves the chains whose images are shown and judged.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -124,7 +126,7 @@ impl Analyze {
             ));
         }
         let watch = Watched { bar: &bar, stop: &stop };
-        let mut headlines = Vec::new();
+        let (mut headlines, mut stills) = (Vec::new(), Vec::new());
         for (index, (task, settings)) in tasks.into_iter().zip(settings).enumerate() {
             if last > 0 {
                 bar.set_prefix(format!("model {} of {}: ", index + 1, last + 1));
@@ -139,6 +141,11 @@ impl Analyze {
             };
             let size = trained::image_size(run.as_ref(), task.trained.parameters.visible())?;
             let mut contents = tables(&analysis, size)?;
+            if self.all_checkpoints
+                && (index < last || headlines.last().is_none_or(|shown: &Headline| shown.step != analysis.headline.step))
+            {
+                stills.extend(Still::of(&analysis));
+            }
             if index < last {
                 write_all(&task.folder, contents)?;
                 if !self.quiet {
@@ -149,15 +156,15 @@ impl Analyze {
             }
             bar.finish_and_clear();
             // Everything is made before anything is written: no new figures stand beside an old page.
-            contents.extend(self.page(&task, &analysis, &mut headlines, run.as_ref(), size, settings.seed)?);
+            contents.extend(self.page(&task, &analysis, (&mut headlines, &stills), run.as_ref(), size, settings.seed)?);
             let picture = plane::picture(&analysis, &task.trained.parameters, size);
             let beside = if picture.is_some() { ", plane.svg" } else { "" };
-            contents.extend(picture.map(|picture| ("plane.svg", picture.into_bytes())));
+            contents.extend(picture.map(|picture| ("plane.svg".to_owned(), picture.into_bytes())));
             write_all(&task.folder, contents)?;
             if !self.quiet {
                 findings::all(&analysis);
                 say(format_args!(
-                    "{} holds analysis.json, latent.npz, currents.dot{beside} and report.html",
+                    "{} holds analysis.json, latent.npz, currents.dot{beside}, report.html and its figures as SVG in figures/",
                     shell(&task.folder)
                 ));
             }
@@ -287,7 +294,7 @@ impl Analyze {
         &self,
         task: &Task,
         analysis: &Analysis,
-        headlines: &mut Vec<Headline>,
+        (headlines, stills): (&mut Vec<Headline>, &[Still]),
         run: Option<&RunOf>,
         size: (usize, usize),
         seed: Seed,
@@ -295,7 +302,7 @@ impl Analyze {
         let mut contents = Vec::new();
         if self.all_checkpoints {
             let lines: Result<Vec<String>, _> = headlines.iter().map(serde_json::to_string).collect();
-            contents.push(("checkpoints.jsonl", (lines?.join("\n") + "\n").into_bytes()));
+            contents.push(("checkpoints.jsonl".to_owned(), (lines?.join("\n") + "\n").into_bytes()));
         } else {
             // Those of an earlier --all-checkpoints, if there was one.
             let earlier = task.folder.join("checkpoints.jsonl");
@@ -307,6 +314,10 @@ impl Analyze {
         let evaluations = metrics.map(|path| files::read_json_lines(&path)).transpose()?;
         let evaluations = evaluations.map(all_but_unread).unwrap_or_default();
         let name = run.map_or(&self.record, |run| &run.folder).file_name().unwrap_or_default();
+        let config = run
+            .map(|run| files::read_at_most(&run.folder.join("config.toml"), 1 << 20))
+            .transpose()?;
+        let config = config.map(|config| String::from_utf8_lossy(&config).into_owned());
         let page = page::Page {
             name: &name.to_string_lossy(),
             analysis,
@@ -314,15 +325,27 @@ impl Analyze {
             parameters: &task.trained.parameters,
             seed,
             checkpoints: headlines,
+            stills,
+            provenance: Provenance {
+                manifest: run.and_then(|run| run.manifest.as_ref()),
+                config: config.as_deref(),
+                seed: Some(seed.0),
+            },
             evaluations: &evaluations,
         };
-        contents.push(("report.html", page.html()?.into_bytes()));
+        let html = page.html();
+        let figures = drawings::of_page(&html).into_iter();
+        contents.extend(figures.map(|(name, svg)| (format!("{FIGURES}/{name}.svg"), svg.into_bytes())));
+        contents.push(("report.html".to_owned(), html.into_bytes()));
         Ok(contents)
     }
 }
 
+/// The folder of the page's drawings.
+const FIGURES: &str = "figures";
+
 /// The name of a file and what it will hold.
-type Content = (&'static str, Vec<u8>);
+type Content = (String, Vec<u8>);
 
 /// The values of a file of lines, with a warning of each line that holds none.
 fn all_but_unread<T>(lines: JsonLines<T>) -> Vec<T> {
@@ -388,22 +411,29 @@ fn stopped(done: usize, last: usize, folder: &Path) -> anyhow::Error {
 
 fn tables(analysis: &Analysis, size: (usize, usize)) -> anyhow::Result<Vec<Content>> {
     Ok(vec![
-        ("analysis.json", tables::json(analysis)?),
-        ("latent.npz", tables::npz(analysis, size)?),
-        ("currents.dot", tables::dot(analysis).into_bytes()),
+        ("analysis.json".to_owned(), tables::json(analysis)?),
+        ("latent.npz".to_owned(), tables::npz(analysis, size)?),
+        ("currents.dot".to_owned(), tables::dot(analysis).into_bytes()),
     ])
 }
 
 fn write_all(folder: &Path, contents: Vec<Content>) -> Result<(), FileError> {
-    std::fs::create_dir_all(folder).map_err(|source| FileError::Write {
-        path: folder.to_owned(),
-        source,
-    })?;
+    let create = |folder: &Path| {
+        std::fs::create_dir_all(folder).map_err(|source| FileError::Write {
+            path: folder.to_owned(),
+            source,
+        })
+    };
+    create(folder)?;
+    if contents.iter().any(|(name, _)| name.starts_with(FIGURES)) {
+        create(&folder.join(FIGURES))?;
+    }
     // Of two analyses of one run at a time, one writes all its files and then the other. Where folders cannot be locked, nobody knows whose
     // half-written files they hold.
     let lock = File::open(folder).ok().filter(|folder| folder.lock().is_ok());
     if lock.is_some() {
         files::remove_partial(folder);
+        files::remove_partial(&folder.join(FIGURES));
     }
     contents
         .into_iter()

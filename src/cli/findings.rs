@@ -39,7 +39,7 @@ pub fn all(analysis: &Analysis) {
     if let Some(null) = &analysis.shuffled_entropy_production {
         say(format_args!("{null}"));
     }
-    for cycle in analysis.cycles.iter().take(3) {
+    for cycle in analysis.cycles.iter().filter(|cycle| cycle.resolved).take(3) {
         let states: Vec<String> = cycle.states.iter().chain(cycle.states.first()).map(usize::to_string).collect();
         let share = cycle
             .share

@@ -10,10 +10,9 @@ use ndarray_npy::NpzWriter;
 use super::{Stopped, Usage, run_or_latest, say, shell};
 use crate::backend::BackendName;
 use crate::conditionals::Conditionals;
-use crate::data::BinaryImages;
 use crate::estimate::EstimateError;
 use crate::files;
-use crate::generation::{MOST_CHAINS, TrainedChains, steady_state};
+use crate::generation::{Frame, MOST_CHAINS, TrainedChains, steady_state};
 use crate::model::Parameters;
 use crate::random::Seed;
 use crate::report::grid::Grid;
@@ -26,7 +25,8 @@ use crate::watch::Watch;
 #[derive(Args)]
 #[command(after_help = "Examples:
   latent-cycles sample artifacts/runs/default-ndarray-1 --count 64 --out samples.png
-  latent-cycles sample artifacts/runs/default-ndarray-1 --film --count 20 --steps 1 --start 3,5 --out film.png")]
+  latent-cycles sample artifacts/runs/default-ndarray-1 --film --count 20 --steps 1 --start 3,5 --out film.png
+  latent-cycles sample artifacts/runs/default-ndarray-1 --film --count 60 --out film.gif")]
 pub struct Sample {
     /// A run's folder, or a record file [default: the latest run in artifacts/runs]
     #[arg(value_name = "RUN-or-RECORD")]
@@ -49,17 +49,19 @@ pub struct Sample {
     /// The seed of all draws
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The file to write, a picture (.png) or numpy's arrays `images` and `start` (.npz); an existing one is replaced
-    #[arg(long, value_name = "F.png|F.npz", default_value = "samples.png")]
+    /// The file to write, a picture (.png), with --film an animation (.gif), or numpy's arrays `images`, `states` (z of each) and `start` (.npz); an existing one is replaced
+    #[arg(long, value_name = "F.png|F.gif|F.npz", default_value = "samples.png")]
     out: PathBuf,
 }
 
 impl Sample {
     pub fn run(self) -> anyhow::Result<()> {
-        let picture = match self.out.extension().and_then(|extension| extension.to_str()) {
-            Some("png") => true,
-            Some("npz") => false,
-            _ => return Err(Usage(format!("--out is {}; its name must end in .png or .npz", shell(&self.out))).into()),
+        let format = match self.out.extension().and_then(|extension| extension.to_str()) {
+            Some("png") => Format::Picture,
+            Some("npz") => Format::Arrays,
+            Some("gif") if self.film => Format::Animation,
+            Some("gif") => return Err(Usage(format!("--out is {}, an animation, which needs --film", shell(&self.out))).into()),
+            _ => return Err(Usage(format!("--out is {}; its name must end in .png, .gif or .npz", shell(&self.out))).into()),
         };
         let record = run_or_latest(self.record.clone())?;
         let run = trained::run_of(&record)?;
@@ -68,7 +70,7 @@ impl Sample {
             crate::record::expect_shape(&record, &trained.parameters, trained.parameters.visible(), &run.config.model.latent)?;
         }
         let size = trained::image_size(run.as_ref(), trained.parameters.visible())?;
-        let across = self.across(picture, size)?;
+        let across = self.across(format, size)?;
         let stop = super::stop_on_ctrl_c("")?;
         let parameters = &trained.parameters;
         let model = Conditionals::new(parameters);
@@ -79,17 +81,16 @@ impl Sample {
             Err(error) if matches!(error.downcast_ref(), Some(EstimateError::Stopped(_))) => return Err(stopped()),
             states => states?,
         };
-        let start = trained.emit(&states);
+        let start = trained.start(states.clone());
         let (count, steps) = (self.count as usize, self.steps as usize);
-        let images = if self.film {
-            by_chain(&trained.film(start, count, steps))
-        } else {
-            trained.walk(&start, steps, 0)
+        let frames = match self.film {
+            true => trained.film(start, count, steps),
+            false => vec![trained.walk(&start, steps, 0)],
         };
-        let content = if picture {
-            Grid::new(size).png(&images, across)
-        } else {
-            npz(images, &states, size)?
+        let content = match format {
+            Format::Picture => Grid::new(size).png(&by_chain(&frames).images, across),
+            Format::Animation => Grid::of_film(size).gif(frames.iter().map(|frame| &frame.images))?,
+            Format::Arrays => npz(by_chain(&frames), &states, size)?,
         };
         if stop.load(Ordering::Relaxed) {
             return Err(stopped());
@@ -100,7 +101,7 @@ impl Sample {
     }
 
     /// Images in a row of the picture, which must hold all.
-    fn across(&self, picture: bool, size: (usize, usize)) -> Result<usize, Usage> {
+    fn across(&self, format: Format, size: (usize, usize)) -> Result<usize, Usage> {
         let count = self.count as usize;
         let chains = if self.film { self.start.len().max(1) } else { 1 };
         if count * chains > MOST_CHAINS {
@@ -108,14 +109,25 @@ impl Sample {
                 "{count} frames of {chains} chains are more than {MOST_CHAINS} images; ask for fewer"
             )));
         }
-        let (widest, tallest) = Grid::new(size).room();
-        let across = if self.film {
+        let grid = if format == Format::Animation {
+            Grid::of_film(size)
+        } else {
+            Grid::new(size)
+        };
+        let (widest, tallest) = grid.room();
+        let across = if format == Format::Animation {
+            chains
+        } else if self.film {
             count
         } else {
             ((count as f64).sqrt().ceil() as usize).min(widest)
         };
-        let down = (count * chains).div_ceil(across);
-        if picture && (across > widest || down > tallest) {
+        let down = if format == Format::Animation {
+            1
+        } else {
+            (count * chains).div_ceil(across)
+        };
+        if format != Format::Arrays && (across > widest || down > tallest) {
             return Err(Usage(format!(
                 "{across} x {down} images are more than a picture holds, {widest} x {tallest}; write a file that ends in .npz"
             )));
@@ -160,27 +172,41 @@ impl Sample {
     }
 }
 
+/// What is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Picture,
+    /// One frame after the other.
+    Animation,
+    Arrays,
+}
+
 fn stopped() -> anyhow::Error {
     Stopped("stopped; nothing was written".into()).into()
 }
 
-/// Frames `[chains, D]` of a film as all frames of the first chain, then of the second, `[chains x frames, D]`.
-fn by_chain(film: &[BinaryImages]) -> BinaryImages {
-    let chains = film.first().map_or(0, |frame| frame.nrows());
-    let rows: Vec<_> = (0..chains)
-        .flat_map(|chain| film.iter().map(move |frame| frame.slice(ndarray::s![chain..chain + 1, ..])))
+/// Frames of a film as all frames of the first chain, then of the second: images `[chains x frames, D]` and their states.
+fn by_chain(film: &[Frame]) -> Frame {
+    let chains = film.first().map_or(0, |frame| frame.states.len());
+    let places = || (0..chains).flat_map(|chain| film.iter().map(move |frame| (chain, frame)));
+    let rows: Vec<_> = places()
+        .map(|(chain, frame)| frame.images.slice(ndarray::s![chain..chain + 1, ..]))
         .collect();
-    concatenate(Axis(0), &rows).unwrap_or_default()
+    Frame {
+        images: concatenate(Axis(0), &rows).unwrap_or_default(),
+        states: places().map(|(chain, frame)| frame.states[chain]).collect(),
+    }
 }
 
-/// The archive: `images` `[N, rows, columns]` of 0 and 1, and `start`, the state that each chain began in.
-fn npz(images: BinaryImages, states: &[i32], (rows, columns): (usize, usize)) -> anyhow::Result<Vec<u8>> {
-    let count = images.nrows();
-    let images: Array3<u8> = images.into_shape_with_order((count, rows, columns))?;
+/// The archive: `images` `[N, rows, columns]` of 0 and 1, `states`, z of each, and `start`, the state that each chain began in.
+fn npz(frames: Frame, start: &[i32], (rows, columns): (usize, usize)) -> anyhow::Result<Vec<u8>> {
+    let count = frames.images.nrows();
+    let images: Array3<u8> = frames.images.into_shape_with_order((count, rows, columns))?;
     let mut bytes = std::io::Cursor::new(Vec::new());
     let mut archive = NpzWriter::new(&mut bytes);
     archive.add_array("images", &images)?;
-    archive.add_array("start", &Array1::from_vec(states.to_vec()))?;
+    archive.add_array("states", &Array1::from_vec(frames.states))?;
+    archive.add_array("start", &Array1::from_vec(start.to_vec()))?;
     archive.finish()?;
     Ok(bytes.into_inner())
 }

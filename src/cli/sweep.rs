@@ -20,6 +20,7 @@ use crate::sweep::plan::Plan;
 use crate::sweep::pool::{Event, Failure, PERIOD, run_program, spread};
 use crate::sweep::run::PlannedRun;
 use crate::sweep::summary::{RunRecord, RunStatus, write_csv};
+use crate::training::folder::read_manifest;
 
 /// Seconds between summaries while runs end.
 const SUMMARY_SECONDS: u64 = 2;
@@ -96,12 +97,19 @@ impl Sweep {
         write_csv(&folder, &plan, &records)?;
         let effects = Effects::new(&plan, &records);
         files::write(&folder.file("summary.json"), &serde_json::to_vec_pretty(&effects)?)?;
+        // All runs are of one program, and most of one data set; those that are not say so in their settings.
+        let manifest = plan
+            .runs
+            .iter()
+            .find_map(|run| read_manifest(&folder.run(&run.name)).ok().flatten());
         let page = SweepPage {
             name: &self.config.file_stem().unwrap_or_default().to_string_lossy(),
             command: &self.command(false),
             plan: &plan,
             records: &records,
             effects: &effects,
+            folder: folder.path(),
+            manifest: manifest.as_ref(),
         };
         files::write(&folder.file("report.html"), page.html().map_err(anyhow::Error::msg)?.as_bytes())?;
         self.conclude(&folder, &records, stop.load(Ordering::Relaxed))

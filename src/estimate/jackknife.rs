@@ -104,7 +104,7 @@ impl Figure {
 }
 
 impl fmt::Display for Figure {
-    /// `value ± half width`, to two digits of the half width; both ends where what is known beforehand cuts the interval.
+    /// `value ± half width`, to two digits of the half width; both ends, to the same digit, where what is known beforehand cuts the interval.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let (Some(value), low, high) = (self.value, self.low, self.high) else {
             return f.pad("-");
@@ -114,14 +114,23 @@ impl fmt::Display for Figure {
             let small = value != 0.0 && value.abs() < 1e-4;
             return f.pad(&if small { format!("{value:.2e}") } else { format!("{value:.6}") });
         };
-        let small = value.abs().max(half) < 1e-4;
-        let digits = (1 - half.log10().floor() as i32).clamp(0, 12) as usize;
-        let whole = (high - value) - (value - low) < 0.01 * half;
-        f.pad(&match (whole, small) {
-            (true, false) => format!("{value:.digits$} ± {half:.digits$}"),
-            (true, true) => format!("{value:.1e} ± {half:.0e}"),
-            (false, false) => format!("{value:.digits$} ({low:.digits$} to {high:.digits$})"),
-            (false, true) => format!("{value:.1e} ({low:.0e} to {high:.0e})"),
+        // Small ones share the power of ten of the largest of them, and all their last digit.
+        let size = value.abs().max(half);
+        let power = if size < 1e-4 { size.log10().floor() as i32 } else { 0 };
+        let digits = (1 - half.log10().floor() as i32 + power).clamp(0, 12) as usize;
+        let shown = |value: f64| {
+            let digits = format!("{:.digits$}", value / 10.0_f64.powi(power));
+            // Nothing is a negative zero.
+            let digits = if digits.trim_matches(['-', '0', '.']).is_empty() {
+                digits.replace('-', "")
+            } else {
+                digits
+            };
+            if power < 0 { format!("{digits}e{power}") } else { digits }
+        };
+        f.pad(&match (high - value) - (value - low) < 0.01 * half {
+            true => format!("{} ± {}", shown(value), shown(half)),
+            false => format!("{} ({} to {})", shown(value), shown(low), shown(high)),
         })
     }
 }
@@ -157,7 +166,7 @@ pub(crate) fn standard_errors(whole: Array2<f64>, without: impl ExactSizeIterato
 }
 
 /// The 97.5% point of Student's distribution, by the expansion of Cornish and Fisher; right to 1e-2 from seven degrees of freedom on, to 1e-3 from ten.
-pub(super) fn student_95(freedom: usize) -> f64 {
+pub(crate) fn student_95(freedom: usize) -> f64 {
     let (z, n) = (1.959_963_985_f64, freedom as f64);
     let (z3, z5) = (z.powi(3), z.powi(5));
     z + (z3 + z) / (4.0 * n) + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * n * n)

@@ -1,135 +1,223 @@
-//! Figures over training, by plotters, in colours that the page chooses.
+//! Figures over training: lines of what was noted on the way, points with intervals where checkpoints were analyzed.
 
-use plotters::prelude::*;
+use std::fmt::Write;
 
+use super::axis::{Axis, shown};
 use crate::analysis::Headline;
-use crate::analysis::measures::Measure;
+use crate::analysis::measures::{Chart, Measure};
 use crate::estimate::jackknife::Figure;
 use crate::training::metrics::Metrics;
 
-/// plotters writes colours as numbers; these stand for the page's own, which follow the reader's choice of light or dark.
-pub(super) const INK: RGBColor = RGBColor(1, 1, 1);
-pub(super) const FAINT: RGBColor = RGBColor(1, 1, 2);
-const FIRST: RGBColor = RGBColor(1, 1, 3);
-const SECOND: RGBColor = RGBColor(1, 1, 4);
-/// Of the measures of a chart, in order.
-const COLOURS: [RGBColor; 2] = [FIRST, SECOND];
-
-/// Of a chart, in its own units.
-pub(super) const SIZE: (u32, u32) = (380, 260);
-
+/// Left, right, top and bottom of the field, of a chart of 380 x 280.
+const FIELD: [f64; 4] = [56.0, 368.0, 34.0, 232.0];
+/// Classes of the measures of a chart, in order.
+const COLOURS: [&str; 2] = ["first", "second"];
 /// Where step 0 stands on the logarithmic axis of steps.
 const START: f64 = -0.5;
 
-/// The place of a step on that axis.
-fn place(step: u64) -> f64 {
-    if step == 0 { START } else { (step as f64).log10() }
-}
-
-/// Is this a value that a chart can show? Files can be changed by hand, and an axis without end never ends.
-pub(super) fn shown(value: f64) -> bool {
-    value.abs() < 1e12
-}
-
-/// A curve: its points while training, and its checkpoints with intervals.
+/// A curve: its points while training, and its checkpoints with the ends of their intervals.
 struct Curve {
-    colour: RGBColor,
-    points: Vec<(f64, f64)>,
-    intervals: Vec<(f64, f64, f64, f64)>,
+    colour: &'static str,
+    points: Vec<(u64, f64)>,
+    intervals: Vec<(u64, [f64; 3])>,
+}
+
+/// The places of steps and values in the drawing.
+struct Axes {
+    last: f64,
+    values: Axis,
+}
+
+impl Axes {
+    fn x(&self, step: u64) -> f64 {
+        let place = if step == 0 { START } else { (step as f64).log10() };
+        FIELD[0] + (place - START + 0.1) / (self.last - START + 0.2) * (FIELD[1] - FIELD[0])
+    }
+
+    fn at(&self, share: f64) -> f64 {
+        FIELD[3] - share * (FIELD[3] - FIELD[2])
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        self.at(self.values.share(value))
+    }
 }
 
 /// The chart of some measures, the first of them on top.
-///
-/// # Errors
-/// When it cannot be drawn, in words.
-pub fn svg(measures: &[&Measure], evaluations: &[Metrics], checkpoints: &[Headline]) -> Result<String, String> {
-    let curves = measures.iter().zip(COLOURS).rev().map(|(measure, colour)| Curve {
-        colour,
-        points: evaluations
-            .iter()
-            .filter_map(|line| Some((place(line.step), (measure.noted)(&line.figures)?)))
-            .filter(|&(_, value)| shown(value))
-            .collect(),
-        intervals: checkpoints
-            .iter()
-            .filter_map(|line| {
-                let Figure { value, low, high, .. } = (measure.of)(line);
-                let value = (*value).filter(|value| shown(*value))?;
-                let (low, high) = (low.filter(|low| shown(*low)), high.filter(|high| shown(*high)));
-                Some((place(line.step?), low.unwrap_or(value), value, high.unwrap_or(value)))
-            })
-            .collect(),
-    });
-    let mut text = String::new();
-    draw(&curves.collect::<Vec<_>>(), &mut text).map_err(|error| error.to_string())?;
-    Ok(themed(&text))
+pub fn svg(chart: &Chart, measures: &[&Measure], evaluations: &[Metrics], checkpoints: &[Headline]) -> String {
+    let curves: Vec<Curve> = (measures.iter().zip(COLOURS))
+        .map(|(measure, colour)| Curve {
+            colour,
+            points: evaluations
+                .iter()
+                .filter_map(|line| Some((line.step, (measure.noted)(&line.figures)?)))
+                .filter(|&(_, value)| shown(value))
+                .collect(),
+            intervals: checkpoints
+                .iter()
+                .filter_map(|line| {
+                    let Figure { value, low, high, .. } = (measure.of)(line);
+                    let value = (*value).filter(|value| shown(*value))?;
+                    let (low, high) = (low.filter(|low| shown(*low)), high.filter(|high| shown(*high)));
+                    Some((line.step?, [low.unwrap_or(value), value, high.unwrap_or(value)]))
+                })
+                .collect(),
+        })
+        .collect();
+    let values: Vec<f64> = curves.iter().flat_map(|curve| curve.values()).collect();
+    if values.is_empty() {
+        return r#"<p class="under">It has no value.</p>"#.to_owned();
+    }
+    let steps = curves.iter().flat_map(|curve| curve.steps());
+    let by_decades = chart.by_decades && values.iter().any(|value| *value > 0.0);
+    let values = match by_decades {
+        // Where an interval ends at zero or below says nothing on this axis.
+        true => Axis::by_decades(&values.iter().copied().filter(|value| *value > 0.0).collect::<Vec<_>>()),
+        false => Axis::linear(&values),
+    };
+    let axes = Axes {
+        last: steps.max().map_or(1.0, |step| (step.max(10) as f64).log10()),
+        values,
+    };
+    let mut svg = frame(&axes, chart.title);
+    for curve in curves.iter().rev() {
+        draw(&mut svg, curve, &axes, chart.rough.is_some());
+    }
+    legend(&mut svg, chart, measures, &curves);
+    svg.push_str("</svg>");
+    svg
 }
 
-fn draw(curves: &[Curve], text: &mut String) -> Result<(), Box<dyn std::error::Error>> {
-    let root = SVGBackend::with_string(text, SIZE).into_drawing_area();
-    let points = || curves.iter().flat_map(|curve| &curve.points).copied();
-    let ends = || {
-        curves
-            .iter()
-            .flat_map(|curve| &curve.intervals)
-            .flat_map(|&(step, low, _, high)| [(step, low), (step, high)])
+impl Curve {
+    fn values(&self) -> impl Iterator<Item = f64> {
+        let of_points = self.points.iter().map(|&(_, value)| value);
+        of_points.chain(self.intervals.iter().flat_map(|&(_, ends)| ends))
+    }
+
+    fn steps(&self) -> impl Iterator<Item = u64> {
+        let of_points = self.points.iter().map(|&(step, _)| step);
+        of_points.chain(self.intervals.iter().map(|&(step, _)| step))
+    }
+}
+
+fn frame(axes: &Axes, label: &str) -> String {
+    let [left, right, top, bottom] = FIELD;
+    let mut svg = format!(
+        r#"<svg viewBox="0 0 380 280" role="img" aria-label="{label} over training"><path class="axis" d="M{left} {top}V{bottom}H{right}"/><text x="{:.0}" y="272" class="small mid">training step</text>"#,
+        0.5 * (left + right)
+    );
+    for &tick in &axes.values.ticks {
+        let y = axes.at(axes.values.share_of_place(tick));
+        let text = axes.values.label(tick).replace('-', "−");
+        let _ = write!(
+            svg,
+            r#"<path class="axis" d="M{left} {y:.1}H{right}"/><text x="{:.1}" y="{:.1}" class="small end y-tick">{text}</text>"#,
+            left - 6.0,
+            y + 4.0
+        );
+    }
+    let decades = (0..=axes.last as u32).map(|decade| 10_u64.pow(decade));
+    for step in std::iter::once(0).chain(decades) {
+        let x = axes.x(step);
+        let text = match step {
+            10_000.. => format!("10{}", superscript(step.ilog10())),
+            _ => step.to_string(),
+        };
+        let _ = write!(
+            svg,
+            r#"<path class="axis" d="M{x:.1} {bottom}v5"/><text x="{x:.1}" y="{:.1}" class="small mid x-tick">{text}</text>"#,
+            bottom + 19.0
+        );
+    }
+    svg
+}
+
+fn superscript(number: u32) -> String {
+    let digit = |c: char| "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(c as usize - '0' as usize).unwrap_or(c);
+    number.to_string().chars().map(digit).collect()
+}
+
+fn draw(svg: &mut String, curve: &Curve, axes: &Axes, is_rough: bool) {
+    let colour = curve.colour;
+    let line = |points: &mut dyn Iterator<Item = (u64, f64)>| {
+        let points: Vec<String> = points
+            .filter(|&(_, value)| !axes.values.decades || value > 0.0)
+            .map(|(step, value)| format!("{:.1},{:.1}", axes.x(step), axes.y(value)))
+            .collect();
+        points.join(" ")
     };
-    let last = points().chain(ends()).fold(1.0, |last: f64, (step, _)| last.max(step));
-    let (low, high) = points()
-        .chain(ends())
-        .fold((f64::MAX, f64::MIN), |(low, high), (_, value)| (low.min(value), high.max(value)));
-    let room = 0.06 * (high - low).max(1e-9);
-    let mut chart = ChartBuilder::on(&root)
-        .margin(8)
-        .x_label_area_size(30)
-        .y_label_area_size(50)
-        .build_cartesian_2d(START - 0.1..last + 0.1, low - room..high + room)?;
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(FAINT.mix(0.25))
-        .axis_style(FAINT)
-        .label_style(("sans-serif", 12).into_font().color(&INK))
-        .x_desc("training step, 0 at the left end")
-        .x_labels(5)
-        .y_labels(6)
-        .x_label_formatter(&|place| {
-            if *place < 0.0 {
-                String::new()
+    // From step 0 to the first evaluation after it nothing is known but the checkpoints.
+    let noted = line(&mut curve.points.iter().copied().filter(|&(step, _)| step > 0));
+    let rough = if is_rough { " rough" } else { "" };
+    let _ = write!(svg, r#"<polyline class="curve {colour}{rough}" points="{noted}"/>"#);
+    for &(step, value) in curve
+        .points
+        .iter()
+        .filter(|&&(step, value)| step == 0 && (!axes.values.decades || value > 0.0))
+    {
+        let _ = write!(
+            svg,
+            r#"<circle class="start {colour}" cx="{:.1}" cy="{:.1}" r="2"/>"#,
+            axes.x(step),
+            axes.y(value)
+        );
+    }
+    let between = line(&mut curve.intervals.iter().map(|&(step, [_, value, _])| (step, value)));
+    let _ = write!(svg, r#"<polyline class="between {colour}" points="{between}"/>"#);
+    let bottom = FIELD[3];
+    for &(step, [low, value, high]) in &curve.intervals {
+        let x = axes.x(step);
+        let end = |value: f64| {
+            if axes.values.decades && value <= 0.0 {
+                bottom
             } else {
-                format!("{:.0}", 10.0_f64.powf(*place))
+                axes.y(value).min(bottom)
             }
-        })
-        .y_label_formatter(&|value| {
-            if value.abs() < 10.0 {
-                format!("{value:.2}")
-            } else {
-                format!("{value:.0}")
-            }
-        })
-        .draw()?;
-    for Curve { colour, points, intervals } in curves {
-        // From step 0 to the first evaluation after it nothing is known but the checkpoints.
-        let (start, rest): (Vec<_>, Vec<_>) = points.iter().copied().partition(|&(place, _)| place < 0.0);
-        chart.draw_series(LineSeries::new(rest, colour.stroke_width(2)))?;
-        chart.draw_series(start.into_iter().map(|point| Circle::new(point, 2, colour.filled())))?;
-        let values = intervals.iter().map(|&(step, _, value, _)| (step, value));
-        chart.draw_series(LineSeries::new(values, colour.mix(0.5).stroke_width(1)))?;
-        for &(step, low, value, high) in intervals {
-            chart.draw_series([PathElement::new([(step, low), (step, high)], colour.stroke_width(2))])?;
-            chart.draw_series([Circle::new((step, value), 3, colour.filled())])?;
+        };
+        let _ = write!(
+            svg,
+            r#"<path class="bar-of {colour}" d="M{x:.1} {:.1}V{:.1}"/>"#,
+            end(low),
+            end(high)
+        );
+        if !axes.values.decades || value > 0.0 {
+            let _ = write!(
+                svg,
+                r#"<circle class="point {colour}" cx="{x:.1}" cy="{:.1}" r="3"><title>step {step}: {value:.6}</title></circle>"#,
+                axes.y(value)
+            );
         }
     }
-    root.present()?;
-    Ok(())
 }
 
-/// The drawing with the page's colours for its own, and without its size, which the page sets.
-pub(super) fn themed(svg: &str) -> String {
-    let mut text = svg.to_owned();
-    for (RGBColor(red, green, blue), name) in [(INK, "ink"), (FAINT, "faint"), (FIRST, "first"), (SECOND, "second")] {
-        text = text.replace(&format!("#{red:02X}{green:02X}{blue:02X}"), &format!("var(--{name})"));
+/// What lines and points are, above the field.
+fn legend(svg: &mut String, chart: &Chart, measures: &[&Measure], curves: &[Curve]) {
+    let noted = curves.iter().any(|curve| !curve.points.is_empty());
+    let analyzed = curves.iter().any(|curve| !curve.intervals.is_empty());
+    let mut entries: Vec<(&str, bool, String)> = Vec::new();
+    if measures.len() > 1 {
+        let several = (measures.iter().zip(curves)).filter(|(_, curve)| curve.values().next().is_some());
+        entries.extend(several.map(|(measure, curve)| (curve.colour, false, measure.title.to_lowercase())));
+    } else {
+        let line = chart.rough.unwrap_or("while training");
+        entries.extend(noted.then(|| (COLOURS[0], false, line.to_owned())));
+        entries.extend(analyzed.then(|| (COLOURS[0], true, "analyzed, 95% intervals".to_owned())));
     }
-    let (width, height) = SIZE;
-    text.replacen(&format!(r#"width="{width}" height="{height}" "#), "", 1)
+    svg.push_str(r#"<g class="legend-of">"#);
+    let rough = if chart.rough.is_some() { " rough" } else { "" };
+    for (number, (colour, is_point, text)) in entries.into_iter().enumerate() {
+        let (x, y) = (FIELD[0] - 48.0 + 196.0 * number as f64, 14.0);
+        let _ = match is_point {
+            true => write!(
+                svg,
+                r#"<path class="bar-of {colour}" d="M{0} {1}V{2}"/><circle class="point {colour}" cx="{0}" cy="{y}" r="3"/>"#,
+                x + 14.0,
+                y - 7.0,
+                y + 7.0
+            ),
+            false => write!(svg, r#"<path class="curve {colour}{rough}" d="M{x} {y}h20"/>"#),
+        };
+        let _ = write!(svg, r#"<text x="{}" y="{}" class="small start">{text}</text>"#, x + 25.0, y + 4.0);
+    }
+    svg.push_str("</g>");
 }

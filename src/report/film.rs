@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use ndarray::Axis;
 
+use super::names::letters;
 use super::png;
 use crate::conditionals::Conditionals;
 use crate::logs::{largest, logsumexp};
@@ -30,7 +31,7 @@ pub fn frames(states: &[usize]) -> Vec<Frame> {
     let frame = |(&state, &next): (&usize, &usize)| Frame {
         state,
         next: vec![next],
-        name: state.to_string(),
+        name: letters(state),
     };
     states.iter().zip(next).map(frame).collect()
 }
@@ -49,7 +50,8 @@ pub fn strip(model: &Conditionals, frames: &[Frame], size: (usize, usize), seed:
         let picture = png::data_uri(png::gray(image.iter().map(|&pixel| f64::from(pixel)), size));
         let _ = write!(
             html,
-            r#"<div class="frame"><img class="pixels" src="{picture}" alt="an image of state {state}"><span>{name}</span></div><span class="to">→</span>"#
+            r#"<div class="frame"><img class="pixels" src="{picture}" alt="an image of state {}"><span>{name}</span></div><span class="to">→</span>"#,
+            letters(*state)
         );
     }
     let again = if frames.len() > MOST_FRAMES { "… " } else { "" };

@@ -1,6 +1,9 @@
-//! Binary images side by side as a PNG picture.
+//! Binary images side by side as a PNG picture, or one after the other as an animated GIF.
 
-use image::{GrayImage, Luma};
+use std::time::Duration;
+
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, DynamicImage, Frame, GrayImage, ImageError, Luma};
 
 use super::png;
 use crate::data::BinaryImages;
@@ -22,11 +25,20 @@ pub struct Grid {
 
 impl Grid {
     /// For images of so many rows and columns.
-    pub fn new((rows, columns): (usize, usize)) -> Self {
+    pub fn new(size: (usize, usize)) -> Self {
+        Self::as_large_as(56, size)
+    }
+
+    /// The same for films, whose frames are larger.
+    pub fn of_film(size: (usize, usize)) -> Self {
+        Self::as_large_as(168, size)
+    }
+
+    fn as_large_as(side: usize, (rows, columns): (usize, usize)) -> Self {
         Self {
             rows,
             columns,
-            scale: (56 / rows.max(columns)).max(1),
+            scale: (side / rows.max(columns)).max(1),
         }
     }
 
@@ -43,6 +55,32 @@ impl Grid {
 
     /// Images `[N, D]` in rows of `across`, lit pixels white, as the bytes of a PNG file.
     pub fn png(self, images: &BinaryImages, across: usize) -> Vec<u8> {
+        png::bytes(self.picture(images, across))
+    }
+
+    /// Frames `[chains, D]`, each with its chains side by side, as the bytes of an animated GIF that shows four a second, again and again.
+    ///
+    /// # Errors
+    /// When a frame is larger than a GIF can be.
+    pub fn gif<'a>(self, frames: impl IntoIterator<Item = &'a BinaryImages>) -> Result<Vec<u8>, ImageError> {
+        const SHOWN: Duration = Duration::from_millis(250);
+        let mut bytes = Vec::new();
+        let mut encoder = GifEncoder::new(&mut bytes);
+        encoder.set_repeat(Repeat::Infinite)?;
+        for images in frames {
+            let picture = DynamicImage::from(self.picture(images, images.nrows()));
+            encoder.encode_frame(Frame::from_parts(
+                picture.into_rgba8(),
+                0,
+                0,
+                Delay::from_saturating_duration(SHOWN),
+            ))?;
+        }
+        drop(encoder);
+        Ok(bytes)
+    }
+
+    fn picture(self, images: &BinaryImages, across: usize) -> GrayImage {
         let (height, width) = self.cell();
         let down = images.nrows().div_ceil(across);
         let mut picture = GrayImage::from_pixel((across * width + 2) as u32, (down * height + 2) as u32, Luma([GAP]));
@@ -55,7 +93,7 @@ impl Grid {
                 }
             }
         }
-        png::bytes(picture)
+        picture
     }
 }
 

@@ -1,14 +1,16 @@
-//! T and J as maps of colour, their states in the order of the dominant cycle.
+//! T and J as maps of colour, their states in the order of the cycles.
 
 use std::fmt::Write;
 
 use ndarray::Array2;
 
+use super::graph::short;
+use super::names::letters;
 use super::png;
 use crate::analysis::CycleFigures;
 
 /// All states: those of the strongest cycle as it visits them, then those that the next one adds, and so on; the rest by weight.
-pub fn order_by_cycles(cycles: &[CycleFigures], stationary: &[f64]) -> Vec<usize> {
+pub fn order_by_cycles(cycles: &[&CycleFigures], stationary: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = Vec::with_capacity(stationary.len());
     let mut placed = vec![false; stationary.len()];
     let mut rest: Vec<usize> = (0..stationary.len()).collect();
@@ -44,14 +46,11 @@ pub fn currents(currents: &Array2<f64>, order: &[usize]) -> String {
             0.0
         }
     };
-    let [low, high] = [-largest, largest].map(|value| {
-        if value.abs() >= 1e-3 || value == 0.0 {
-            format!("{value:.3}")
-        } else {
-            format!("{value:.0e}")
-        }
-    });
-    let labels = [(0.0, low.as_str()), (0.5, "0"), (1.0, high.as_str())];
+    let [low, high] = [-largest, largest].map(short);
+    let labels = match largest > 0.0 {
+        true => vec![(0.0, low.as_str()), (0.5, "0"), (1.0, high.as_str())],
+        false => vec![(0.5, "0")],
+    };
     map(order, "J", &labels, &|t| diverging(2.0 * t - 1.0), |j, k| {
         diverging(scaled(currents[[j, k]]))
     })
@@ -69,17 +68,19 @@ fn map(
     const NAMED: usize = 24;
     let side = order.len();
     let picture = png::data_uri(png::cells(side, |row, column| colour(order[row], order[column])));
-    let (left, top, size) = (26.0, 24.0, 300.0);
+    let (left, top, size) = (44.0, 42.0, 300.0);
+    // The page turns white into black for readers in the dark.
+    let class = if name == "J" { "pixels signed" } else { "pixels" };
     let mut svg = format!(
-        r#"<svg viewBox="0 0 334 372" role="img" aria-label="map of {name}"><image x="{left}" y="{top}" width="{size}" height="{size}" preserveAspectRatio="none" class="pixels" href="{picture}"/>"#
+        r#"<svg viewBox="0 0 352 392" role="img" aria-label="map of {name}"><image x="{left}" y="{top}" width="{size}" height="{size}" preserveAspectRatio="none" class="{class}" href="{picture}"/>"#
     );
     if side <= NAMED {
         let cell = size / side as f64;
         for (place, state) in order.iter().enumerate() {
-            let middle = (place as f64 + 0.5) * cell;
+            let (middle, name) = ((place as f64 + 0.5) * cell, letters(*state));
             let _ = write!(
                 svg,
-                r#"<text x="{:.1}" y="{:.1}" class="small end">{state}</text><text x="{:.1}" y="{:.1}" class="small mid">{state}</text>"#,
+                r#"<text x="{:.1}" y="{:.1}" class="small end">{name}</text><text x="{:.1}" y="{:.1}" class="small mid">{name}</text>"#,
                 left - 5.0,
                 top + middle + 4.0,
                 left + middle,
@@ -87,18 +88,24 @@ fn map(
             );
         }
     }
+    let _ = write!(
+        svg,
+        r#"<text x="{:.1}" y="14" class="small axis-title mid">to</text><text transform="translate(12 {:.1}) rotate(-90)" class="small axis-title mid">from</text>"#,
+        left + 0.5 * size,
+        top + 0.5 * size
+    );
     let bar = (0..size as usize).map(|x| scale(x as f64 / (size - 1.0)));
     let strip = image::RgbImage::from_vec(size as u32, 1, bar.flatten().collect()).unwrap_or_default();
     let _ = write!(
         svg,
-        r#"<image x="{left}" y="336" width="{size}" height="10" preserveAspectRatio="none" href="{}"/>"#,
+        r#"<image x="{left}" y="356" width="{size}" height="10" preserveAspectRatio="none" class="{class}" href="{}"/>"#,
         png::data_uri(strip)
     );
     for (at, label) in labels {
         let anchor = ["start", "mid", "end"][usize::from(*at > 0.0) + usize::from(*at >= 1.0)];
         let _ = write!(
             svg,
-            r#"<text x="{:.1}" y="362" class="small {anchor}">{label}</text>"#,
+            r#"<text x="{:.1}" y="382" class="small {anchor}">{label}</text>"#,
             left + at * size
         );
     }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::laws_charts;
 use super::page::{escape, figure, section, wide};
+use super::{laws_charts, names};
 use crate::analysis::laws::{Laws, PathFluctuations, TimeSeries, UncertaintyRelation};
 use crate::estimate::jackknife::Figure;
 
@@ -112,7 +112,7 @@ fn uncertainty(relation: &UncertaintyRelation) -> String {
         let _ = write!(
             rows,
             "<tr><th>{}</th>{}{}{}{}{}<td>{verdict}</td></tr>",
-            escape(&current.name),
+            escape(&names::of_current(&current.name)),
             cell(&current.mean),
             cell(&current.variance),
             cell(&current.relative_variance),

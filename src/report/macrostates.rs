@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use ndarray::Array2;
+
 use super::page::{escape, figure, section as of_figures, wide};
 use super::{film, graph, stays};
 use crate::analysis::{Analysis, Macrostates, Residence};
@@ -21,8 +23,8 @@ fn names(found: &Macrostates) -> Vec<String> {
     found.labels.iter().map(|label| escape(label)).collect()
 }
 
-/// The graph of the currents among macrostates.
-pub fn graph(found: &Macrostates, size: (usize, usize)) -> String {
+/// The graph of the currents among macrostates, with the player of a walk.
+pub fn graph(found: &Macrostates, size: (usize, usize), player: &str) -> String {
     let (weights, currents) = (found.steady.pi(), found.steady.currents());
     // One strongest cycle after the other, as far as there are any.
     let mut order: Vec<usize> = Vec::new();
@@ -32,24 +34,29 @@ pub fn graph(found: &Macrostates, size: (usize, usize)) -> String {
             order.push(place);
         }
     }
-    let nothing = currents.mapv(|_| 0.0);
-    let flows = !found.cycles.is_empty();
+    // Those that cannot be told from zero have a note.
+    let is_resolved = |(a, b): (usize, usize)| !found.cycles.is_empty() && found.currents[a][b].note.is_none();
+    let currents = Array2::from_shape_fn(currents.dim(), |pair| if is_resolved(pair) { currents[pair] } else { 0.0 });
+    let flows = currents.iter().any(|current| *current > 0.0);
     let drawn = graph::Graph {
         weights: &weights,
         stay: found.steady.transition().diag().to_vec(),
-        currents: if flows { &currents } else { &nothing },
+        currents: &currents,
         mean_images: &found.mean_images,
         names: names(found),
         noun: "macrostate",
+        id: "macrostate",
     };
-    let why = if flows { "" } else { " Here there are none." };
+    let why = if flows { "" } else { " Here none differs from zero." };
     wide(
         "graph",
-        &graph::svg(&drawn, &order, size),
+        &(graph::svg(&drawn, &order, size) + player),
         &format!(
             "Where probability flows among macrostates ({}). Each node is the mean image of a macrostate, its size the weight; each arrow is a net current \
-             J<sub>ab</sub>, as wide as it is strong (the faintest are left out). Follow the arrows: in equilibrium there would be none.{why}",
-            escape(&found.source)
+             J<sub>ab</sub> whose 95% interval does not contain 0, as wide as it is strong. Currents below {:.0}% of the largest are not drawn. In equilibrium there would be no \
+             arrow.{why}",
+            escape(&found.source),
+            100.0 * graph::FAINTEST
         ),
     )
 }

@@ -1,6 +1,11 @@
 //! What is made to be looked at: the grid of samples, and the pages of analyses and of sweeps with their figures.
 
+mod axis;
+mod currents;
 mod curves;
+mod cycles;
+pub mod drawings;
+pub mod emergence;
 mod film;
 mod graph;
 pub mod grid;
@@ -8,9 +13,11 @@ mod heatmap;
 mod laws;
 mod laws_charts;
 mod macrostates;
+mod names;
 pub mod page;
 pub mod plane;
 mod png;
+pub mod provenance;
 mod scatter;
 mod signed;
 mod spectrum;
@@ -20,3 +27,4 @@ pub mod sweep_page;
 mod sweep_tables;
 mod tables;
 mod units;
+mod walk;

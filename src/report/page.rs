@@ -2,18 +2,17 @@
 
 use std::fmt::Write;
 
-use super::{curves, film, graph, grid, heatmap, laws, macrostates, plane, png, spectrum, tables, units};
+use super::names::letters;
+use super::provenance::Provenance;
+use super::{currents, curves, cycles, drawings, emergence, grid, heatmap, laws, macrostates, plane, png, tables, units};
 use crate::analysis::measures::{MEASURES, charts};
-use crate::analysis::{Analysis, Headline, MOST_TABLED, Macrostates};
+use crate::analysis::{Analysis, Headline};
 use crate::codes::Codes;
-use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
+use crate::estimate::jackknife::Figure;
 use crate::model::Parameters;
 use crate::random::Seed;
 use crate::training::metrics::Metrics;
-
-/// Cycles shown as strips.
-const STRIPS: usize = 5;
 
 /// What the page shows.
 pub struct Page<'a> {
@@ -29,18 +28,20 @@ pub struct Page<'a> {
     pub seed: Seed,
     /// Analyses of the run's checkpoints.
     pub checkpoints: &'a [Headline],
+    /// What is shown of each checkpoint that was analyzed just now.
+    pub stills: &'a [emergence::Still],
+    /// Where the model comes from.
+    pub provenance: Provenance<'a>,
     /// The figures noted while training.
     pub evaluations: &'a [Metrics],
 }
 
 impl Page<'_> {
     /// The page.
-    ///
-    /// # Errors
-    /// When a chart cannot be drawn, in words.
-    pub fn html(&self) -> anyhow::Result<String> {
+    pub fn html(&self) -> String {
         let analysis = self.analysis;
-        let order = heatmap::order_by_cycles(&analysis.cycles, analysis.stationary.as_slice().unwrap_or_default());
+        let resolved: Vec<_> = analysis.cycles.iter().filter(|cycle| cycle.resolved).collect();
+        let order = heatmap::order_by_cycles(&resolved, analysis.stationary.as_slice().unwrap_or_default());
         let mut body = String::new();
         let step = analysis
             .headline
@@ -48,23 +49,35 @@ impl Page<'_> {
             .map_or(String::new(), |step| format!(" after {step} training steps"));
         let _ = write!(
             body,
-            "<header><h1>{}</h1><p>A generative Markov chain of {} latent states and {} pixels{step}. {}</p></header>",
+            "<header><h1>{}</h1><p>A generative Markov chain of {} latent states and {} pixels{step}. {}</p><p>States are named by letters: A is state 0 of analysis.json and latent.npz, \
+             B state 1, and so on{}.</p></header>",
             escape(self.name),
             analysis.latent,
             analysis.visible,
-            self.verdict()
+            self.verdict(),
+            if analysis.latent > 26 { "; AA follows Z" } else { "" }
         );
         body.push_str(&self.headlines());
-        body.push_str(&self.training()?);
+        body.push_str(&self.training());
         body.push_str(&plane::html(analysis, self.parameters, self.size));
-        body.push_str(&self.currents(&order));
-        body.push_str(&self.cycles());
+        body.push_str(&currents::section(self, &order));
+        if let Some(emergence) = emergence::figure(self.stills, &order, self.size) {
+            // On paper it would say again what stands above.
+            body.push_str(&format!(r#"<div class="on-screen">{}</div>"#, section("Emergence", &[emergence])));
+        }
+        body.push_str(&cycles::section(self));
         body.push_str(&macrostates::section(analysis));
         body.push_str(&units::sections(analysis, self.parameters, self.size));
         body.push_str(&laws::html(analysis.laws.as_ref()));
         body.push_str(&self.images());
         body.push_str(&self.method());
-        Ok(document(self.name, "", &body))
+        body.push_str(&self.provenance.section());
+        let script = format!(
+            "<script type=\"application/json\" id=\"palette\">{}</script>\n<script type=\"module\">\n{}</script>\n",
+            drawings::palette(),
+            include_str!("page.js")
+        );
+        document(self.name, "", &script, &body)
     }
 
     fn verdict(&self) -> String {
@@ -80,7 +93,7 @@ impl Page<'_> {
             return format!("Its latent chain is out of equilibrium: it produces at least {least:.2} nats per step.");
         }
         let cost = affinity.value.map_or("infinitely many".to_owned(), |_| affinity.to_string());
-        let states: Vec<String> = analysis.reversibility.strongest_loop.iter().map(usize::to_string).collect();
+        let states: Vec<String> = analysis.reversibility.strongest_loop.iter().map(|&state| letters(state)).collect();
         format!(
             "Its latent chain is out of equilibrium: by Kolmogorov's criterion it is reversible only if every loop costs nothing to run \
              backwards, and the loop {} costs {cost} nats.",
@@ -92,13 +105,23 @@ impl Page<'_> {
         let mut html = String::from(r#"<div class="headlines">"#);
         for measure in &MEASURES {
             let ((name, unit), figure) = (measure.card, (measure.of)(&self.analysis.headline));
-            let over_images = figure.standard_error_over_images;
-            let over_images = over_images.map_or(String::new(), |error| format!("<small>± {:.2} over images</small>", 1.96 * error));
             let note = figure
                 .note
                 .as_ref()
-                .map_or(over_images, |note| format!("<small>{}</small>", escape(note)));
-            let _ = write!(html, "<div><h3>{name}</h3><b>{figure}</b><span>{unit}</span>{note}</div>");
+                .map_or(String::new(), |note| format!("<small>{}</small>", escape(note)));
+            let (shown, note) = match figure.standard_error_over_images {
+                // How far the mean over other images of the kind could be from this one matters, not how well the kernel is known.
+                Some(error) => (
+                    with_reach(figure, 1.96 * error),
+                    format!("<small>interval: other images of the kind</small>{}", kernels(figure)),
+                ),
+                None => (figure.clone(), note),
+            };
+            let _ = write!(
+                html,
+                "<div><h3>{name}</h3><b>{}</b><span>{unit}</span>{note}</div>",
+                unbroken(&shown)
+            );
         }
         html.push_str("</div>");
         section(
@@ -106,8 +129,8 @@ impl Page<'_> {
             &[figure(
                 "headlines",
                 &html,
-                "Each figure is followed by the half width of its 95% interval, which says how well the latent kernel is known from draws; ± over images is \
-                 that of a mean over all images of the kind. \
+                "Each figure has its 95% interval. Of a log-likelihood, a mean over images, it says how far the mean over as many other images of the kind could lie; \
+                 what the draws behind the latent kernel add to it, for these very images, stands beneath. Of all other figures it says how well the kernel is known from draws. \
                  Entropy production: σ = ½ Σ J<sub>ij</sub> ln(F<sub>ij</sub>/F<sub>ji</sub>) with fluxes F<sub>ij</sub> = π<sub>i</sub>T<sub>ij</sub> and \
                  currents J<sub>ij</sub> = F<sub>ij</sub> − F<sub>ji</sub>; it is zero in equilibrium and at most that of the whole path, which sees the images \
                  too. Self-transition: Σ π<sub>k</sub>T<sub>kk</sub>. Relaxation time: −1/ln|λ<sub>2</sub>|; rotation period: 2π/arg λ of the slowest complex eigenvalue.",
@@ -115,12 +138,12 @@ impl Page<'_> {
         )
     }
 
-    fn training(&self) -> anyhow::Result<String> {
+    fn training(&self) -> String {
         if self.evaluations.is_empty() && self.checkpoints.is_empty() {
-            return Ok(section(
+            return section(
                 "Over training",
                 &["<p>No figures over training were found beside this record.</p>".to_owned()],
-            ));
+            );
         }
         let points = if self.checkpoints.is_empty() {
             " <code>analyze --all-checkpoints</code> adds points with intervals."
@@ -129,144 +152,14 @@ impl Page<'_> {
         };
         let mut figures = Vec::new();
         for (index, (chart, measures)) in charts().into_iter().enumerate() {
-            let svg = curves::svg(&measures, self.evaluations, self.checkpoints).map_err(anyhow::Error::msg)?;
+            let svg = curves::svg(chart, &measures, self.evaluations, self.checkpoints);
             figures.push(figure(
                 &format!("training-{index}"),
                 &format!("<h3>{}, {}</h3>{svg}", chart.title, measures[0].unit),
                 &format!("{}{points}", chart.caption),
             ));
         }
-        Ok(section("Over training", &figures))
-    }
-
-    fn currents(&self, order: &[usize]) -> String {
-        let analysis = self.analysis;
-        let mut figures = vec![match self.shown_as_macrostates() {
-            Some(found) => macrostates::graph(found, self.size),
-            None => self.graph_of_states(order),
-        }];
-        if analysis.latent <= MOST_TABLED {
-            figures.extend([
-                figure(
-                    "map-transitions",
-                    &format!("<h3>Transitions</h3>{}", heatmap::transitions(&analysis.transition, order)),
-                    if analysis.cycles.is_empty() {
-                        "T<sub>jk</sub> = Σ<sub>x</sub> q(x|j) p(k|x), from the row's state to the column's, on a logarithmic scale. States stand in the order of their \
-                         weight."
-                    } else {
-                        "T<sub>jk</sub> = Σ<sub>x</sub> q(x|j) p(k|x), from the row's state to the column's, on a logarithmic scale. States stand in the order of the \
-                         strongest cycle, so that a chain that cycles is bright just above the diagonal, and dark on it."
-                    },
-                ),
-                figure(
-                    "map-currents",
-                    &format!("<h3>Currents</h3>{}", heatmap::currents(&analysis.currents, order)),
-                    "J<sub>ij</sub> = π<sub>i</sub>T<sub>ij</sub> − π<sub>j</sub>T<sub>ji</sub>, net steps per step: red where the row's state leads to the column's, blue \
-                     where it is led to, the colour as strong as the square root of the current. The map is antisymmetric and its rows sum to zero; in equilibrium it is blank.",
-                ),
-            ]);
-        }
-        figures.push(
-                figure(
-                    "spectrum",
-                    &format!("<h3>Spectrum</h3>{}", spectrum::svg(&analysis.eigenvalues)),
-                    "The eigenvalues of T in the unit circle; 1 is the steady state. The nearer another is to the rim, the longer the chain remembers; off the real \
-                     axis it rotates as it forgets, which no reversible chain can.",
-                ));
-        if !analysis.notes.is_empty() {
-            figures.insert(0, format!("<p>{}</p>", escape(&analysis.notes.join(" "))));
-        }
-        section("Currents", &figures)
-    }
-
-    /// The macrostates, where the states are too many for one picture.
-    fn shown_as_macrostates(&self) -> Option<&Macrostates> {
-        self.analysis
-            .macrostates
-            .as_ref()
-            .filter(|_| self.analysis.latent > graph::MOST_NODES)
-    }
-
-    fn graph_of_states(&self, order: &[usize]) -> String {
-        let analysis = self.analysis;
-        let shown = if analysis.latent > graph::MOST_NODES {
-            format!(
-                " The {} states with most current are shown, of {}.",
-                graph::MOST_NODES,
-                analysis.latent
-            )
-        } else {
-            String::new()
-        };
-        let states = graph::Graph {
-            weights: &analysis.stationary,
-            stay: analysis.transition.diag().to_vec(),
-            currents: &analysis.currents,
-            mean_images: &analysis.mean_images,
-            names: (0..analysis.latent).map(|state| state.to_string()).collect(),
-            noun: "state",
-        };
-        wide(
-            "graph",
-            &graph::svg(&states, order, self.size),
-            &format!(
-                "Where probability flows. Each node is the mean image s(A<sub>k</sub>) of a state, its size the weight π<sub>k</sub>; each arrow is a net \
-                         current J<sub>ij</sub>, as wide as it is strong (the faintest are left out). Follow the arrows: in equilibrium there would be none.{shown}"
-            ),
-        )
-    }
-
-    fn cycles(&self) -> String {
-        let analysis = self.analysis;
-        let model = Conditionals::new(self.parameters);
-        let of_macrostates = self.shown_as_macrostates().map_or(String::new(), |found| {
-            macrostates::cycles(found, &analysis.estimate.kernel.steady, &model, self.size, self.seed)
-        });
-        let mut strongest: Vec<_> = self.analysis.cycles.iter().collect();
-        let carried = |cycle: &crate::analysis::CycleFigures| cycle.share.unwrap_or(0.0);
-        strongest.sort_by(|a, b| carried(b).total_cmp(&carried(a)));
-        let mut strips = String::new();
-        for (number, cycle) in strongest.into_iter().take(STRIPS).enumerate() {
-            let affinity = cycle
-                .affinity
-                .map_or("infinite".to_owned(), |affinity| format!("{affinity:.2} nats"));
-            let share = cycle
-                .share
-                .map_or(String::new(), |share| format!(", {:.1}% of the entropy production", 100.0 * share));
-            let _ = write!(
-                strips,
-                r#"{}<p class="under">{:.3e} turns per step, affinity {affinity}{share}</p>"#,
-                film::strip(&model, &film::frames(&cycle.states), self.size, self.seed, number as u64),
-                cycle.weight
-            );
-        }
-        if analysis.cycles.is_empty() && !analysis.reversibility.reversible {
-            // They were not looked for, as the notes say.
-            return match of_macrostates.is_empty() {
-                true => of_macrostates,
-                false => section("Cycles", &[of_macrostates]),
-            };
-        }
-        if strips.is_empty() {
-            strips.push_str("<p>There are no currents, and so no cycles.</p>");
-        }
-        let null = self.analysis.shuffled_entropy_production.as_ref();
-        let null = null.map_or(String::new(), |null| format!(" As a null model: {null}."));
-        section(
-            "Cycles",
-            &[of_macrostates
-                + &wide(
-                    "cycles",
-                    &strips,
-                    &format!(
-                        "What the chain dreams as it goes round: the {} of {} cycles that carry most of the entropy production. Each image was drawn from q(x|k) of the \
-                     state beneath it, on its way to the next. The net currents are a sum of simple cycles with weights w<sub>C</sub>, found by removing the widest \
-                     first; with the affinities A<sub>C</sub> = Σ ln(T<sub>ij</sub>/T<sub>ji</sub>) around them, Σ w<sub>C</sub>A<sub>C</sub> is the entropy production.{null}",
-                        STRIPS.min(self.analysis.cycles.len()),
-                        self.analysis.cycles.len()
-                    ),
-                )],
-        )
+        section("Over training", &figures)
     }
 
     fn images(&self) -> String {
@@ -330,13 +223,46 @@ impl Page<'_> {
     }
 }
 
-/// A whole page with the style of all pages, and more of its own.
-pub(super) fn document(title: &str, style: &str, body: &str) -> String {
+/// A figure with another interval.
+fn with_reach(figure: &Figure, reach: f64) -> Figure {
+    Figure {
+        low: figure.value.map(|value| value - reach),
+        high: figure.value.map(|value| value + reach),
+        ..figure.clone()
+    }
+}
+
+/// What the kernel's error adds to a mean over images.
+fn kernels(figure: &Figure) -> String {
+    let half = figure.low.zip(figure.high).map(|(low, high)| 0.5 * (high - low));
+    let half = half.filter(|half| *half > 0.0);
+    half.map_or(String::new(), |half| {
+        let digits = (1.0 - half.log10().floor()).clamp(0.0, 12.0) as usize;
+        format!("<small>for these images: ± {half:.digits$}</small>")
+    })
+}
+
+/// A figure that breaks before its interval in brackets alone, unless it is too long for a line.
+fn unbroken(figure: &Figure) -> String {
+    /// Characters that have room.
+    const LINE: usize = 22;
+    let text = figure.to_string();
+    let longest = text.split(" (").map(|part| part.chars().count()).max();
+    if longest > Some(LINE) {
+        return text;
+    }
+    text.replace(" ± ", "\u{a0}±\u{a0}").replace(" to ", "\u{a0}to\u{a0}")
+}
+
+/// A whole page with the style of all pages, and more of its own; `script` comes before the body and runs after it.
+pub(super) fn document(title: &str, style: &str, script: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{} - latent-cycles</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{}{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n",
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{} - latent-cycles</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n{}{style}</style>\n\
+         <style id=\"figures-style\">\n{}</style>\n{script}</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n",
         escape(title),
-        include_str!("page.css")
+        include_str!("page.css"),
+        include_str!("figures.css")
     )
 }
 

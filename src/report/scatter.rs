@@ -5,8 +5,14 @@ use std::fmt::Write;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-use super::curves::{FAINT, INK, SIZE, shown, themed};
+use super::axis::{Axis, shown};
 use super::page::escape;
+
+/// plotters writes colours as numbers; these stand for the page's own, which follow the reader's choice of light or dark.
+const INK: RGBColor = RGBColor(1, 1, 1);
+const FAINT: RGBColor = RGBColor(1, 1, 2);
+/// Of a plot, in its own units.
+const SIZE: (u32, u32) = (380, 260);
 
 /// One run.
 pub struct ScatterPoint {
@@ -18,75 +24,6 @@ pub struct ScatterPoint {
     pub link: Option<String>,
     /// Its name and figures.
     pub tooltip: String,
-}
-
-/// An axis: linear, or by decades where values from zero up span two or more, with zero half a decade below the smallest.
-#[derive(Clone)]
-struct Axis {
-    title: String,
-    decades: bool,
-    zero: f64,
-    low: f64,
-    high: f64,
-    ticks: Vec<f64>,
-}
-
-impl Axis {
-    fn of(title: &str, values: &[f64]) -> Self {
-        let ends = |values: &mut dyn Iterator<Item = f64>| values.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
-        let (least, most) = ends(&mut values.iter().copied());
-        let (smallest, _) = ends(&mut values.iter().copied().filter(|value| *value > 0.0));
-        let decades = least >= 0.0 && most >= 100.0 * smallest;
-        let zero = smallest.log10().floor() - 0.5;
-        let place = |value: f64| {
-            if !decades {
-                value
-            } else if value > 0.0 {
-                value.log10()
-            } else {
-                zero
-            }
-        };
-        let (low, high) = (place(least), place(most));
-        let room = (0.06 * (high - low)).max(1e-6 * high.abs()).max(1e-9);
-        let (low, high) = (low - room, high + room);
-        let mut ticks = ticks(low, high, decades);
-        if decades && least == 0.0 {
-            ticks.retain(|tick| *tick > zero);
-            ticks.insert(0, zero);
-        }
-        let title = format!("{title}{}", if decades { ", logarithmic" } else { "" });
-        Self {
-            title,
-            decades,
-            zero,
-            low,
-            high,
-            ticks,
-        }
-    }
-
-    fn place(&self, value: f64) -> f64 {
-        match self.decades {
-            false => value,
-            true if value > 0.0 => value.log10(),
-            true => self.zero,
-        }
-    }
-
-    fn label(&self, place: f64) -> String {
-        if self.decades && place == self.zero {
-            "0".to_owned()
-        } else if self.decades && !(-4.0..5.0).contains(&place) {
-            format!("1e{place:.0}")
-        } else if self.decades {
-            format!("{}", 10.0_f64.powi(place.round() as i32))
-        } else {
-            let step = self.ticks.get(1).map_or(1.0, |second| second - self.ticks[0]);
-            let digits = (-(step * 1.001).log10().floor()).clamp(0.0, 9.0) as usize;
-            format!("{:.digits$}", if place.abs() < 1e-9 * step { 0.0 } else { place })
-        }
-    }
 }
 
 /// For plotters, whose own axes put lines where they like.
@@ -114,21 +51,6 @@ impl ValueFormatter<f64> for Axis {
     }
 }
 
-/// Round numbers between two ends: four to eight, by 1, 2 or 5 times a power of ten; on an axis of decades whole ones.
-pub(super) fn ticks(low: f64, high: f64, decades: bool) -> Vec<f64> {
-    let rough = (high - low) / 6.0;
-    let power = 10.0_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|times| times * power)
-        .find(|step| *step >= rough);
-    let step = step.unwrap_or(rough);
-    let step = if decades { step.ceil().max(1.0) } else { step };
-    let first = (low / step).ceil() as i64;
-    let last = (high / step).floor() as i64;
-    (first..=last).map(|number| number as f64 * step).collect()
-}
-
 /// The plot; `None` without a point.
 ///
 /// # Errors
@@ -139,14 +61,13 @@ pub fn svg(points: &[ScatterPoint], x_title: &str, y_title: &str) -> Result<Opti
     if points.is_empty() {
         return Ok(None);
     }
-    let x = Axis::of(x_title, &points.iter().map(|point| point.x).collect::<Vec<_>>());
-    let y = Axis::of(y_title, &points.iter().map(|point| point.y).collect::<Vec<_>>());
+    let x = Axis::of(&points.iter().map(|point| point.x).collect::<Vec<_>>());
+    let y = Axis::of(&points.iter().map(|point| point.y).collect::<Vec<_>>());
     let mut frame = String::new();
-    let [(left, top), (right, bottom)] = draw_frame(&x, &y, &mut frame).map_err(|error| error.to_string())?;
+    let [(left, top), (right, bottom)] = draw_frame([&x, &y], [x_title, y_title], &mut frame).map_err(|error| error.to_string())?;
     let mut marks = String::from(r#"<g class="points">"#);
-    let along = |axis: &Axis, value: f64| (axis.place(value) - axis.low) / (axis.high - axis.low);
     for point in points {
-        let (across, up) = (along(&x, point.x), along(&y, point.y));
+        let (across, up) = (x.share(point.x), y.share(point.y));
         let (cx, cy) = (left + across * (right - left), bottom + up * (top - bottom));
         let mark = format!(
             r#"<circle class="{}" cx="{cx:.1}" cy="{cy:.1}" r="4"><title>{}</title></circle>"#,
@@ -164,7 +85,8 @@ pub fn svg(points: &[ScatterPoint], x_title: &str, y_title: &str) -> Result<Opti
 }
 
 /// Draws axes and grid, and gives the corners of the field of points: top left, bottom right.
-fn draw_frame(x: &Axis, y: &Axis, text: &mut String) -> Result<[(f64, f64); 2], Box<dyn std::error::Error>> {
+fn draw_frame([x, y]: [&Axis; 2], titles: [&str; 2], text: &mut String) -> Result<[(f64, f64); 2], Box<dyn std::error::Error>> {
+    let title = |axis: &Axis, title: &str| format!("{title}{}", if axis.decades { ", logarithmic" } else { "" });
     let root = SVGBackend::with_string(text, SIZE).into_drawing_area();
     let mut chart = ChartBuilder::on(&root)
         .margin(8)
@@ -177,8 +99,8 @@ fn draw_frame(x: &Axis, y: &Axis, text: &mut String) -> Result<[(f64, f64); 2], 
         .bold_line_style(FAINT.mix(0.25))
         .axis_style(FAINT)
         .label_style(("sans-serif", 12).into_font().color(&INK))
-        .x_desc(x.title.as_str())
-        .y_desc(y.title.as_str())
+        .x_desc(title(x, titles[0]))
+        .y_desc(title(y, titles[1]))
         .draw()?;
     let corner = |x: f64, y: f64| {
         let (x, y) = chart.backend_coord(&(x, y));
@@ -187,4 +109,14 @@ fn draw_frame(x: &Axis, y: &Axis, text: &mut String) -> Result<[(f64, f64); 2], 
     let corners = [corner(x.low, y.high), corner(x.high, y.low)];
     root.present()?;
     Ok(corners)
+}
+
+/// The drawing with the page's colours for its own, and without its size, which the page sets.
+fn themed(svg: &str) -> String {
+    let mut text = svg.to_owned();
+    for (RGBColor(red, green, blue), name) in [(INK, "ink"), (FAINT, "faint")] {
+        text = text.replace(&format!("#{red:02X}{green:02X}{blue:02X}"), &format!("var(--{name})"));
+    }
+    let (width, height) = SIZE;
+    text.replacen(&format!(r#"width="{width}" height="{height}" "#), "", 1)
 }

@@ -1,8 +1,10 @@
 //! report.html of a sweep: scatter plots whose points lead to the runs, and what the runs say together; it needs no script.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use super::page::{document, escape, figure, section, wide};
+use super::provenance::Provenance;
 use super::scatter::{self, ScatterPoint};
 use super::sweep_tables as tables;
 use crate::analysis::Headline;
@@ -11,6 +13,7 @@ use crate::sweep::effects::Effects;
 use crate::sweep::plan::Plan;
 use crate::sweep::statistics::{FEWEST_SEEDS, REPLICATES};
 use crate::sweep::summary::{RunRecord, RunStatus};
+use crate::training::manifest::Manifest;
 
 /// Most entries of a legend.
 const MOST_ENTRIES: usize = 12;
@@ -38,6 +41,10 @@ pub struct SweepPage<'a> {
     pub records: &'a [RunRecord<'a>],
     /// What the runs say together.
     pub effects: &'a Effects,
+    /// Its folder: the page links to what is there.
+    pub folder: &'a Path,
+    /// The manifest of one of its runs.
+    pub manifest: Option<&'a Manifest>,
 }
 
 /// A key that points can be coloured by.
@@ -76,9 +83,15 @@ impl SweepPage<'_> {
             "The sweep's file",
             &[format!(r#"<pre class="wide">{}</pre>"#, escape(self.plan.source.trim_end()))],
         ));
+        let provenance = Provenance {
+            manifest: self.manifest,
+            ..Provenance::default()
+        };
+        body.push_str(&provenance.section());
         Ok(document(
             title,
             &(include_str!("sweep.css").to_owned() + &style(&colourings)),
+            "",
             &body,
         ))
     }
@@ -113,7 +126,11 @@ impl SweepPage<'_> {
             .map(|record| {
                 let name = escape(&record.run.name);
                 let error = escape(record.error.as_deref().unwrap_or_default());
-                format!(r#"<li><a href="runs/{name}.log">{name}</a>: {error}</li>"#)
+                let name = match self.if_there(format!("runs/{}.log", record.run.name)) {
+                    Some(address) => format!(r#"<a href="{}">{name}</a>"#, escape(&address)),
+                    None => name,
+                };
+                format!("<li>{name}: {error}</li>")
             })
             .collect();
         if lines.is_empty() {
@@ -131,8 +148,12 @@ impl SweepPage<'_> {
 
     /// The page of a run, where it has one.
     fn link(&self, record: &RunRecord) -> Option<String> {
-        let analyzed = self.plan.analyze && record.status == RunStatus::Finished;
-        analyzed.then(|| format!("runs/{}/analysis/report.html", record.run.name))
+        self.if_there(format!("runs/{}/analysis/report.html", record.run.name))
+    }
+
+    /// An address, if there is a file.
+    fn if_there(&self, address: String) -> Option<String> {
+        self.folder.join(&address).is_file().then_some(address)
     }
 
     /// Where figures come from.
@@ -156,7 +177,11 @@ impl SweepPage<'_> {
             figures.push_str(&figure(
                 &format!("scatter-{}", measure.key),
                 &format!("<h3>{}</h3>{plot}", measure.title),
-                "Each point is a run, and leads to its report.",
+                if self.records.iter().any(|record| self.link(record).is_some()) {
+                    "Each point is a run, and leads to its report."
+                } else {
+                    "Each point is a run."
+                },
             ));
         }
         let mut choice = String::new();

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::names::letters;
 use super::png;
 use crate::analysis::{Analysis, ClassShares};
 use crate::codes::Codes;
@@ -48,10 +49,11 @@ pub fn states(analysis: &Analysis, codes: &Codes, size: (usize, usize)) -> Strin
     for state in order.into_iter().take(MOST_CARDS) {
         let mean = analysis.mean_images.row(state);
         let picture = png::data_uri(png::gray(mean.iter().copied(), size));
+        let letters = letters(state);
         let name = codes.name(state).map_or(String::new(), |name| format!("<span>{name}</span>"));
         let _ = write!(
             html,
-            r#"<div class="card"><img class="pixels" src="{picture}" alt="mean image of state {state}"><b>{state}</b>{name}<span>weight {}</span><span>stays {}</span>"#,
+            r#"<div class="card"><img class="pixels" src="{picture}" alt="mean image of state {letters}"><b>{letters}</b>{name}<span>weight {}</span><span>stays {}</span>"#,
             short(analysis.stationary[state]),
             short(analysis.transition[[state, state]])
         );
@@ -61,7 +63,7 @@ pub fn states(analysis: &Analysis, codes: &Codes, size: (usize, usize)) -> Strin
             by_share.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]));
             let named = by_share.into_iter().take(2).filter(|&class| shares[class] >= 0.005);
             let text: Vec<String> = named
-                .map(|class| format!("{}: {:.0}%", classes.labels[class], 100.0 * shares[class]))
+                .map(|class| format!("class {}: {:.0}%", classes.labels[class], 100.0 * shares[class]))
                 .collect();
             let _ = write!(html, "<span>{}</span>", text.join(", "));
         }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use ndarray::Array2;
 
+use super::super::axis::ticks;
 use super::super::png;
-use super::super::scatter::ticks;
 use crate::analysis::Plane;
 
 /// Width and height of a drawing.

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use ndarray::ArrayView1;
 
+use super::super::axis::ticks;
 use super::super::png;
-use super::super::scatter::ticks;
 use super::field::decoded;
 use super::{escape, figure, section, wide};
 use crate::analysis::{Analysis, Plane};
