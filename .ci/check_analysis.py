@@ -35,6 +35,7 @@ assert np.isclose(sigma, found["entropy_production_of_transition"], rtol=1e-8)
 assert abs(np.sum(pi * np.diag(t)) - found["self_transition"]["value"]) < 1e-3
 by_modulus = lambda values: sorted(abs(np.asarray(values)))
 ours = [complex(re, im) for re, im in found["eigenvalues"]]
+assert arrays["eigenvalues"].dtype == complex and np.allclose(ours, arrays["eigenvalues"], rtol=1e-15)
 assert np.allclose(by_modulus(ours), by_modulus(np.linalg.eigvals(t)), atol=1e-7)
 
 cycled = np.zeros_like(t)
@@ -50,6 +51,8 @@ for cycle in found["cycles"]:
     carried += cycle["weight"] * affinity
 assert np.allclose(cycled, currents, atol=1e-9)
 assert np.isclose(carried, sigma, rtol=1e-9)
+assert [[state for state in cycle if state >= 0] for cycle in arrays["cycles"].tolist()] == [cycle["states"] for cycle in found["cycles"]]
+assert np.isclose(arrays["cycle_weights"] @ arrays["cycle_affinities"], sigma, rtol=1e-9)
 print(f"numpy: {count} states, entropy production {sigma:.6f}, {len(found['cycles'])} cycles carry {carried:.6f}")
 
 svg = subprocess.run(["dot", "-Tsvg", folder / "currents.dot"], check=True, capture_output=True, text=True)

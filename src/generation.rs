@@ -116,7 +116,10 @@ impl<'a> TrainedChains<'a> {
                 .numerics
                 .walk_with_states(self.parameters, &images.to_owned(), steps, self.seed, time);
             moved.states.extend(next.unwrap_or_else(|| states.to_vec()));
-            moved.images.append(Axis(0), images.view()).expect("images of one model have one size");
+            moved
+                .images
+                .append(Axis(0), images.view())
+                .expect("images of one model have one size");
         }
         moved
     }

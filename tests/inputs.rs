@@ -279,7 +279,11 @@ fn bad_input_ends_in_one_sentence() {
         #[cfg(not(feature = "mnist"))]
         ("train --set data.source=mnist", 1, "data.source = \"mnist\" is not in this build"),
         ("train --set data.classes=[12]", 2, "data.classes is [12]"),
-        ("train --set data.source=idx --set data.images=images --set data.classes=[0]", 2, "no labels to choose by"),
+        (
+            "train --set data.source=idx --set data.images=images --set data.classes=[0]",
+            2,
+            "no labels to choose by",
+        ),
     ]
     .into_iter()
     .map(|(arguments, status, words)| (arguments.to_owned(), status, words))

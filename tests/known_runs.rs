@@ -60,7 +60,10 @@ fn samples_walk_as_asked() {
         assert_eq!((images.dim().1, images.dim().2), (ROWS, COLUMNS));
         let start: Array1<i32> = array(&archive, "start");
         let images = flat(&images);
-        let states = images.iter().map(|image| known::read(image).0).collect();
+        let states: Vec<usize> = images.iter().map(|image| known::read(image).0).collect();
+        let latent: Array1<i32> = array(&archive, "states");
+        let latent: Vec<usize> = latent.iter().map(|&k| k as usize).collect();
+        assert_eq!(latent, states, "z of each image, which tells it");
         (states, start.iter().map(|&k| k as usize).collect(), images)
     };
     for steps in [1, 2] {

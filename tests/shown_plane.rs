@@ -402,7 +402,7 @@ fn tables_of_the_plane_are_its_field_and_errors() {
     let parameters = model(2);
     let (analysis, _) = shown(&parameters, 320, None);
     let plane = analysis.plane.as_ref().unwrap();
-    let mut archive = NpzReader::new(std::io::Cursor::new(npz(&analysis, SIZE).unwrap())).unwrap();
+    let mut archive = NpzReader::new(std::io::Cursor::new(npz(&analysis, SIZE, true).unwrap())).unwrap();
     let mut table = |name: &str| -> Array2<f64> { archive.by_name(name).unwrap() };
     let estimate = &analysis.estimate;
     let field = |steady: &SteadyState| Field::of(steady, &plane.axes);

@@ -5,6 +5,7 @@ use std::io::{Cursor, Seek, Write};
 
 use ndarray::{Array1, Array2, ArrayView1};
 use ndarray_npy::{NpzWriter, WriteNpzError};
+use num_complex::Complex64;
 use serde::{Serialize, Serializer};
 
 use super::plane::{Placed, Plane};
@@ -32,9 +33,11 @@ pub fn json(analysis: &Analysis) -> serde_json::Result<Vec<u8>> {
 /// | `flux`, `currents`, `currents_error` | L, L | F, J and the standard error of J, per step |
 /// | `pair_entropy_production` | L, L | of each pair of states, nats per step; half its sum is sigma_z |
 /// | `path_by_state` | L | what steps from each state add to the path's entropy production, given the state |
-/// | `eigenvalues` | L, 2 | real and imaginary parts |
+/// | `eigenvalues` | L | complex; of many states, the largest |
+/// | `cycles` | C, longest | states in the order in which they are visited, then -1; those that carry most of the entropy production first |
+/// | `cycle_weights`, `cycle_affinities` | C | net turns per step; nats per turn, infinite where a step has no way back |
 /// | `mean_images` | L, rows, columns | s(A) |
-/// | `generated` | N, rows, columns | images of chains in the steady state, 0 and 1, u8 |
+/// | `generated` | N, rows, columns | images of chains in the steady state, 0 and 1, u8; left out of the folders of checkpoints, where they would be 99% of all bytes |
 /// | `state_classes` | L, C | shares of classes among each state's images, where there are labels |
 ///
 /// Where the states are points of a line (H = 1) or a plane (H = 2), see [`crate::latent::plane`]:
@@ -54,7 +57,7 @@ pub fn json(analysis: &Analysis) -> serde_json::Result<Vec<u8>> {
 ///
 /// # Errors
 /// When the archive cannot be made in memory.
-pub fn npz(analysis: &Analysis, (rows, columns): (usize, usize)) -> Result<Vec<u8>, WriteNpzError> {
+pub fn npz(analysis: &Analysis, (rows, columns): (usize, usize), with_generated: bool) -> Result<Vec<u8>, WriteNpzError> {
     let kernel = &analysis.estimate.kernel;
     let steady = &kernel.steady;
     let mut bytes = Cursor::new(Vec::new());
@@ -75,15 +78,17 @@ pub fn npz(analysis: &Analysis, (rows, columns): (usize, usize)) -> Result<Vec<u
         archive.add_array("pair_entropy_production", &steady.pair_entropy_production())?;
     }
     archive.add_array("path_by_state", &kernel.path)?;
-    let eigenvalues = &analysis.eigenvalues;
-    let part = |(k, part): (usize, usize)| [eigenvalues[k].0, eigenvalues[k].1][part];
-    archive.add_array("eigenvalues", &Array2::from_shape_fn((eigenvalues.len(), 2), part))?;
+    let eigenvalues = analysis.eigenvalues.iter().map(|&(re, im)| Complex64::new(re, im));
+    archive.add_array("eigenvalues", &eigenvalues.collect::<Array1<Complex64>>())?;
+    add_cycles(&mut archive, analysis)?;
     let size = |count: usize| (count, rows, columns);
     let means = analysis.mean_images.to_shape(size(analysis.latent));
     let generated = analysis.generated.to_shape(size(analysis.generated.nrows()));
     if let (Ok(means), Ok(generated)) = (means, generated) {
         archive.add_array("mean_images", &means)?;
-        archive.add_array("generated", &generated)?;
+        if with_generated {
+            archive.add_array("generated", &generated)?;
+        }
     }
     if let Some(classes) = &analysis.classes {
         archive.add_array("state_classes", &classes.states)?;
@@ -93,6 +98,17 @@ pub fn npz(analysis: &Analysis, (rows, columns): (usize, usize)) -> Result<Vec<u
     }
     archive.finish()?;
     Ok(bytes.into_inner())
+}
+
+fn add_cycles(archive: &mut NpzWriter<impl Write + Seek>, analysis: &Analysis) -> Result<(), WriteNpzError> {
+    let cycles = &analysis.cycles;
+    let longest = cycles.iter().map(|cycle| cycle.states.len()).max().unwrap_or(0);
+    let state = |(cycle, place): (usize, usize)| cycles[cycle].states.get(place).map_or(-1, |&state| state as i64);
+    archive.add_array("cycles", &Array2::from_shape_fn((cycles.len(), longest), state))?;
+    let weights: Array1<f64> = cycles.iter().map(|cycle| cycle.weight).collect();
+    archive.add_array("cycle_weights", &weights)?;
+    let affinities = cycles.iter().map(|cycle| cycle.affinity.unwrap_or(f64::INFINITY));
+    archive.add_array("cycle_affinities", &affinities.collect::<Array1<f64>>())
 }
 
 fn add_plane(archive: &mut NpzWriter<impl Write + Seek>, plane: &Plane) -> Result<(), WriteNpzError> {

@@ -140,7 +140,7 @@ impl Analyze {
                 Err(error) => anyhow::bail!("{}: {error}", shell(&self.record)),
             };
             let size = trained::image_size(run.as_ref(), task.trained.parameters.visible())?;
-            let mut contents = tables(&analysis, size)?;
+            let mut contents = tables(&analysis, size, index == last)?;
             if self.all_checkpoints
                 && (index < last || headlines.last().is_none_or(|shown: &Headline| shown.step != analysis.headline.step))
             {
@@ -409,10 +409,10 @@ fn stopped(done: usize, last: usize, folder: &Path) -> anyhow::Error {
     .into()
 }
 
-fn tables(analysis: &Analysis, size: (usize, usize)) -> anyhow::Result<Vec<Content>> {
+fn tables(analysis: &Analysis, size: (usize, usize), is_last: bool) -> anyhow::Result<Vec<Content>> {
     Ok(vec![
         ("analysis.json".to_owned(), tables::json(analysis)?),
-        ("latent.npz".to_owned(), tables::npz(analysis, size)?),
+        ("latent.npz".to_owned(), tables::npz(analysis, size, is_last)?),
         ("currents.dot".to_owned(), tables::dot(analysis).into_bytes()),
     ])
 }

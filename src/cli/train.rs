@@ -117,7 +117,9 @@ impl Train {
         if !self.quiet {
             say(first_line(&session, &path));
             session.notes().iter().for_each(|note| say(format_args!("{path}: {note}")));
-            say(format_args!("entropy productions marked {ROUGH} rest on plain means, which overstate them; analyze finds better figures"));
+            say(format_args!(
+                "entropy productions marked {ROUGH} rest on plain means, which overstate them; analyze finds better figures"
+            ));
         }
         let events = self.tensorboard.then(|| events(&session)).transpose()?;
         let progress = Progress::new(&path, session.step(), steps, session.config().checkpoint.per_decade, self.quiet);
@@ -201,7 +203,11 @@ impl Observer for Watching {
 /// To a tenth, of less than one to two digits.
 fn percent(share: f64) -> String {
     let percent = 100.0 * share;
-    let digits = if percent >= 1.0 || percent == 0.0 { 1 } else { (1.0 - percent.log10().floor()) as usize };
+    let digits = if percent >= 1.0 || percent == 0.0 {
+        1
+    } else {
+        (1.0 - percent.log10().floor()) as usize
+    };
     format!("{percent:.digits$}%")
 }
 
