@@ -149,6 +149,55 @@ fn the_graph_shows_where_probability_flows() {
     assert!(edges.windows(2).all(|pair| pair[0].1 <= pair[1].1) && edges[0].1 < 0.5 * edges[edges.len() - 1].1);
 }
 
+/// Of a machine whose currents run between all its states: no arrow runs behind a node that it does not join.
+#[test]
+fn arrows_run_around_the_nodes() {
+    let folder = tempfile::tempdir().unwrap();
+    record::save_model(&folder.path().join("machine.mpk"), &crate::common::random_model(17, 11, 12, 0.3)).unwrap();
+    known::succeeds(folder.path(), "analyze machine.mpk --quiet --out out");
+    let page = page(&folder.path().join("out"));
+    let graph = page.by_id("graph");
+    let of_nodes = graph
+        .all("g")
+        .into_iter()
+        .filter(|group| group.children().iter().any(|child| child.is("node")));
+    let nodes: Vec<Node> = of_nodes
+        .map(|group| {
+            let circle = group.of_class("node")[0];
+            Node {
+                state: group.number("data-node") as usize,
+                x: circle.number("cx"),
+                y: circle.number("cy"),
+                radius: circle.number("r"),
+            }
+        })
+        .collect();
+    let arrows = graph.of_class("arrows")[0].all("g");
+    assert!(nodes.len() == 12 && arrows.len() > 20, "{} arrows", arrows.len());
+    let mut straight_would_cross = 0;
+    for arrow in arrows {
+        let (from, to) = arrow.attribute("data-edge").split_once('-').unwrap();
+        let ends = [from, to].map(|end| end.parse::<usize>().unwrap());
+        let [sx, sy, cx, cy, bx, by] = numbers(&arrow.all("path")[0].attribute("d").replace(['M', 'Q'], " "))[..] else {
+            panic!("an arrow without its curve")
+        };
+        let crosses = |[start, control, end]: [(f64, f64); 3]| {
+            (0..=100).any(|step| {
+                let t = f64::from(step) / 100.0;
+                let at = |a: f64, c: f64, b: f64| (1.0 - t).powi(2) * a + 2.0 * t * (1.0 - t) * c + t * t * b;
+                let place = (at(start.0, control.0, end.0), at(start.1, control.1, end.1));
+                let mut others = nodes.iter().filter(|node| !ends.contains(&node.state));
+                others.any(|node| node.distance(place) < node.radius)
+            })
+        };
+        assert!(!crosses([(sx, sy), (cx, cy), (bx, by)]), "from {from} to {to}");
+        let [a, b] = ends.map(|end| nodes.iter().find(|node| node.state == end).unwrap());
+        let straight = [(a.x, a.y), (0.5 * (a.x + b.x), 0.5 * (a.y + b.y)), (b.x, b.y)];
+        straight_would_cross += usize::from(crosses(straight));
+    }
+    assert!(straight_would_cross > 0, "none is in the way of another");
+}
+
 /// A map of colours as a reader takes it: the states of rows and of columns, and where on the scale each cell's colour lies, from 0 to 1.
 struct Map {
     rows: Vec<usize>,

@@ -93,6 +93,12 @@ fn bad_input_ends_in_one_sentence() {
         ("train --backend flex", 1, "backend flex is not in this build"),
         ("train --set", 2, "a value is required"),
         ("train extra", 2, "unexpected argument"),
+        ("train --seed 3", 2, "`training.seed` is a setting: write --set training.seed=VALUE"),
+        (
+            "train --batch-size=3",
+            2,
+            "`training.batch_size` is a setting: write --set training.batch_size=VALUE",
+        ),
         ("train --set training.stepz=5", 2, "did you mean `training.steps`"),
         ("train --set training.learning_rate=nan", 2, "training.learning_rate is NaN"),
         ("train --set training.steps=0", 2, "training.steps is 0"),

@@ -46,6 +46,13 @@ fn runs_are_called_after_what_was_set_and_the_latest_is_taken() {
         assert_eq!(stderr, format!("{second}, the latest run\n"), "{command:?}");
     }
 
+    let again = |samples| succeeds(path, &["analyze", &second, "--samples", samples, "--quiet"]).1;
+    assert_eq!(again("64"), "", "quiet");
+    let (_, stderr) = succeeds(path, &["analyze", &second, "--samples", "64"]);
+    assert!(
+        stderr.contains("is better than what will replace it; --out DIR keeps it"),
+        "{stderr}"
+    );
     let (listed, _) = succeeds(path, &["runs"]);
     let lines: Vec<&str> = listed.lines().collect();
     assert_eq!(lines.len(), 4, "{listed}");

@@ -31,7 +31,11 @@ impl Axis {
             _ if high == 0.0 => 0.5,
             _ => 0.05 * high.abs(),
         };
-        let (low, high) = (low - room, high + room);
+        Self::between(low - room, high + room)
+    }
+
+    /// From one end to the other.
+    pub fn between(low: f64, high: f64) -> Self {
         Self {
             decades: false,
             zero: 0.0,

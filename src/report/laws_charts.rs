@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::axis::Axis;
 use crate::analysis::laws::{HistogramFigures, Reading, TimeSeries};
 
 /// Left, right, top and bottom of the field, of a chart of 380 x 260.
@@ -74,8 +75,9 @@ pub fn distribution(bars: &HistogramFigures, points: &HistogramFigures) -> Strin
     let count = bars.s.len() as f64;
     let width = bars.s.get(1).map_or(1.0, |second| second - bars.s[0]);
     let end = 0.5 * count * width;
-    for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        x_tick(&mut svg, share, &short(end * (2.0 * share - 1.0), end));
+    let axis = Axis::between(-end, end);
+    for &tick in &axis.ticks {
+        x_tick(&mut svg, axis.share(tick), &label(&axis, tick));
     }
     for (bin, (&s, &probability)) in bars.s.iter().zip(&bars.probability).enumerate() {
         if height(probability.max(f64::MIN_POSITIVE)) > 0.0 {
@@ -123,8 +125,9 @@ pub fn series(series: &[TimeSeries]) -> String {
         .fold(1e-12, f64::max)
         * 1.08;
     let height = |value: f64| (value / most).clamp(0.0, 1.0);
-    for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        y_tick(&mut svg, share, &short(share * most, most));
+    let axis = Axis::between(0.0, most);
+    for &tick in &axis.ticks {
+        y_tick(&mut svg, axis.share(tick), &label(&axis, tick));
     }
     if let Some(exact) = exact {
         let _ = write!(
@@ -170,11 +173,7 @@ pub(super) fn power(exponent: i32) -> String {
     }
 }
 
-/// A number of an axis that ends at `end`.
-fn short(value: f64, end: f64) -> String {
-    if end < 0.01 && value != 0.0 {
-        return format!("{value:.1e}");
-    }
-    let digits = (2.0 - end.log10().floor()).clamp(0.0, 4.0) as usize;
-    format!("{value:.digits$}").replace('-', "−")
+/// What stands at a tick.
+fn label(axis: &Axis, tick: f64) -> String {
+    axis.label(tick).replace('-', "−")
 }

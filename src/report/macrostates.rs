@@ -236,13 +236,16 @@ fn committor(found: &Macrostates, names: &[String]) -> Option<String> {
         r#"<div class="scroll"><table class="figs"><thead><tr><th>from</th><th>to {to} before {from}</th></tr></thead><tbody>{rows}</tbody></table></div>"#
     );
     let shown = if rows.is_empty() { String::new() } else { table };
+    let often = match &pair.transitions.note {
+        Some(note) if pair.transitions.value.is_none() => format!("how often the chain goes cannot be told ({})", escape(note)),
+        _ => format!("the chain goes {} times per step, and back as often", pair.transitions),
+    };
     Some(figure(
         "macro-committor",
         &format!("<h3>Committor between {from} and {to}</h3>{shown}"),
         &format!(
-            "Between the two most probable macrostates, {from} and {to}, the chain goes {} times per step, and back as often. The committor is the probability to come to {to} \
-             before {from}: 1/2 would be as near to the one as to the other. Those of other pairs are in analysis.json.",
-            pair.transitions
+            "Between the two most probable macrostates, {from} and {to}, {often}. The committor is the probability to come to {to} \
+             before {from}: 1/2 would be as near to the one as to the other. Those of other pairs are in analysis.json."
         ),
     ))
 }
