@@ -298,7 +298,7 @@ fn bad_input_ends_in_one_sentence() {
             ("missing", "missing: cannot be read"),
             ("text", "not with an IDX magic number"),
             ("empty", "its first bytes"),
-            ("folder", "not a regular file"),
+            ("folder", "holds no file whose name ends in .png"),
             ("pipe", "not a regular file"),
             ("lying", "truncated"),
             ("huge", "more than"),
@@ -307,7 +307,7 @@ fn bad_input_ends_in_one_sentence() {
             ("labels", "1 dimensions where 2 or 3 are needed"),
             (
                 "images --set data.labels=few-labels",
-                "7 images and few-labels (data.labels) 3 labels",
+                "few-labels (data.labels) 3 labels; give the labels of these images",
             ),
             ("images --set data.labels=images", "3 dimensions where 1 are needed"),
             ("images --set data.test_images=other-size", "must have one size"),

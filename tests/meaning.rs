@@ -170,13 +170,13 @@ fn an_analysis_says_what_is_known_of_the_machine() {
         .map(|pair| (pair[0].as_f64().unwrap(), pair[1].as_f64().unwrap()))
         .collect();
     crate::diagrams::traces(&listed, 1e-5);
-    let stored: Array2<f64> = array(&archive, "eigenvalues");
-    assert!(
-        listed
-            .iter()
-            .zip(stored.outer_iter())
-            .all(|(a, b)| (a.0 - b[0]).hypot(a.1 - b[1]) < 1e-12)
-    );
+    let stored: Array1<num_complex::Complex64> = array(&archive, "eigenvalues");
+    assert!(listed.iter().zip(&stored).all(|(a, b)| (a.0 - b.re).hypot(a.1 - b.im) < 1e-12));
+    let cycles: Array2<i64> = array(&archive, "cycles");
+    for (stored, listed) in cycles.outer_iter().zip(found["cycles"].as_array().unwrap()) {
+        let states = stored.iter().filter(|state| **state >= 0).map(|&state| Value::from(state));
+        assert_eq!(Value::from(states.collect::<Vec<_>>()), listed["states"]);
+    }
     let modulus = |value: &(f64, f64)| value.0.hypot(value.1);
     let slowest = |values: Vec<(f64, f64)>| values.into_iter().max_by(|a, b| modulus(a).total_cmp(&modulus(b))).unwrap();
     let second = slowest(listed.iter().copied().filter(|value| (value.0 - 1.0).abs() > 1e-6).collect());
