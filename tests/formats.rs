@@ -209,6 +209,7 @@ fn archives_hold_images_labels_and_test_images_by_their_usual_names() {
     for (x, y, x_test, y_test) in [
         ("x_train", "y_train", "x_test", "y_test"),
         ("train_images", "train_labels", "test_images", "test_labels"),
+        ("X_train", "y_train", "X_test", "Y_TEST"),
     ] {
         npz(&path, &[(x_test, images()), (x, images()), (y, labels()), (y_test, labels())]);
         let found = load_images(&path).unwrap();
@@ -356,7 +357,7 @@ fn images_that_are_all_dark_or_all_lit_are_refused_with_the_setting_that_helps()
             "values, 0 to 1, are at most data.threshold = 0.5, which is 127.5 of 255; set data.threshold=0",
             0.5,
         ),
-        ("sixteenths", "set data.threshold=0.031", 0.5),
+        ("sixteenths", "set data.threshold=0.031, so that what is above 7 is lit", 0.5),
         (
             "bright",
             "every pixel of the training images is lit: their values, 200 to 255, are above data.threshold",
@@ -365,7 +366,8 @@ fn images_that_are_all_dark_or_all_lit_are_refused_with_the_setting_that_helps()
     ] {
         let error = Dataset::load(&config(name, 0.5)).unwrap_err().to_string();
         assert!(error.contains(words), "{error:?} should contain {words:?}");
-        let setting: f64 = error.rsplit("data.threshold=").next().unwrap().parse().unwrap();
+        let setting = error.rsplit("data.threshold=").next().unwrap().split(',').next().unwrap();
+        let setting: f64 = setting.parse().unwrap();
         assert_eq!(Dataset::load(&config(name, setting)).unwrap().train.lit(), lit, "{name}");
     }
     let error = Dataset::load(&config("dark", 0.5)).unwrap_err().to_string();

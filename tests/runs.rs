@@ -177,7 +177,7 @@ fn event(file: &mut &[u8]) -> Vec<u8> {
                 |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 },
             )
         });
-        ((!crc >> 15) | (!crc << 17)).wrapping_add(0xa282_ead8)
+        (!crc).rotate_right(15).wrapping_add(0xa282_ead8)
     };
     let mut take = |length: usize| {
         let (taken, rest) = file.split_at(length);

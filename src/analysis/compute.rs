@@ -43,7 +43,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
     watch.go_on()?;
     let generated = classes::generate(&chains, steady.log_pi());
     let classes = judge.map(|judge| ClassShares::new(judge, subject, steady, &by_state, &generated));
-    let no_data = || Figure::missing("the record was analyzed without its run, and so without data");
+    let no_data = || Figure::missing("there are no data: the record was analyzed without its run, or imported without them");
     let likelihood = |images: Option<&PackedImages>| match (subject.data, images) {
         (None, _) => Ok(no_data()),
         (_, None) => Ok(Figure::missing("the data have no test images")),

@@ -80,7 +80,7 @@ pub const ENTROPY_PRODUCTION: Measure = Measure {
     card: ("Entropy production", "nats per step, latent chain"),
     chart: Some(&Chart {
         title: "Entropy production",
-        caption: "Does the chain leave equilibrium as it learns? The dashed line, noted while training, is rough: plain means over the images drawn in each state, 6 to 31% too high \
+        caption: "Does the chain leave equilibrium as it learns? The dashed line, noted while training, is rough: plain means over the images drawn in each state, too high \
                   where transitions are rare.",
         rough: Some("while training (rough)"),
         by_decades: false,

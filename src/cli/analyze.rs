@@ -1,6 +1,5 @@
 //! `analyze`: the thermodynamics of a record.
 
-use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -9,14 +8,15 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::analysis_files::{Content, FIGURES, tables, write_all};
 use super::{Stopped, Usage, findings, run_or_latest, say, shell};
-use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, NamedPartition, Settings, Subject, analyze, files as tables};
+use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, NamedPartition, Settings, Subject, analyze};
 use crate::backend::BackendName;
 use crate::data::Dataset;
 use crate::estimate::exact::MOST_PIXELS;
 use crate::estimate::sampling::Sampling;
 use crate::evaluation::Reference;
-use crate::files::{self, FileError, JsonLines};
+use crate::files::{self, JsonLines};
 use crate::numerics::Numerics;
 use crate::random::Seed;
 use crate::record;
@@ -341,12 +341,6 @@ impl Analyze {
     }
 }
 
-/// The folder of the page's drawings.
-const FIGURES: &str = "figures";
-
-/// The name of a file and what it will hold.
-type Content = (String, Vec<u8>);
-
 /// The values of a file of lines, with a warning of each line that holds none.
 fn all_but_unread<T>(lines: JsonLines<T>) -> Vec<T> {
     lines.unread.iter().for_each(super::warn);
@@ -407,35 +401,4 @@ fn stopped(done: usize, last: usize, folder: &Path) -> anyhow::Error {
         shell(beside)
     ))
     .into()
-}
-
-fn tables(analysis: &Analysis, size: (usize, usize), is_last: bool) -> anyhow::Result<Vec<Content>> {
-    Ok(vec![
-        ("analysis.json".to_owned(), tables::json(analysis)?),
-        ("latent.npz".to_owned(), tables::npz(analysis, size, is_last)?),
-        ("currents.dot".to_owned(), tables::dot(analysis).into_bytes()),
-    ])
-}
-
-fn write_all(folder: &Path, contents: Vec<Content>) -> Result<(), FileError> {
-    let create = |folder: &Path| {
-        std::fs::create_dir_all(folder).map_err(|source| FileError::Write {
-            path: folder.to_owned(),
-            source,
-        })
-    };
-    create(folder)?;
-    if contents.iter().any(|(name, _)| name.starts_with(FIGURES)) {
-        create(&folder.join(FIGURES))?;
-    }
-    // Of two analyses of one run at a time, one writes all its files and then the other. Where folders cannot be locked, nobody knows whose
-    // half-written files they hold.
-    let lock = File::open(folder).ok().filter(|folder| folder.lock().is_ok());
-    if lock.is_some() {
-        files::remove_partial(folder);
-        files::remove_partial(&folder.join(FIGURES));
-    }
-    contents
-        .into_iter()
-        .try_for_each(|(name, content)| files::write(&folder.join(name), &content))
 }

@@ -1,5 +1,6 @@
 //! The commands: one file each.
 
+mod analysis_files;
 mod analyze;
 mod bench;
 mod export;
@@ -152,10 +153,16 @@ struct Stopped(String);
 #[error("{0}")]
 struct Usage(String);
 
+/// A path as it is; a name that is none here and is that of a run in artifacts/runs stands for the run.
+fn named_run(path: &std::path::Path) -> PathBuf {
+    let run = std::path::Path::new(RUNS).join(path);
+    if !path.exists() && run.is_dir() { run } else { path.to_owned() }
+}
+
 /// The run that a command was given, or the latest, which is told.
 fn run_or_latest(given: Option<PathBuf>) -> Result<PathBuf, Usage> {
     if let Some(path) = given {
-        return Ok(path);
+        return Ok(named_run(&path));
     }
     let latest = crate::training::runs::latest(std::path::Path::new(RUNS)).ok_or_else(|| {
         Usage(format!(

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use toml::{Table, Value};
 
-use super::{say, shell, warn};
+use super::{named_run, say, shell, warn};
 use crate::analysis::Headline;
 use crate::analysis::measures::{ENTROPY_PRODUCTION, LOG_LIKELIHOOD_TEST, LOG_LIKELIHOOD_TRAIN, MEASURES, Measure};
 use crate::config::{Classes, Config, ModelKind, Source};
 use crate::files;
 use crate::sweep::names;
 use crate::text::shortened_to;
-use crate::training::folder::RUNS;
+use crate::training::folder::{RUNS, checkpoints};
 use crate::training::metrics::Metrics;
 use crate::training::runs::{KnownRun, in_folder};
 
@@ -43,9 +43,9 @@ impl Runs {
         let is_run = |path: &PathBuf| path.join("config.toml").is_file();
         match &self.paths[..] {
             [] => list(Path::new(RUNS)),
-            [folder] if folder.is_dir() && !is_run(folder) => list(folder),
+            [folder] if folder.is_dir() && !is_run(folder) && !is_run(&named_run(folder)) => list(folder),
             runs => {
-                let known: Result<Vec<KnownRun>, _> = runs.iter().map(|run| KnownRun::of(run)).collect();
+                let known: Result<Vec<KnownRun>, _> = runs.iter().map(|run| KnownRun::of(&named_run(run))).collect();
                 compare(&known?);
             }
         }
@@ -182,7 +182,9 @@ fn began(run: &KnownRun) -> String {
 }
 
 fn steps(run: &KnownRun) -> String {
-    let done = run.manifest.as_ref().map_or(0, |manifest| manifest.step);
+    // A run that was killed left no word in its manifest.
+    let kept = checkpoints(&run.folder).last().map_or(0, |(step, _)| *step);
+    let done = run.manifest.as_ref().map_or(0, |manifest| manifest.step).max(kept);
     let all = run.config.training.steps;
     if done == all { all.to_string() } else { format!("{done} of {all}") }
 }

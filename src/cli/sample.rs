@@ -165,11 +165,25 @@ impl Sample {
             } else {
                 format!("{chains} chains, one a row")
             };
-            format!("{} frames, {} steps apart, of {strips}", self.count, self.steps)
+            format!(
+                "{}, {} apart, of {strips}",
+                counted(self.count, "frame"),
+                counted(self.steps, "step")
+            )
         } else {
-            format!("{} images, each {} steps after its chain's start", self.count, self.steps)
+            format!(
+                "{}, each {} after its chain's start",
+                counted(self.count, "image"),
+                counted(self.steps, "step")
+            )
         }
     }
+}
+
+/// A number with its noun.
+fn counted(number: u32, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// What is written.

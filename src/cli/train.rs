@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 
 use super::progress::{Progress, ROUGH};
-use super::{Stopped, program, say, shell, stop_on_termination, tell, warn};
+use super::{Stopped, named_run, program, say, shell, stop_on_termination, tell, warn};
 use crate::backend::BackendName;
 use crate::config::{Config, ConfigError, parse_setting};
 use crate::files::{self, UnreadLine};
@@ -75,7 +75,7 @@ impl Train {
             backend: self.backend,
         };
         let folder = match &self.run {
-            Some(folder) => folder.clone(),
+            Some(folder) => named_run(folder),
             None => {
                 let (folder, others) = asked.interrupted()?;
                 if others > 0 && !self.quiet {

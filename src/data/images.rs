@@ -219,9 +219,10 @@ impl Collected {
         };
         let side = if all == "dark" { "at most" } else { "above" };
         refuse(format!(
-            "their values, {least} to {most}, are {side} data.threshold = {threshold}, which is {} of 255; set data.threshold={}",
+            "their values, {least} to {most}, are {side} data.threshold = {threshold}, which is {} of 255; set data.threshold={}, so that what is above {} is lit",
             255.0 * threshold,
-            middle(least, most)
+            middle(least, most),
+            (255.0 * middle(least, most).parse::<f64>().unwrap_or(threshold)).floor()
         ))
     }
 

@@ -128,7 +128,7 @@ impl fmt::Display for Figure {
             };
             if power < 0 { format!("{digits}e{power}") } else { digits }
         };
-        f.pad(&match (high - value) - (value - low) < 0.01 * half {
+        f.pad(&match ((high - value) - (value - low)).abs() < 0.01 * half {
             true => format!("{} ± {}", shown(value), shown(half)),
             false => format!("{} ({} to {})", shown(value), shown(low), shown(high)),
         })

@@ -101,7 +101,7 @@ pub fn cycles(found: &Macrostates, steady: &SteadyState, model: &Conditionals, s
         "macro-cycles",
         &strips,
         &format!(
-            "What the chain dreams as it goes round among macrostates: the {} widest of {} cycles of their net currents, widest first. Each image was drawn from a state \
+            "What the chain draws as it goes round among macrostates: the {} widest of {} cycles of their net currents, widest first. Each image was drawn from a state \
              of the macrostate beneath it, chosen as often as it leads to the next, on its way there.",
             STRIPS.min(found.cycles.len()),
             found.cycles.len()

@@ -45,10 +45,17 @@ pub(super) fn name(variant: Option<&str>, point: &[(String, Value)], short: &BTr
     format!("{}-{}", &name[..LONGEST_NAME - 10], mark(&name))
 }
 
-/// A name and what was set, as a sweep would name a variant and a point of its grid.
+/// A name and what was set, as a sweep would name a variant and a point of its grid; of a path, the name of the file.
 pub fn of_settings(name: &str, settings: &[(String, Value)]) -> String {
+    let of_file = |value: &Value| {
+        let path = std::path::Path::new(value.as_str()?);
+        (path.components().count() > 1).then(|| Value::String(path.file_name().unwrap_or_default().to_string_lossy().into_owned()))
+    };
+    let settings: Vec<(String, Value)> = (settings.iter())
+        .map(|(key, value)| (key.clone(), of_file(value).unwrap_or_else(|| value.clone())))
+        .collect();
     let keys = settings.iter().map(|(key, _)| key.clone()).collect();
-    self::name(Some(name), settings, &short_keys(&keys))
+    self::name(Some(name), &settings, &short_keys(&keys))
 }
 
 /// A value in a name: as it is where that is short and safe, otherwise its beginning and a checksum.

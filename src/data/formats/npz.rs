@@ -8,9 +8,9 @@ use zip::ZipArchive;
 use super::{FormatError, Found, ImageSet, npy, open};
 
 const NEEDED: &str = "it must be a .npz file as numpy.savez writes it";
-/// What images and labels are called, to train on and to test on; the first that is there is taken.
-const IMAGES: [&str; 6] = ["images", "x_train", "train_images", "X", "x", "data"];
-const LABELS: [&str; 6] = ["labels", "y_train", "train_labels", "Y", "y", "target"];
+/// What images and labels are called, to train on and to test on, in capitals or not; the first that is there is taken.
+const IMAGES: [&str; 5] = ["images", "x_train", "train_images", "x", "data"];
+const LABELS: [&str; 5] = ["labels", "y_train", "train_labels", "y", "target"];
 const TEST_IMAGES: [&str; 2] = ["test_images", "x_test"];
 const TEST_LABELS: [&str; 2] = ["test_labels", "y_test"];
 
@@ -23,12 +23,7 @@ pub(super) fn images(path: &Path, member: Option<&str>) -> Result<Found, FormatE
         return Ok(set(&mut archive, path, member, None)?.into());
     }
     let names = names(&archive);
-    let first = |known: &[&str]| {
-        known
-            .iter()
-            .find(|known| names.iter().any(|name| name == *known))
-            .map(|name| (*name).to_owned())
-    };
+    let first = |known: &[&str]| usual(known, &names);
     let images = match (first(&IMAGES), &names[..]) {
         (Some(images), _) => images,
         (None, [only]) => only.clone(),
@@ -46,18 +41,26 @@ pub(super) fn images(path: &Path, member: Option<&str>) -> Result<Found, FormatE
 pub(super) fn labels(path: &Path, member: Option<&str>) -> Result<Vec<u8>, FormatError> {
     let mut archive = read(path)?;
     let names = names(&archive);
-    let usual = || LABELS.iter().find(|known| names.iter().any(|name| name == *known)).copied();
-    let only = || names.first().filter(|_| names.len() == 1).map(String::as_str);
-    let member = member
-        .or_else(usual)
+    let only = || names.first().filter(|_| names.len() == 1).cloned();
+    let member = (member.map(str::to_owned))
+        .or_else(|| usual(&LABELS, &names))
         .or_else(only)
         .ok_or_else(|| none_of(path, "labels", &LABELS, &names))?;
-    labels_of(&mut archive, path, member)
+    labels_of(&mut archive, path, &member)
+}
+
+/// The first of the known names that is there, as it is written there.
+fn usual(known: &[&str], names: &[String]) -> Option<String> {
+    let there = |known: &&str| names.iter().find(|name| name.eq_ignore_ascii_case(known)).cloned();
+    known.iter().find_map(there)
 }
 
 fn none_of(path: &Path, what: &str, known: &[&str], names: &[String]) -> FormatError {
     let there = crate::text::printable(&names.join(", "));
-    FormatError::malformed(path, "name one of its arrays after the file, as in digits.npz:images")(format!(
+    FormatError::malformed(
+        path,
+        "name its arrays after the file, as in data.images = digits.npz:images, and so for data.labels, data.test_images and data.test_labels",
+    )(format!(
         "holds the arrays {there}, none of which is called as {what} usually are ({})",
         known.join(", ")
     ))

@@ -124,8 +124,11 @@ fn entries(folder: &Path) -> Result<Entries, FormatError> {
     Ok(found)
 }
 
+/// Images with their labels.
+type Labelled = Vec<(PathBuf, u8)>;
+
 /// The images of subfolders with their labels, and a note where the labels are not the names.
-fn labelled(folders: &[PathBuf]) -> Result<(Vec<(PathBuf, u8)>, Option<String>), FormatError> {
+fn labelled(folders: &[PathBuf]) -> Result<(Labelled, Option<String>), FormatError> {
     let mut filled = Vec::new();
     for folder in folders {
         let images = entries(folder)?.images;
@@ -159,7 +162,7 @@ fn labelled(folders: &[PathBuf]) -> Result<(Vec<(PathBuf, u8)>, Option<String>),
         }
     };
     let name = |path: &Path| path.file_name().map(OsString::from).unwrap_or_default();
-    let mut files: Vec<(PathBuf, u8)> = filled
+    let mut files: Labelled = filled
         .into_iter()
         .zip(labels)
         .flat_map(|((_, _, images), label)| images.into_iter().map(move |image| (image, label)))

@@ -1,123 +1,30 @@
 //! A run from its configuration to its end, or from where it was left: what `train` does, for any program.
 
+mod asked;
+mod error;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use clap::ValueEnum;
 
-use super::folder::{FolderError, Left, RUNS, RunFolder, read_config, read_manifest};
+pub use self::asked::Asked;
+pub use self::error::SessionError;
+use super::folder::{FolderError, Left, RunFolder, read_config, read_manifest};
 use super::manifest::{DataManifest, Manifest, Status};
 use super::restarts::Restarts;
-use super::runs::{self, Standing};
 use super::schedule::learning_rate;
 use super::start::initial_state;
 use super::step::{Recipe, Update};
-use super::{Observer, Outcome, Run, TrainingError};
-use crate::backend::{BackendError, BackendName};
-use crate::config::{Ascent, Config, ConfigError, Method, Schedule};
-use crate::data::{DataError, Dataset};
+use super::{Observer, Outcome, Run};
+use crate::backend::BackendName;
+use crate::config::{Ascent, Config, Method, Schedule};
+use crate::data::Dataset;
 use crate::evaluation::Evaluator;
-use crate::files::{FileError, UnreadLine};
+use crate::files::UnreadLine;
 use crate::numerics::{DeviceInfo, Numerics};
 use crate::random::Seed;
 use crate::record::{self, RecordError, TrainingState};
-use crate::watch::Stopped;
-
-/// Why a run cannot begin, go on, or end.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// There are no data.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// There are no data where config.toml says.
-    #[error("{config}: {source}", config = .config.display())]
-    DataOf {
-        /// The file.
-        config: PathBuf,
-        /// What is wrong.
-        source: DataError,
-    },
-    /// There is no device.
-    #[error(transparent)]
-    Backend(#[from] BackendError),
-    /// The configuration does not fit the data or the device.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The folder cannot be used.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// The record to start from cannot be used.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// A file cannot be written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// Training failed.
-    #[error(transparent)]
-    Training(#[from] TrainingError),
-    /// It was stopped before its first step.
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-    /// Another configuration was asked for.
-    #[error(
-        "{0} was started with another configuration, of which only training.steps can change; leave out --config, and of --set all but \
-         training.steps"
-    )]
-    OtherConfiguration(PathBuf),
-    /// Fewer steps than are done.
-    #[error("{folder} has done {done} steps; to go on, set training.steps to more than that, as in --set training.steps={}", 2 * .done)]
-    TooFewSteps {
-        /// The run's folder.
-        folder: PathBuf,
-        /// Steps done.
-        done: u64,
-    },
-    /// No run waits to be gone on with.
-    #[error(
-        "{runs} holds no run that was interrupted{such}; name a run with --run, or give a finished one more steps: --run RUN --set training.steps=N"
-    )]
-    NothingToResume {
-        /// The folder of runs.
-        runs: &'static str,
-        /// Which was asked for, in words.
-        such: &'static str,
-    },
-    /// A backend that this program does not know.
-    #[error("the run was made with backend {0}, which this build lacks; name another with --backend")]
-    UnknownBackend(String),
-    /// It was stopped before its manifest was written.
-    #[error("{0}: there is no manifest.json to say what computed this run; name its backend with --backend")]
-    NoBackend(PathBuf),
-    /// A checkpoint of another run.
-    #[error("{path}: its last checkpoint, of step {step}, is not one of this configuration; restore it")]
-    ForeignCheckpoint {
-        /// The run's folder.
-        path: PathBuf,
-        /// The checkpoint's step.
-        step: u64,
-    },
-}
-
-impl SessionError {
-    /// Would other arguments or another configuration do?
-    pub fn is_of_usage(&self) -> bool {
-        match self {
-            Self::Config(_)
-            | Self::Data(DataError::Config(_))
-            | Self::DataOf {
-                source: DataError::Config(_),
-                ..
-            }
-            | Self::OtherConfiguration(_)
-            | Self::TooFewSteps { .. }
-            | Self::NothingToResume { .. }
-            | Self::UnknownBackend(_)
-            | Self::NoBackend(_) => true,
-            Self::Folder(error) => error.is_of_usage(),
-            _ => false,
-        }
-    }
-}
 
 /// Where a run goes: a folder by name, or one of `base`, `base-2`, ... in [`super::folder::RUNS`].
 #[derive(Clone, Copy, Debug)]
@@ -126,56 +33,6 @@ pub struct Place<'a> {
     pub folder: Option<&'a Path>,
     /// The name for one that was not.
     pub base: &'a str,
-}
-
-/// What is asked of a run besides to go on: nothing, as a rule.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Asked<'a> {
-    /// A configuration file, which must say what the run's says.
-    pub config: Option<&'a Path>,
-    /// Settings `key=value` on top of it, or of the run's own configuration. `training.steps` may be another number.
-    pub settings: &'a [String],
-    /// What is to compute, if not what did before.
-    pub backend: Option<BackendName>,
-}
-
-impl Asked<'_> {
-    /// The configuration of a run with what is asked for.
-    fn of(&self, own: &Config) -> Result<Config, ConfigError> {
-        match self.config {
-            Some(_) => Config::load(self.config, self.settings),
-            None => own.with_settings(self.settings),
-        }
-    }
-
-    /// Is it that of the run but for the number of steps?
-    fn agrees(&self, own: &Config) -> Result<bool, ConfigError> {
-        let mut asked = self.of(own)?;
-        asked.training.steps = own.training.steps;
-        Ok(asked.is_that_of(own))
-    }
-
-    /// The run to go on with where none is named: of those that were interrupted and that agree with what is asked for, the one that began
-    /// last; and how many others there are.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn interrupted(&self) -> Result<(PathBuf, usize), SessionError> {
-        let (runs, _) = runs::in_folder(Path::new(RUNS));
-        let mut waiting = runs
-            .into_iter()
-            .filter(|run| matches!(run.standing, Standing::Interrupted | Standing::Failed))
-            .filter(|run| self.agrees(&run.config).unwrap_or(false));
-        let last = waiting.next_back();
-        last.map(|run| (run.folder, waiting.count())).ok_or(SessionError::NothingToResume {
-            runs: RUNS,
-            such: if self.config.is_some() || !self.settings.is_empty() {
-                " and has these settings"
-            } else {
-                ""
-            },
-        })
-    }
 }
 
 /// Trains a model in a new folder, as the command `train` does.
@@ -396,6 +253,9 @@ impl Session {
                 "training.batch_size is {images}, all training images, as there are fewer than {}",
                 Ascent::BATCH_SIZE
             ));
+        }
+        if self.steps_before.is_some() && self.folder.file("analysis/analysis.json").is_file() {
+            notes.push("analysis/ is that of the model before; analyze the run again when it ends".to_owned());
         }
         if let (Some(before), Some(ascent)) = (self.steps_before, training.method.ascent())
             && ascent.schedule != Schedule::Constant
