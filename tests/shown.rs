@@ -70,11 +70,11 @@ fn cell(table: &Element, row: &str, heading: &str) -> String {
     found.unwrap_or_else(|| panic!("no row {row}")).children()[column].text()
 }
 
-/// A name `0 to 3` as the page has it: A is state 0.
+/// A name `0 to 3` as the page has it, A being state 0; other names as they are.
 fn lettered(name: &str) -> String {
-    let letter = |state: &str| char::from(b'A' + state.parse::<u8>().unwrap());
-    let (from, to) = name.split_once(" to ").unwrap();
-    format!("{} to {}", letter(from), letter(to))
+    let letter = |state: &str| state.parse::<u8>().ok().map(|state| char::from(b'A' + state));
+    let pair = name.split_once(" to ").and_then(|(from, to)| Some((letter(from)?, letter(to)?)));
+    pair.map_or_else(|| name.to_owned(), |(from, to)| format!("{from} to {to}"))
 }
 
 /// Of the colours from blue through white to red: positive where red.
