@@ -217,6 +217,37 @@ fn archives_hold_images_labels_and_test_images_by_their_usual_names() {
         assert_eq!(found.test.as_ref().unwrap().labels(), expected.train.labels());
         assert_eq!(found.test.as_ref().unwrap().len(), 7);
     }
+    // Named for testing, it gives what is meant for that, and not what is trained on.
+    let other = npy("|u1", "(2, 3, 5)", false, &grey()[15..45]);
+    let [x, y] = ["x_train", "y_train"];
+    npz(
+        &path,
+        &[
+            (x, images()),
+            (y, labels()),
+            ("x_test", other),
+            ("y_test", npy("|u1", "(2,)", false, &[4, 1])),
+        ],
+    );
+    let both = load(Files {
+        images: path.clone(),
+        test_images: Some(path.clone()),
+        ..Files::default()
+    });
+    let test = |data: &Dataset| (data.test.as_ref().unwrap().labels().unwrap().to_vec(), data.checksum());
+    let expected_test = test(&load_images(&path).unwrap());
+    assert_eq!(
+        (both.as_ref().unwrap().classes.clone(), expected_test.0.clone()),
+        (vec![1, 2, 3, 4, 5], vec![3, 0])
+    );
+    assert_eq!(test(&both.unwrap()), expected_test);
+    let labels_alone = load(Files {
+        images: path.clone(),
+        test_images: Some(path.clone()),
+        test_labels: Some(path.clone()),
+        ..Files::default()
+    });
+    assert_eq!(test(&labels_alone.unwrap()), expected_test);
     npz(&path, &[("images", images()), ("labels", labels())]);
     same(&load_images(&path).unwrap(), &expected, "images and labels");
     npz(&path, &[("pictures", images())]);
@@ -281,6 +312,28 @@ fn folders_of_pngs_are_images_and_their_subfolders_labels() {
         found.notes,
         ["labels by subfolder: 0 is bee, 1 is cat, 2 is dog, 3 is emu, 4 is fox"]
     );
+
+    // Test images are numbered by the same names, and have no others.
+    let test = folder.path().join("test");
+    write_png(&test.join("fox/a.png"), 0);
+    write_png(&test.join("cat/b.png"), 1);
+    let with_test = || {
+        load(Files {
+            images: labelled.clone(),
+            test_images: Some(test.clone()),
+            ..Files::default()
+        })
+    };
+    assert_eq!(with_test().unwrap().test.unwrap().labels(), Some(&[4, 1][..]));
+    write_png(&test.join("gnu/c.png"), 2);
+    assert!(
+        with_test()
+            .unwrap_err()
+            .contains("the test images have the label gnu, and no training image has it")
+    );
+    std::fs::remove_dir_all(&test).unwrap();
+    write_png(&test.join("1/a.png"), 0);
+    assert!(with_test().unwrap_err().contains("name the subfolders alike"));
 
     // Colours become grey by their luminance, which is said.
     let colours = folder.path().join("colours");

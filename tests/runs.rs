@@ -230,3 +230,45 @@ fn figures_go_to_tensorboard() {
         }
     }
 }
+
+/// What an attack on the commands found: a name cut within a character, a link that was followed, a run without its checkpoints that
+/// started over.
+#[test]
+fn what_an_attack_found_stays_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let small = [&SMALL[..], &["--set", "training.steps=20"]].concat();
+    let long = format!("a{}.toml", "é".repeat(90));
+    std::fs::write(path.join(&long), "").unwrap();
+    let (stdout, _) = succeeds(path, &[&["train", "--config", &long], &small[..]].concat());
+    assert!(stdout.starts_with("'artifacts/runs/a"), "{stdout}");
+
+    succeeds(path, &[&["train", "--run", "run"], &small[..]].concat());
+    // A name alone stands for the run in artifacts/runs.
+    let name = stdout
+        .split(": ")
+        .next()
+        .unwrap()
+        .trim_matches('\'')
+        .strip_prefix("artifacts/runs/")
+        .unwrap()
+        .to_owned();
+    succeeds(path, &["export", &name, "--out", "x.safetensors"]);
+
+    std::fs::create_dir(path.join("run/tensorboard")).unwrap();
+    std::fs::write(path.join("precious"), "kept").unwrap();
+    std::os::unix::fs::symlink("../../precious", path.join("run/tensorboard/events.out.tfevents.latent-cycles")).unwrap();
+    let more = ["train", "--resume", "--run", "run", "--tensorboard", "--set", "training.steps=30"];
+    let (status, _, stderr) = run(program().args(more).current_dir(path));
+    assert!(status == 1 && stderr.contains("is not a regular file"), "{stderr}");
+    assert_eq!(std::fs::read_to_string(path.join("precious")).unwrap(), "kept");
+
+    let manifest = path.join("run/manifest.json");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("\"finished\"", "\"interrupted\"")).unwrap();
+    std::fs::remove_dir_all(path.join("run/checkpoints")).unwrap();
+    std::fs::remove_file(path.join("run/model.mpk")).unwrap();
+    std::fs::write(path.join("run/metrics.jsonl"), "").unwrap();
+    let (status, _, stderr) = run(program().args(["train", "--resume", "--run", "run"]).current_dir(path));
+    assert!(status == 1 && stderr.contains("the checkpoints are gone"), "{stderr}");
+}

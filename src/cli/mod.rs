@@ -153,6 +153,12 @@ struct Stopped(String);
 #[error("{0}")]
 struct Usage(String);
 
+/// Warns of what stands in artifacts/runs and cannot be read, where a run is looked for there.
+fn warn_of_unread_runs() {
+    let (_, errors) = crate::training::runs::in_folder(std::path::Path::new(RUNS));
+    errors.iter().for_each(|error| warn(format_args!("passed over {error}")));
+}
+
 /// A path as it is; a name that is none here and is that of a run in artifacts/runs stands for the run.
 fn named_run(path: &std::path::Path) -> PathBuf {
     let run = std::path::Path::new(RUNS).join(path);
@@ -164,6 +170,7 @@ fn run_or_latest(given: Option<PathBuf>) -> Result<PathBuf, Usage> {
     if let Some(path) = given {
         return Ok(named_run(&path));
     }
+    warn_of_unread_runs();
     let latest = crate::training::runs::latest(std::path::Path::new(RUNS)).ok_or_else(|| {
         Usage(format!(
             "{RUNS} holds no run with a model; name a run's folder, or train one with: {} train",

@@ -78,6 +78,16 @@ impl Progress {
     }
 }
 
+/// The first of some texts, as many as the terminal has room for beside the bar.
+fn that_fit(texts: &[String]) -> String {
+    /// What stands before them, at its longest.
+    const BEFORE: usize = 60;
+    let (_, width) = console::Term::stderr().size();
+    let joined = |count: usize| texts[..count].join(", ");
+    let fits = |count: &usize| BEFORE + joined(*count).chars().count() <= usize::from(width);
+    (1..=texts.len()).rev().find(fits).map(joined).unwrap_or_default()
+}
+
 impl Observer for Progress {
     fn pseudo_count(&mut self, pseudo_count: f64) {
         let line = format!("{}: pseudo-count {pseudo_count}", self.run);
@@ -104,10 +114,10 @@ impl Observer for Progress {
     fn evaluated(&mut self, metrics: &Metrics) {
         let figures = &metrics.figures;
         if let Display::Bar(bar) = &self.display {
-            bar.set_message(format!(
-                "log-likelihood {:.2}, entropy production {ROUGH}{:.2}",
-                figures.log_likelihood_train, figures.entropy_production
-            ));
+            bar.set_message(that_fit(&[
+                format!("log-likelihood {:.2}", figures.log_likelihood_train),
+                format!("entropy production {ROUGH}{:.2}", figures.entropy_production),
+            ]));
         }
         if !self.is_due(metrics.step) {
             return;

@@ -10,7 +10,7 @@ use super::{named_run, say, shell, warn};
 use crate::analysis::Headline;
 use crate::analysis::measures::{ENTROPY_PRODUCTION, LOG_LIKELIHOOD_TEST, LOG_LIKELIHOOD_TRAIN, MEASURES, Measure};
 use crate::config::{Classes, Config, ModelKind, Source};
-use crate::files;
+use crate::files::{self, FileError};
 use crate::sweep::names;
 use crate::text::shortened_to;
 use crate::training::folder::{RUNS, checkpoints};
@@ -42,8 +42,8 @@ impl Runs {
     pub fn run(self) -> anyhow::Result<()> {
         let is_run = |path: &PathBuf| path.join("config.toml").is_file();
         match &self.paths[..] {
-            [] => list(Path::new(RUNS)),
-            [folder] if folder.is_dir() && !is_run(folder) && !is_run(&named_run(folder)) => list(folder),
+            [] => list(Path::new(RUNS))?,
+            [folder] if folder.is_dir() && !is_run(folder) && !is_run(&named_run(folder)) => list(folder)?,
             runs => {
                 let known: Result<Vec<KnownRun>, _> = runs.iter().map(|run| KnownRun::of(&named_run(run))).collect();
                 compare(&known?);
@@ -53,12 +53,18 @@ impl Runs {
     }
 }
 
-fn list(folder: &Path) {
+fn list(folder: &Path) -> Result<(), FileError> {
+    if let Err(source) = std::fs::read_dir(folder)
+        && source.kind() != std::io::ErrorKind::NotFound
+    {
+        let path = folder.to_owned();
+        return Err(FileError::Read { path, source });
+    }
     let (runs, errors) = in_folder(folder);
     errors.iter().for_each(warn);
     if runs.is_empty() {
         say(format_args!("{} holds no runs", shell(folder)));
-        return;
+        return Ok(());
     }
     let head = [
         "run",
@@ -87,6 +93,7 @@ fn list(folder: &Path) {
         rows.push(row);
     }
     print(&rows);
+    Ok(())
 }
 
 /// A column a run: what differs, and the figures.

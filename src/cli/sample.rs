@@ -8,6 +8,7 @@ use ndarray::{Array1, Array3, Axis, concatenate};
 use ndarray_npy::NpzWriter;
 
 use super::{Stopped, Usage, run_or_latest, say, shell};
+use crate::analysis::MOST_STATES;
 use crate::backend::BackendName;
 use crate::conditionals::Conditionals;
 use crate::estimate::EstimateError;
@@ -53,6 +54,9 @@ pub struct Sample {
     #[arg(long, value_name = "F.png|F.gif|F.npz", default_value = "samples.png")]
     out: PathBuf,
 }
+
+/// The most bytes of images, one a pixel: 1 GiB.
+const MOST_BYTES: u64 = 1 << 30;
 
 impl Sample {
     pub fn run(self) -> anyhow::Result<()> {
@@ -109,6 +113,14 @@ impl Sample {
                 "{count} frames of {chains} chains are more than {MOST_CHAINS} images; ask for fewer"
             )));
         }
+        if (count * chains) as u64 * (size.0 * size.1) as u64 > MOST_BYTES {
+            return Err(Usage(format!(
+                "{} images of {} x {} pixels are more than {MOST_BYTES} bytes; ask for fewer",
+                count * chains,
+                size.0,
+                size.1
+            )));
+        }
         let grid = if format == Format::Animation {
             Grid::of_film(size)
         } else {
@@ -151,6 +163,12 @@ impl Sample {
             (true, named) => named.max(1),
             (false, _) => self.count as usize,
         };
+        if self.start.is_empty() && latent > MOST_STATES {
+            return Err(Usage(format!(
+                "the steady state of {latent} latent states, more than {MOST_STATES}, is not computed; name states to start in with --start"
+            ))
+            .into());
+        }
         if self.start.is_empty() {
             let log_pi = steady_state(parameters, model, Seed(self.seed), watch)?;
             return Ok(trained.steady_states(&log_pi, chains));

@@ -95,24 +95,36 @@ impl Selection<'_> {
         what: &str,
     ) -> Result<GreyImages, DataError> {
         let shape = set.images.shape();
-        let kept = self.kept(set, limit);
-        if kept.is_empty() {
+        let ImageSet { images, labels: all, .. } = set;
+        let (all, classes) = (all.as_deref(), self.classes);
+        // Those in use, with their classes where there are any.
+        let class_of = |image: usize| match all {
+            Some(labels) if !classes.is_empty() => classes.iter().position(|&class| class == labels[image]).map(Some),
+            _ => Some(None),
+        };
+        let kept = || {
+            (0..shape.count)
+                .filter_map(|image| Some((image, class_of(image)?)))
+                .take(limit.unwrap_or(usize::MAX))
+        };
+        let count = kept().count();
+        if count == 0 {
             return Err(DataError::Inconsistent(format!(
                 "no {what} image is of the classes in data.classes"
             )));
         }
-        for size in [kept.len(), rows, columns] {
+        for size in [count, rows, columns] {
             self.digest.update((size as u64).to_le_bytes());
         }
-        let mut collected = Collected::new(self.binarize, kept.len(), rows * columns)
+        let mut collected = Collected::new(self.binarize, count, rows * columns)
             .ok_or_else(|| DataError::Inconsistent(format!("the {what} images need more memory than is to be had; set data.max_images")))?;
         let mut image = vec![0; shape.visible()];
         let mut seen = vec![0; rows * columns];
         let mut labels = Vec::new();
         let mut next = 0;
-        for (index, class) in kept {
+        for (index, class) in kept() {
             while next <= index {
-                set.images.read(&mut image)?;
+                images.read(&mut image)?;
                 next += 1;
             }
             let seen = match &self.pixels {
@@ -126,7 +138,7 @@ impl Selection<'_> {
             collected.push(seen);
             labels.extend(class);
         }
-        set.images.finish()?;
+        images.finish()?;
         for &class in &labels {
             self.digest.update([self.classes[class]]);
         }
@@ -139,18 +151,6 @@ impl Selection<'_> {
             labels: (labels.len() == collected.count).then_some(labels),
             pixels: collected.pixels(rows * columns)?,
         })
-    }
-
-    /// The images in use, with their classes where there are any.
-    fn kept(&self, set: &ImageSet, limit: Option<usize>) -> Vec<(usize, Option<usize>)> {
-        let class_of = |image: usize| match &set.labels {
-            Some(labels) if !self.classes.is_empty() => self.classes.iter().position(|&class| class == labels[image]).map(Some),
-            _ => Some(None),
-        };
-        (0..set.images.shape().count)
-            .filter_map(|image| Some((image, class_of(image)?)))
-            .take(limit.unwrap_or(usize::MAX))
-            .collect()
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn name(variant: Option<&str>, point: &[(String, Value)], short: &BTr
     if name.len() <= LONGEST_NAME {
         return name;
     }
-    format!("{}-{}", &name[..LONGEST_NAME - 10], mark(&name))
+    format!("{}-{}", &name[..name.floor_char_boundary(LONGEST_NAME - 10)], mark(&name))
 }
 
 /// A name and what was set, as a sweep would name a variant and a point of its grid; of a path, the name of the file.

@@ -24,7 +24,7 @@ const LATEST: &str = "checkpoints/latest.mpk";
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// A new run wants an old name.
-    #[error("{0} exists already; give --run a new folder, or --resume to go on with the run in it")]
+    #[error("{0} exists already; give --run a new folder (or remove this one, if it is empty), or --resume to go on with the run in it")]
     Exists(PathBuf),
     /// It cannot be made.
     #[error("{path}: the folder cannot be made: {source}")]
@@ -127,6 +127,7 @@ impl RunFolder {
         if path.join("config.toml").symlink_metadata().is_ok() {
             return Err(FolderError::Exists(path.to_owned()));
         }
+        files::remove_partial(path);
         let config = config.to_toml().into_bytes();
         files::write(&path.join("config.toml"), &config)?;
         Ok(Self {
@@ -198,6 +199,7 @@ impl RunFolder {
             // Starting over would write over a run that may yet be saved.
             (None, mut broken) if !broken.is_empty() => Err(broken.remove(0).into()),
             // A run evaluates its start before it saves its first checkpoint: one line, and no model.
+            (None, _) if manifest.is_some_and(|manifest| manifest.step > 0) => Err(FolderError::NoCheckpoint(path())),
             (None, _) if self.file("model.mpk").exists() || self.file("metrics.jsonl").metadata().is_ok_and(|file| file.len() > 1000) => {
                 Err(FolderError::NoCheckpoint(path()))
             }

@@ -39,6 +39,10 @@ impl EventFile {
         let began = now - earlier.last().map_or(0.0, |last| last.seconds);
         let open = || -> io::Result<File> {
             fs::create_dir_all(run.join(FOLDER))?;
+            // A link would lead to a file elsewhere, and a pipe would wait for a reader.
+            if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
+                return Err(io::Error::other("what is there is not a regular file"));
+            }
             let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(&path)?;
             file.write_all(&record(&version(began)))?;
             Ok(file)

@@ -130,6 +130,8 @@ pub struct ImageSet {
     pub images: Box<dyn ImageReader>,
     /// A label for each.
     pub labels: Option<Vec<u8>>,
+    /// What the labels 0, 1, 2, ... are called, where they have names.
+    pub names: Option<Vec<String>>,
     /// What a reader of the data should know, in sentences.
     pub notes: Vec<String>,
 }
@@ -139,6 +141,7 @@ impl ImageSet {
         Self {
             images: Box::new(images),
             labels: None,
+            names: None,
             notes: Vec::new(),
         }
     }
@@ -192,16 +195,25 @@ fn format(path: &Path) -> Result<Format, FormatError> {
     })
 }
 
+/// What a file was named for: of an .npz file that holds both, it tells which images and labels are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To train on.
+    Train,
+    /// To test on.
+    Test,
+}
+
 /// Opens images of any format.
 ///
 /// # Errors
 /// When there are none, or none that can be used.
-pub fn images(path: &Path) -> Result<Found, FormatError> {
+pub fn images(path: &Path, purpose: Purpose) -> Result<Found, FormatError> {
     let (file, member) = split_member(path);
     match format(&file)? {
         Format::Idx => Ok(ImageSet::new(idx::images(&file)?).into()),
         Format::Npy => Ok(ImageSet::new(npy::images(&file)?).into()),
-        Format::Npz => npz::images(&file, member.as_deref()),
+        Format::Npz => npz::images(&file, member.as_deref(), purpose),
         Format::Png => Err(FormatError::malformed(&file, "name the folder that holds the images")(
             "is a single PNG image".into(),
         )),
@@ -213,12 +225,12 @@ pub fn images(path: &Path) -> Result<Found, FormatError> {
 ///
 /// # Errors
 /// When there are none, or none that can be used.
-pub fn labels(path: &Path) -> Result<Vec<u8>, FormatError> {
+pub fn labels(path: &Path, purpose: Purpose) -> Result<Vec<u8>, FormatError> {
     let (file, member) = split_member(path);
     match format(&file)? {
         Format::Idx => Ok(idx::read(&file, &[1], usize::MAX)?.bytes),
         Format::Npy => npy::labels(&file),
-        Format::Npz => npz::labels(&file, member.as_deref()),
+        Format::Npz => npz::labels(&file, member.as_deref(), purpose),
         Format::Png | Format::Folder => Err(FormatError::malformed(
             &file,
             "leave the labels out: subfolders of a folder of PNGs are labels",

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::{FormatError, InMemory, LARGEST, Shape, open};
+use crate::text::shortened;
 
 const IMAGES_NEEDED: &str =
     "images must be an array [N, D] or [N, H, W] of bool, of integers from 0 to 255, or of floats from 0 to 1 or 0 to 255";
@@ -31,31 +32,44 @@ pub(super) fn labels_of(source: impl Read, path: &Path) -> Result<Vec<u8>, Forma
 }
 
 fn read_labels(source: impl Read) -> Result<Vec<u8>, String> {
-    let labels = integers(source)?;
-    let byte = |(place, &label): (usize, &i128)| u8::try_from(label).map_err(|_| format!("label {place} is {label}"));
-    labels.iter().enumerate().map(byte).collect()
+    let column = Column::read(source)?;
+    let byte = |(place, label): (usize, i128)| u8::try_from(label).map_err(|_| format!("label {place} is {label}"));
+    column.integers().enumerate().map(byte).collect()
 }
 
 /// The integers of an array of one dimension, or of one column.
 ///
 /// # Errors
 /// Says in words what is wrong.
-pub fn integers(mut source: impl Read) -> Result<Vec<i128>, String> {
-    let header = Header::read(&mut source)?;
-    let count = match header.sizes[..] {
-        [count] | [count, 1] => count,
-        _ => return Err(format!("it has the sizes {:?}, not one dimension", header.sizes)),
-    };
-    let bytes = header.numbers(source, count)?;
-    let signed = match header.element {
-        Element::Signed => true,
-        Element::Unsigned => false,
-        Element::Bool | Element::Float => return Err("its numbers are not integers".into()),
-    };
-    Ok(bytes
-        .chunks_exact(header.size)
-        .map(|number| header.integer(number, signed))
-        .collect())
+pub fn integers(source: impl Read) -> Result<Vec<i128>, String> {
+    Ok(Column::read(source)?.integers().collect())
+}
+
+/// An array of integers of one dimension, or of one column.
+struct Column {
+    header: Header,
+    bytes: Vec<u8>,
+}
+
+impl Column {
+    fn read(mut source: impl Read) -> Result<Self, String> {
+        let header = Header::read(&mut source)?;
+        let count = match header.sizes[..] {
+            [count] | [count, 1] => count,
+            _ => return Err(format!("it has the sizes {:?}, not one dimension", header.sizes)),
+        };
+        if matches!(header.element, Element::Bool | Element::Float) {
+            return Err("its numbers are not integers".into());
+        }
+        let bytes = header.numbers(source, count)?;
+        Ok(Self { header, bytes })
+    }
+
+    fn integers(&self) -> impl Iterator<Item = i128> {
+        let signed = self.header.element == Element::Signed;
+        let numbers = self.bytes.chunks_exact(self.header.size);
+        numbers.map(move |number| self.header.integer(number, signed))
+    }
 }
 
 /// The grey values of an array of images, image by image, and their sizes.
@@ -169,7 +183,11 @@ impl Header {
             return Err("its elements are records of several fields".into());
         }
         let kind = kind.split(['\'', '"']).next().unwrap_or_default();
-        let fortran = after("fortran_order").ok_or_else(bad)?.starts_with("True");
+        let order = after("fortran_order").ok_or_else(bad)?;
+        let fortran = order.starts_with("True");
+        if !fortran && !order.starts_with("False") {
+            return Err(bad());
+        }
         let shape = after("shape")
             .and_then(|after| after.strip_prefix('(')?.split_once(')'))
             .ok_or_else(bad)?
@@ -185,7 +203,7 @@ impl Header {
             "i1" | "i2" | "i4" | "i8" => (Element::Signed, usize::from(element.as_bytes()[1] - b'0')),
             "f4" => (Element::Float, 4),
             "f8" => (Element::Float, 8),
-            _ => return Err(format!("its elements are of type {kind:?}")),
+            _ => return Err(format!("its elements are of type {:?}", shortened(kind))),
         };
         Ok(Self {
             element,
@@ -204,6 +222,10 @@ impl Header {
             .filter(|&length| length as u64 <= 8 * LARGEST)
             .ok_or(there)?;
         let mut bytes = Vec::new();
+        // Asked for once: the system gives it as it is filled, and a buffer that grows lies in memory twice.
+        bytes
+            .try_reserve_exact(length + 1)
+            .map_err(|_| format!("needs {length} bytes of memory, which are not to be had"))?;
         source
             .take(length as u64 + 1)
             .read_to_end(&mut bytes)

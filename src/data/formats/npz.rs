@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-use super::{FormatError, Found, ImageSet, npy, open};
+use super::{FormatError, Found, ImageSet, Purpose, npy, open};
 
 const NEEDED: &str = "it must be a .npz file as numpy.savez writes it";
 /// What images and labels are called, to train on and to test on, in capitals or not; the first that is there is taken.
@@ -17,13 +17,17 @@ const TEST_LABELS: [&str; 2] = ["test_labels", "y_test"];
 type Archive = ZipArchive<BufReader<std::fs::File>>;
 
 /// The images of the array `member`; without one, those of the usual names, with their labels and the images to test on.
-pub(super) fn images(path: &Path, member: Option<&str>) -> Result<Found, FormatError> {
+pub(super) fn images(path: &Path, member: Option<&str>, purpose: Purpose) -> Result<Found, FormatError> {
     let mut archive = read(path)?;
     if let Some(member) = member {
         return Ok(set(&mut archive, path, member, None)?.into());
     }
     let names = names(&archive);
     let first = |known: &[&str]| usual(known, &names);
+    // A file that is named for testing may hold what is trained on, too.
+    if let (Purpose::Test, Some(images)) = (purpose, first(&TEST_IMAGES)) {
+        return Ok(set(&mut archive, path, &images, first(&TEST_LABELS).as_deref())?.into());
+    }
     let images = match (first(&IMAGES), &names[..]) {
         (Some(images), _) => images,
         (None, [only]) => only.clone(),
@@ -38,11 +42,12 @@ pub(super) fn images(path: &Path, member: Option<&str>) -> Result<Found, FormatE
 }
 
 /// The labels in the array `member`; without one, in that of the usual name.
-pub(super) fn labels(path: &Path, member: Option<&str>) -> Result<Vec<u8>, FormatError> {
+pub(super) fn labels(path: &Path, member: Option<&str>, purpose: Purpose) -> Result<Vec<u8>, FormatError> {
     let mut archive = read(path)?;
     let names = names(&archive);
     let only = || names.first().filter(|_| names.len() == 1).cloned();
     let member = (member.map(str::to_owned))
+        .or_else(|| usual(&TEST_LABELS, &names).filter(|_| purpose == Purpose::Test))
         .or_else(|| usual(&LABELS, &names))
         .or_else(only)
         .ok_or_else(|| none_of(path, "labels", &LABELS, &names))?;
@@ -56,12 +61,15 @@ fn usual(known: &[&str], names: &[String]) -> Option<String> {
 }
 
 fn none_of(path: &Path, what: &str, known: &[&str], names: &[String]) -> FormatError {
-    let there = crate::text::printable(&names.join(", "));
+    let there = match names {
+        [] => "no array".to_owned(),
+        names => format!("the arrays {}", crate::text::shortened(&crate::text::printable(&names.join(", ")))),
+    };
     FormatError::malformed(
         path,
         "name its arrays after the file, as in data.images = digits.npz:images, and so for data.labels, data.test_images and data.test_labels",
     )(format!(
-        "holds the arrays {there}, none of which is called as {what} usually are ({})",
+        "holds {there}, and none that is called as {what} usually are ({})",
         known.join(", ")
     ))
 }
@@ -100,7 +108,10 @@ fn array<T>(
     let there = names(archive).join(", ");
     let name = PathBuf::from(format!("{}:{member}", path.display()));
     let problem = |error| match error {
-        zip::result::ZipError::FileNotFound => format!("holds no array of this name; it has {}", crate::text::printable(&there)),
+        zip::result::ZipError::FileNotFound => format!(
+            "holds no array of this name; it has {}",
+            crate::text::shortened(&crate::text::printable(&there))
+        ),
         error => format!("cannot be read from the archive: {error}"),
     };
     let mut file = archive

@@ -21,10 +21,15 @@ const LONGEST: u64 = 1 << 26;
 pub(super) fn images(folder: &Path) -> Result<ImageSet, FormatError> {
     let malformed = FormatError::malformed(folder, NEEDED);
     let top = entries(folder)?;
-    let mut notes = Vec::new();
+    let (mut notes, mut names) = (Vec::new(), None);
     let (mut files, labels) = if top.images.is_empty() {
-        let (files, names) = labelled(&top.folders)?;
-        notes.extend(names);
+        let (files, found) = labelled(&top.folders)?;
+        if let Some(found) = &found {
+            let of = |(label, name): (usize, &String)| format!("{label} is {}", printable(name));
+            let of: Vec<String> = found.iter().enumerate().map(of).collect();
+            notes.push(format!("labels by subfolder: {}", of.join(", ")));
+        }
+        names = found;
         let (files, labels): (Vec<_>, Vec<_>) = files.into_iter().unzip();
         (files, Some(labels))
     } else if top.folders.is_empty() {
@@ -51,6 +56,7 @@ pub(super) fn images(folder: &Path) -> Result<ImageSet, FormatError> {
     Ok(ImageSet {
         images: Box::new(Files { shape, left: files }),
         labels,
+        names,
         notes,
     })
 }
@@ -127,8 +133,8 @@ fn entries(folder: &Path) -> Result<Entries, FormatError> {
 /// Images with their labels.
 type Labelled = Vec<(PathBuf, u8)>;
 
-/// The images of subfolders with their labels, and a note where the labels are not the names.
-fn labelled(folders: &[PathBuf]) -> Result<(Labelled, Option<String>), FormatError> {
+/// The images of subfolders with their labels, and the names that stand for these where they are no numbers.
+fn labelled(folders: &[PathBuf]) -> Result<(Labelled, Option<Vec<String>>), FormatError> {
     let mut filled = Vec::new();
     for folder in folders {
         let images = entries(folder)?.images;
@@ -142,7 +148,7 @@ fn labelled(folders: &[PathBuf]) -> Result<(Labelled, Option<String>), FormatErr
     }
     let numbers: Option<Vec<u8>> = filled.iter().map(|(name, ..)| name.parse().ok()).collect();
     let distinct = |numbers: &Vec<u8>| numbers.iter().collect::<BTreeSet<_>>().len() == numbers.len();
-    let (labels, note) = match numbers.filter(distinct) {
+    let (labels, names) = match numbers.filter(distinct) {
         Some(numbers) => (numbers, None),
         None => {
             let labels: Option<Vec<u8>> = (0..filled.len()).map(|label| u8::try_from(label).ok()).collect();
@@ -150,15 +156,8 @@ fn labelled(folders: &[PathBuf]) -> Result<(Labelled, Option<String>), FormatErr
                 let parent = folders[0].parent().unwrap_or(&folders[0]);
                 FormatError::malformed(parent, NEEDED)(format!("has {} subfolders of images, more than 256 labels", filled.len()))
             })?;
-            let names: Vec<String> = filled
-                .iter()
-                .zip(&labels)
-                .map(|((name, ..), label)| format!("{label} is {}", printable(name)))
-                .collect();
-            (
-                labels,
-                (!names.is_empty()).then(|| format!("labels by subfolder: {}", names.join(", "))),
-            )
+            let names: Vec<String> = filled.iter().map(|(name, ..)| name.clone()).collect();
+            (labels, (!names.is_empty()).then_some(names))
         }
     };
     let name = |path: &Path| path.file_name().map(OsString::from).unwrap_or_default();
@@ -168,5 +167,5 @@ fn labelled(folders: &[PathBuf]) -> Result<(Labelled, Option<String>), FormatErr
         .flat_map(|((_, _, images), label)| images.into_iter().map(move |image| (image, label)))
         .collect();
     files.sort_by_cached_key(|(path, _)| (name(path), path.clone()));
-    Ok((files, note))
+    Ok((files, names))
 }
