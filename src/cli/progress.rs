@@ -37,7 +37,7 @@ impl Progress {
             Display::Nothing
         } else if std::io::stderr().is_terminal() && std::io::stdout().is_terminal() {
             let bar = ProgressBar::new(steps).with_position(step);
-            if let Ok(style) = ProgressStyle::with_template("{bar:16} {pos}/{len}{rate}{left}  {wide_msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{bar:12} {pos}/{len}{rate}{left}  {wide_msg}") {
                 // Nothing is known before a second of training.
                 let is_known = |state: &ProgressState| state.elapsed().as_secs() >= 1 && state.per_sec() > 0.0;
                 bar.set_style(
@@ -81,7 +81,7 @@ impl Progress {
 /// The first of some texts, as many as the terminal has room for beside the bar.
 fn that_fit(texts: &[String]) -> String {
     /// What stands before them, at its longest.
-    const BEFORE: usize = 60;
+    const BEFORE: usize = 56;
     let (_, width) = console::Term::stderr().size();
     let joined = |count: usize| texts[..count].join(", ");
     let fits = |count: &usize| BEFORE + joined(*count).chars().count() <= usize::from(width);
