@@ -39,7 +39,9 @@ pub trait Numerics {
     fn device(&self) -> &DeviceInfo;
 
     /// Moves chains `[N, D]` by `steps` full steps; see [`crate::chain`].
-    fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages;
+    fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages {
+        self.walk_with_states(parameters, chains, steps, seed, time).1
+    }
 
     /// The same with the latent states that the images were drawn from; none where no step is made.
     fn walk_with_states(
@@ -95,10 +97,6 @@ impl<B: ChainBackend> On<B> {
 impl<B: ChainBackend> Numerics for On<B> {
     fn device(&self) -> &DeviceInfo {
         &self.info
-    }
-
-    fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages {
-        self.walk_with_states(parameters, chains, steps, seed, time).1
     }
 
     fn walk_with_states(

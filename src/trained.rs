@@ -11,7 +11,7 @@ use crate::files::FileError;
 use crate::model::Parameters;
 use crate::random::Seed;
 use crate::record::{self, RecordError};
-use crate::training::folder::{FolderError, checkpoints, last_checkpoint, read_config, read_manifest};
+use crate::training::folder::{FolderError, checkpoints, holds_run, last_checkpoint, read_config, read_manifest};
 use crate::training::manifest::{Manifest, Status};
 
 /// Why a trained model cannot be used.
@@ -171,21 +171,11 @@ pub fn run_of(path: &Path) -> Result<Option<RunOf>, TrainedError> {
         path: path.to_owned(),
         source,
     })?;
-    let open = |folder: &Path| -> Result<Option<RunOf>, TrainedError> {
-        Ok(Some(RunOf {
-            config: read_config(folder)?,
-            manifest: read_manifest(folder)?,
-            folder: folder.to_owned(),
-        }))
-    };
     if path.is_dir() {
-        return open(path);
+        return Ok(Some(RunOf::open(path)?));
     }
-    let mut folders = path.ancestors().skip(1).take(2);
-    match folders.find(|folder| folder.join("config.toml").is_file()) {
-        Some(folder) => open(folder),
-        None => Ok(None),
-    }
+    let folder = path.ancestors().skip(1).take(2).find(|folder| holds_run(folder));
+    Ok(folder.map(RunOf::open).transpose()?)
 }
 
 impl Trained {
@@ -211,6 +201,18 @@ impl Trained {
 }
 
 impl RunOf {
+    /// Of a run's folder.
+    ///
+    /// # Errors
+    /// When there is no run in it, or its files cannot be read.
+    pub fn open(folder: &Path) -> Result<Self, FolderError> {
+        Ok(Self {
+            config: read_config(folder)?,
+            manifest: read_manifest(folder)?,
+            folder: folder.to_owned(),
+        })
+    }
+
     /// The run's model, or the last of its checkpoints that can be read where it has not ended.
     ///
     /// # Errors

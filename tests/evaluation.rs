@@ -170,10 +170,6 @@ impl Numerics for Stopping<'_> {
         self.numerics.device()
     }
 
-    fn walk(&self, parameters: &Parameters, chains: &BinaryImages, steps: usize, seed: Seed, time: u64) -> BinaryImages {
-        self.numerics.walk(parameters, chains, steps, seed, time)
-    }
-
     fn walk_with_states(
         &self,
         parameters: &Parameters,

@@ -8,7 +8,6 @@ use super::{Usage, expect_extension, run_or_latest, say, shell};
 use crate::exchange;
 use crate::record;
 use crate::trained::{self, RunOf, Trained};
-use crate::training::folder::{read_config, read_manifest};
 
 /// Write a trained model as a safetensors file
 ///
@@ -32,9 +31,7 @@ pub struct Export {
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
         expect_extension("--out", &self.out, "safetensors")?;
-        let folder = run_or_latest(self.run)?;
-        let (config, manifest) = (read_config(&folder)?, read_manifest(&folder)?);
-        let run = RunOf { folder, config, manifest };
+        let run = RunOf::open(&run_or_latest(self.run)?)?;
         let record = match self.checkpoint {
             Some(step) => run.checkpoint(step)?,
             None => run.final_model().ok_or_else(|| {

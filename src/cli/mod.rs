@@ -33,6 +33,7 @@ use crate::sweep::folder::SweepFolderError;
 use crate::text::{printable, shortened_to};
 use crate::trained::TrainedError;
 use crate::training::folder::{FolderError, RUNS};
+use crate::training::runs::{KnownRun, in_folder, latest};
 use crate::training::session::SessionError;
 
 /// The program's arguments.
@@ -153,10 +154,11 @@ struct Stopped(String);
 #[error("{0}")]
 struct Usage(String);
 
-/// Warns of what stands in artifacts/runs and cannot be read, where a run is looked for there.
-fn warn_of_unread_runs() {
-    let (_, errors) = crate::training::runs::in_folder(std::path::Path::new(RUNS));
+/// The runs in artifacts/runs, with a warning of each that cannot be read.
+fn known_runs() -> Vec<KnownRun> {
+    let (runs, errors) = in_folder(std::path::Path::new(RUNS));
     errors.iter().for_each(|error| warn(format_args!("passed over {error}")));
+    runs
 }
 
 /// A path as it is; a name that is none here and is that of a run in artifacts/runs stands for the run.
@@ -170,8 +172,7 @@ fn run_or_latest(given: Option<PathBuf>) -> Result<PathBuf, Usage> {
     if let Some(path) = given {
         return Ok(named_run(&path));
     }
-    warn_of_unread_runs();
-    let latest = crate::training::runs::latest(std::path::Path::new(RUNS)).ok_or_else(|| {
+    let latest = latest(known_runs()).ok_or_else(|| {
         Usage(format!(
             "{RUNS} holds no run with a model; name a run's folder, or train one with: {} train",
             program()

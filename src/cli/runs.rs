@@ -13,7 +13,7 @@ use crate::config::{Classes, Config, ModelKind, Source};
 use crate::files::{self, FileError};
 use crate::sweep::names;
 use crate::text::shortened_to;
-use crate::training::folder::{RUNS, checkpoints};
+use crate::training::folder::{RUNS, checkpoints, holds_run};
 use crate::training::metrics::Metrics;
 use crate::training::runs::{KnownRun, in_folder};
 
@@ -40,10 +40,9 @@ const LONGEST_CELL: usize = 40;
 
 impl Runs {
     pub fn run(self) -> anyhow::Result<()> {
-        let is_run = |path: &PathBuf| path.join("config.toml").is_file();
         match &self.paths[..] {
             [] => list(Path::new(RUNS))?,
-            [folder] if folder.is_dir() && !is_run(folder) && !is_run(&named_run(folder)) => list(folder)?,
+            [folder] if folder.is_dir() && !holds_run(folder) && !holds_run(&named_run(folder)) => list(folder)?,
             runs => {
                 let known: Result<Vec<KnownRun>, _> = runs.iter().map(|run| KnownRun::of(&named_run(run))).collect();
                 compare(&known?);

@@ -121,24 +121,18 @@ impl Sample {
                 size.1
             )));
         }
-        let grid = if format == Format::Animation {
-            Grid::of_film(size)
-        } else {
-            Grid::new(size)
+        // A frame of an animation is a picture of its own.
+        let (grid, shown) = match format {
+            Format::Animation => (Grid::of_film(size), chains),
+            Format::Picture | Format::Arrays => (Grid::new(size), count * chains),
         };
         let (widest, tallest) = grid.room();
-        let across = if format == Format::Animation {
-            chains
-        } else if self.film {
-            count
-        } else {
-            ((count as f64).sqrt().ceil() as usize).min(widest)
+        let across = match (format, self.film) {
+            (Format::Animation, _) => chains,
+            (_, true) => count,
+            (_, false) => ((count as f64).sqrt().ceil() as usize).min(widest),
         };
-        let down = if format == Format::Animation {
-            1
-        } else {
-            (count * chains).div_ceil(across)
-        };
+        let down = shown.div_ceil(across);
         if format != Format::Arrays && (across > widest || down > tallest) {
             return Err(Usage(format!(
                 "{across} x {down} images are more than a picture holds, {widest} x {tallest}; write a file that ends in .npz"

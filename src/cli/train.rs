@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 
 use super::progress::{Progress, ROUGH};
-use super::{Stopped, named_run, program, say, shell, stop_on_termination, tell, warn, warn_of_unread_runs};
+use super::{Stopped, known_runs, named_run, program, say, shell, stop_on_termination, tell, warn};
 use crate::backend::BackendName;
 use crate::config::{Config, ConfigError, parse_setting};
 use crate::files::{self, UnreadLine};
@@ -77,8 +77,7 @@ impl Train {
         let folder = match &self.run {
             Some(folder) => named_run(folder),
             None => {
-                warn_of_unread_runs();
-                let (folder, others) = asked.interrupted()?;
+                let (folder, others) = asked.interrupted(known_runs())?;
                 if others > 0 && !self.quiet {
                     tell(format_args!(
                         "going on with {}, the last of {} interrupted runs; `{} runs` lists them, --run names another",

@@ -147,7 +147,7 @@ impl RunFolder {
 
     /// Opens the folder of a run to go on with.
     pub fn reopen(path: &Path) -> Result<Self, FolderError> {
-        if !path.join("config.toml").is_file() {
+        if !holds_run(path) {
             return Err(FolderError::NotARun(path.to_owned()));
         }
         let lock = take(path)?;
@@ -306,10 +306,15 @@ fn kept_name(step: u64) -> String {
     format!("step-{step:07}.mpk")
 }
 
+/// Is there a run in the folder?
+pub fn holds_run(folder: &Path) -> bool {
+    folder.join("config.toml").is_file()
+}
+
 /// The configuration in a run's folder.
 pub fn read_config(folder: &Path) -> Result<Config, FolderError> {
     let path = folder.join("config.toml");
-    if !path.is_file() {
+    if !holds_run(folder) {
         return Err(FolderError::NotARun(folder.to_owned()));
     }
     let text = files::read_at_most(&path, LONGEST_CONFIG)?;

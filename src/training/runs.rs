@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::folder::{FolderError, checkpoints, read_config, read_manifest};
+use super::folder::{FolderError, checkpoints, holds_run, read_config, read_manifest};
 use super::manifest::{Manifest, Status};
 use crate::config::Config;
 use crate::lock;
@@ -90,7 +90,7 @@ pub fn in_folder(folder: &Path) -> (Vec<KnownRun>, Vec<FolderError>) {
         .flatten()
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.join("config.toml").is_file())
+        .filter(|path| holds_run(path))
         .collect();
     folders.sort_unstable();
     let (mut runs, mut errors) = (Vec::new(), Vec::new());
@@ -104,7 +104,7 @@ pub fn in_folder(folder: &Path) -> (Vec<KnownRun>, Vec<FolderError>) {
     (runs, errors)
 }
 
-/// The run in a folder that began last and has a model.
-pub fn latest(folder: &Path) -> Option<KnownRun> {
-    in_folder(folder).0.into_iter().rev().find(KnownRun::has_model)
+/// Of runs in the order in which they began, the last that has a model.
+pub fn latest(runs: Vec<KnownRun>) -> Option<KnownRun> {
+    runs.into_iter().rev().find(KnownRun::has_model)
 }

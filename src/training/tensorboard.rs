@@ -18,6 +18,9 @@ const FOLDER: &str = "tensorboard";
 /// TensorBoard knows its files by the second word of their names.
 const NAME: &str = "events.out.tfevents.latent-cycles";
 
+/// Its table is made by the compiler.
+static CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+
 /// An event file that is written as training goes.
 pub struct EventFile {
     path: PathBuf,
@@ -90,7 +93,7 @@ fn event(time: f64, metrics: &Metrics) -> Vec<u8> {
 /// Length and content, each with its checksum.
 fn record(content: &[u8]) -> Vec<u8> {
     let length = (content.len() as u64).to_le_bytes();
-    let checksum = |bytes: &[u8]| masked(Crc::<u32>::new(&CRC_32_ISCSI).checksum(bytes)).to_le_bytes();
+    let checksum = |bytes: &[u8]| masked(CHECKSUM.checksum(bytes)).to_le_bytes();
     [&length[..], &checksum(&length), content, &checksum(content)].concat()
 }
 

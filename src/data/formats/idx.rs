@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::{FormatError, ImageReader, LARGEST, Shape, open};
+use super::{FormatError, ImageReader, Shape, open, total};
 
 /// The type code of unsigned bytes, the only one that images and labels come in.
 const UNSIGNED_BYTE: u8 = 0x08;
@@ -142,18 +142,14 @@ impl<R: Read> Items<R> {
             read_exact(&mut source, &mut size, "the sizes")?;
             sizes.push(u32::from_be_bytes(size) as usize);
         }
-        let total = sizes.iter().try_fold(1_u64, |total, &size| total.checked_mul(size as u64));
-        match total {
-            Some(0) => Err(format!("declares the sizes {sizes:?}, which hold nothing")),
-            Some(total) if total <= LARGEST => Ok(Self {
-                source,
-                item: total / sizes[0] as u64,
-                sizes,
-                total,
-                done: 0,
-            }),
-            _ => Err(format!("declares the sizes {sizes:?}, more than the {LARGEST} bytes that are read")),
-        }
+        let total = total(&sizes, "bytes")?;
+        Ok(Self {
+            source,
+            item: total / sizes[0] as u64,
+            sizes,
+            total,
+            done: 0,
+        })
     }
 
     /// Reads the next bytes.

@@ -85,16 +85,19 @@ impl Shape {
             }
             _ => return Err(format!("has the sizes {sizes:?}, which are not [N, D] or [N, H, W]")),
         };
-        let total = [count, rows, columns]
-            .iter()
-            .try_fold(1_u64, |total, &size| total.checked_mul(size as u64));
-        match total {
-            Some(0) => Err(format!("declares the sizes {sizes:?}, which hold nothing")),
-            Some(total) if total <= LARGEST => Ok(Self { count, rows, columns }),
-            _ => Err(format!(
-                "declares the sizes {sizes:?}, more than the {LARGEST} pixels that are read"
-            )),
-        }
+        total(sizes, "pixels")?;
+        Ok(Self { count, rows, columns })
+    }
+}
+
+/// The product of the sizes that a header declares, in `units`; neither nothing nor too much to be read.
+fn total(sizes: &[usize], units: &str) -> Result<u64, String> {
+    match sizes.iter().try_fold(1_u64, |total, &size| total.checked_mul(size as u64)) {
+        Some(0) => Err(format!("declares the sizes {sizes:?}, which hold nothing")),
+        Some(total) if total <= LARGEST => Ok(total),
+        _ => Err(format!(
+            "declares the sizes {sizes:?}, more than the {LARGEST} {units} that are read"
+        )),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::folder::RUNS;
-use super::super::runs::{self, Standing};
+use super::super::runs::{KnownRun, Standing};
 use super::SessionError;
 use crate::backend::BackendName;
 use crate::config::{Config, ConfigError};
@@ -35,13 +35,12 @@ impl Asked<'_> {
         Ok(asked.is_that_of(own))
     }
 
-    /// The run to go on with where none is named: of those that were interrupted and that agree with what is asked for, the one that began
-    /// last; and how many others there are.
+    /// The run to go on with where none is named: of `runs`, in the order in which they began, the last that was interrupted and agrees with what is
+    /// asked for; and how many others do.
     ///
     /// # Errors
     /// When there is none.
-    pub fn interrupted(&self) -> Result<(PathBuf, usize), SessionError> {
-        let (runs, _) = runs::in_folder(Path::new(RUNS));
+    pub fn interrupted(&self, runs: Vec<KnownRun>) -> Result<(PathBuf, usize), SessionError> {
         let mut waiting = runs
             .into_iter()
             .filter(|run| matches!(run.standing, Standing::Interrupted | Standing::Failed))
