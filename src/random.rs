@@ -59,6 +59,8 @@ pub enum Stream {
     Bootstrap = 20,
     /// Paths `z -> x -> z'` of an analysis whose entropy is counted (block of paths, twice the step): their images; and one index on, their states.
     Fluctuation = 24,
+    /// Images of each latent state for autocorrelation times (training step, group of draws).
+    Autocorrelation = 26,
     /// Latent paths of an analysis that are read as a time series (repetition, 0).
     TimeSeries = 25,
 }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use latent_cycles::config::{Ascent, Chains, Classes, Config, EmConfig, GradientKind, HeldOutWord, Method, PseudoCount, Schedule};
+use latent_cycles::config::{
+    Ascent, Chains, Classes, Config, EmConfig, GradientKind, HeldOutWord, Method, PathEntropy, PseudoCount, Schedule,
+};
 use toml::{Table, Value};
 
 use crate::common::{configured, root, try_configured};
@@ -149,21 +151,48 @@ fn kinds_gradients_and_sampling_go_together() {
         path_entropy_weight,
     };
     let stratified = |complete, entropy_weight| of_both(complete, entropy_weight, 0.0);
+    let two_step = |stale, path_entropy| GradientKind::TwoStep {
+        chains,
+        stale,
+        path_entropy,
+    };
+    let plain = PathEntropy::NONE;
     for (settings, kind) in [
-        (&[][..], GradientKind::TwoStep { chains, stale: false }),
+        (&[][..], two_step(false, plain)),
         (&["model.kind=rbm"], GradientKind::Exact),
         (&["training.gradient=pcd", "model.kind=rbm"], GradientKind::Pcd { chains }),
         (&["training.gradient=complete"], stratified(true, 0.0)),
         (&["training.entropy_weight=-0.1"], stratified(false, -0.1)),
         (&["training.entropy_weight=2"], stratified(false, 2.0)),
-        (&["training.path_entropy_weight=-0.5"], of_both(false, 0.0, -0.5)),
+        (&["training.path_entropy_weight=-0.5"], two_step(false, PathEntropy::Weight(-0.5))),
+        (&["training.path_entropy_target=30"], two_step(false, PathEntropy::Target(30.0))),
+        (
+            &["training.path_entropy_weight=-0.5", "training.sampling=persistent"],
+            two_step(false, PathEntropy::Weight(-0.5)),
+        ),
+        (
+            &["training.path_entropy_weight=-0.5", "training.sampling=stratified"],
+            of_both(false, 0.0, -0.5),
+        ),
+        (
+            &["training.path_entropy_weight=-0.5", "training.entropy_weight=1"],
+            of_both(false, 1.0, -0.5),
+        ),
+        (
+            &["training.path_entropy_weight=-0.5", "training.gradient=complete"],
+            of_both(true, 0.0, -0.5),
+        ),
+        (
+            &["training.path_entropy_weight=-0.5", DEEP, "training.chains=500"],
+            of_both(false, 0.0, -0.5),
+        ),
         (&["model.kind=directed"], GradientKind::Directed),
         (&["model.kind=directed", BINARY, "training.gradient=exact"], GradientKind::Directed),
         (&["model.kind=mixture", BINARY], GradientKind::Mixture),
         (&["model.kind=mixture", BINARY, "training.gradient=em"], GradientKind::Mixture),
         (&["training.sampling=stratified"], stratified(false, 0.0)),
-        (&["training.entropy_weight=0.0"], GradientKind::TwoStep { chains, stale: false }),
-        (&["training.sampling=stale"], GradientKind::TwoStep { chains, stale: true }),
+        (&["training.entropy_weight=0.0"], two_step(false, plain)),
+        (&["training.sampling=stale"], two_step(true, plain)),
     ] {
         let expected = Method::Gradient {
             kind,
@@ -189,6 +218,43 @@ fn kinds_gradients_and_sampling_go_together() {
         (&["model.kind=mixture", DEEP], "one layer, as model.kind is \"mixture\""),
         (&["model.kind=directed", DEEP], "one layer, as model.kind is \"directed\""),
         (&["training.path_entropy_weight=1", DEEP, "training.chains=9"], "at least 10"),
+        (
+            &["training.path_entropy_weight=1", "training.sampling=stale"],
+            "training.sampling is stale; it must be \"persistent\" or \"stratified\"",
+        ),
+        (
+            &["training.path_entropy_weight=1", "training.path_entropy_target=3"],
+            "training.path_entropy_weight is 1.0; it must be left out, as path_entropy_target sets the weight",
+        ),
+        (
+            &["training.path_entropy_target=3", DEEP],
+            "training.path_entropy_target is 3.0; it must be left out, as model.latent is a list",
+        ),
+        (&["training.path_entropy_target=0"], "training.path_entropy_target is 0; it must be"),
+        (
+            &["training.path_entropy_target=-3"],
+            "training.path_entropy_target is -3; it must be",
+        ),
+        (
+            &["training.path_entropy_target=3", "training.sampling=stratified"],
+            "training.sampling is stratified; it must be \"persistent\" with the two-step gradient",
+        ),
+        (
+            &["training.path_entropy_target=3", "training.gradient=complete"],
+            "training.sampling is stratified; it must be \"persistent\" with the two-step gradient",
+        ),
+        (
+            &["training.path_entropy_target=3", "training.sampling=stale"],
+            "training.sampling is stale",
+        ),
+        (
+            &["training.path_entropy_target=3", "training.chains=1"],
+            "training.chains is 1; it must be at least 2",
+        ),
+        (
+            &["model.kind=rbm", "training.path_entropy_target=3"],
+            "training.path_entropy_target is 3",
+        ),
         (
             &["model.init=cyclic", BINARY],
             "model.init is cyclic; it must be \"random\", \"reversible\" or \"record\", as model.latent is not a number of states",
@@ -401,9 +467,15 @@ fn a_written_configuration_holds_what_the_machine_uses_and_survives_being_read()
         (EXACT, &[&ASCENT, SCALE]),
         (DIRECTED, &[&ASCENT, SCALE]),
         (CODED_MIXTURE, &[&ASCENT, SCALE]),
+        (&["training.path_entropy_weight=-0.3"], &[&ASCENT, &CHAINS, &OBJECTIVE, SCALE]),
         (
-            &["training.path_entropy_weight=-0.3"],
-            &[&ASCENT, &["training.chains"], &OBJECTIVE, SCALE],
+            &["training.path_entropy_target=7.5"],
+            &[
+                &ASCENT,
+                &CHAINS,
+                &["training.sampling", "training.entropy_weight", "training.path_entropy_target"],
+                SCALE,
+            ],
         ),
         (EXACT_IMAGES, &[&ASCENT]),
         (

@@ -22,6 +22,8 @@ fn records<'a>(plan: &'a Plan, likelihood: impl Fn(&PlannedRun) -> Option<f64>) 
             self_transition: none(),
             class_kl: none(),
             relaxation_time: none(),
+            autocorrelation_time: none(),
+            class_autocorrelation_time: none(),
             rotation_period: none(),
         });
         RunRecord {
@@ -122,4 +124,46 @@ fn a_key_that_a_variant_replaces_is_its_own() {
     );
     let found = &difference(&effects, "v", "latent = 7", "latent = 3").figures["log_likelihood_train"];
     assert_eq!((found.difference.n, found.difference.mean), (2, 6.0));
+}
+
+/// Lines of a figure share all but what varies along them, and go up along a key of the grid whatever the order in the file.
+#[test]
+fn lines_of_a_figure_are_settings_that_share_all_but_one_key() {
+    let plan = Plan::from_toml(
+        "[grid]\ntraining.seed = \"1..3\"\ntraining.steps = [30, 10, 20]\n[[variants]]\nname = \"a\"\n[[variants]]\nname = \"b\"\nset.model.latent = 3\n
+         [[figures]]\nname = \"up\"\nx = \"steps\"\ny = \"log_likelihood_train\"
+         [[figures]]\nname = \"across\"\nx = \"entropy_production\"\ny = \"log_likelihood_train\"\nalong = \"variant\"
+         [[figures]]\nname = \"points\"\nx = \"entropy_production\"\ny = \"log_likelihood_train\"",
+        "F.toml",
+    )
+    .unwrap();
+    let value =
+        |run: &PlannedRun| run.config.training.steps as f64 + seed(run) + if run.variant.as_deref() == Some("b") { 100.0 } else { 0.0 };
+    let records = records(&plan, |run| Some(value(run)));
+    let settings = Effects::new(&plan, &records).settings;
+    let named = |number: usize| -> Vec<(String, Vec<[f64; 2]>)> {
+        let lines = plan.figures[number].lines(&settings).into_iter();
+        let means = lines.map(|line| (line.name, line.points.iter().map(|point| [point.x[1], point.y[1]]).collect()));
+        means.collect()
+    };
+    assert_eq!(
+        named(0),
+        [
+            ("a".to_owned(), vec![[10.0, 12.0], [20.0, 22.0], [30.0, 32.0]]),
+            ("b".to_owned(), vec![[10.0, 112.0], [20.0, 122.0], [30.0, 132.0]]),
+        ]
+    );
+    let across = named(1);
+    assert_eq!(
+        across.iter().map(|line| line.0.as_str()).collect::<Vec<_>>(),
+        ["steps 30", "steps 10", "steps 20"]
+    );
+    assert_eq!(across[1].1.iter().map(|point| point[1]).collect::<Vec<_>>(), [12.0, 112.0]);
+    assert!(named(2).len() == 6 && !plan.figures[2].is_joined() && plan.figures[1].is_joined());
+    // Student's interval of 11, 12, 13: 12 -+ 4.303 / sqrt(3).
+    let ends = plan.figures[0].lines(&settings)[0].points[0].y;
+    assert!(
+        (ends[0] - (12.0 - 2.4841)).abs() < 1e-3 && (ends[2] - (12.0 + 2.4841)).abs() < 1e-3,
+        "{ends:?}"
+    );
 }

@@ -166,6 +166,7 @@ fn expectation_and_maximization_is_that_of_the_textbook_on_every_backend() {
                 parameters: start.clone(),
                 mean_squares: Parameters::zeros(visible, latent),
                 chains: None,
+                path_entropy_weight: None,
                 step: 0,
             };
             let recipe = Recipe::new(&TrainingConfig::default(), Update::Em { pseudo_count });

@@ -160,6 +160,10 @@ impl Trainer for StoppingTrainer {
         self.trainer.parameters()
     }
 
+    fn path_entropy_weight(&self) -> Option<f64> {
+        None
+    }
+
     fn state(&self) -> TrainingState {
         self.trainer.state()
     }

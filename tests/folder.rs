@@ -302,6 +302,7 @@ fn a_deleted_folder_of_checkpoints_is_made_again() {
         parameters: random_model(91, 7, 3, 1.0),
         mean_squares: random_mean_squares(92, 7, 3, 1.0),
         chains: None,
+        path_entropy_weight: None,
         step,
     };
     for step in [2, 3] {

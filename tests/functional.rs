@@ -159,6 +159,7 @@ pub fn one_step(numerics: &dyn Numerics, settings: &[&str], parameters: &Paramet
         parameters: parameters.clone(),
         mean_squares: Parameters::of_zeros(parameters.visible(), &parameters.layers),
         chains: chains.map(|chains| dark(chains.count)),
+        path_entropy_weight: None,
         step: 0,
     };
     let mut trainer = numerics.trainer(&state, recipe(&settings));

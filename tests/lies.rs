@@ -28,6 +28,7 @@ struct BurnCheckpoint<B: Backend> {
     forward_bias_mean_square: Tensor<B, 1>,
     backward_mean_square: Tensor<B, 2>,
     chain_words: Option<Tensor<B, 2, Int>>,
+    path_entropy_weight: Option<f64>,
     chains: Option<Tensor<B, 2>>,
     step: u64,
 }
@@ -38,6 +39,7 @@ struct BurnLayersCheckpoint<B: Backend> {
     model: ModelRecord<B>,
     mean_squares: ModelRecord<B>,
     chain_words: Option<Tensor<B, 2, Int>>,
+    path_entropy_weight: Option<f64>,
     step: u64,
 }
 

@@ -18,6 +18,7 @@ pub fn state() -> TrainingState {
         parameters: random_model(85, VISIBLE, LATENT, 1.0),
         mean_squares: random_mean_squares(86, VISIBLE, LATENT, 1.0),
         chains: Some(PackedImages::pack(&random_images(85, CHAINS, VISIBLE))),
+        path_entropy_weight: None,
         step: 6,
     }
 }
@@ -270,6 +271,17 @@ pub fn lies() -> Vec<Lie> {
         (Whole(u64::MAX), "`item.step` is 18446744073709551615"),
     ] {
         set("checkpoint", "item.step", step, says);
+    }
+    for (weight, says) in [
+        (Fraction(f64::NAN), "`item.path_entropy_weight` is a fraction, not a finite number"),
+        (
+            Fraction(f64::INFINITY),
+            "`item.path_entropy_weight` is a fraction, not a finite number",
+        ),
+        (Whole(3), "`item.path_entropy_weight` is 3, not a finite number"),
+        (text("none"), "`item.path_entropy_weight` is \"none\""),
+    ] {
+        set("checkpoint", "item.path_entropy_weight", weight, says);
     }
     let words = |shape: &[u64], words: &[u32]| tensor(shape, "I32", words.iter().flat_map(|word| word.to_le_bytes()).collect());
     let chains = "item.chain_words";

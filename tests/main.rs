@@ -1,8 +1,10 @@
 //! All tests in one binary: each further one would compile the backends' generics again.
 
 mod analyze;
+mod autocorrelation;
 mod bench;
 mod chain;
+mod chain_path;
 mod coded;
 mod coded_gradient;
 mod coded_kernels;

@@ -177,11 +177,13 @@ pub fn chain_pixels(chains: &PackedImages) -> Value {
 /// The record of a checkpoint.
 pub fn checkpoint(state: &TrainingState) -> Value {
     let chains = state.chains.as_ref().map_or(Nil, chain_words);
+    let path_entropy_weight = state.path_entropy_weight.map_or(Nil, Value::Fraction);
     if !state.parameters.layers.is_one_hot() {
         return record(map([
             ("model", layers_item(&state.parameters)),
             ("mean_squares", layers_item(&state.mean_squares)),
             ("chain_words", chains),
+            ("path_entropy_weight", path_entropy_weight),
             ("step", Whole(state.step)),
         ]));
     }
@@ -192,6 +194,7 @@ pub fn checkpoint(state: &TrainingState) -> Value {
         ("forward_bias_mean_square", forward_bias),
         ("backward_mean_square", backward),
         ("chain_words", chains),
+        ("path_entropy_weight", path_entropy_weight),
         ("step", Whole(state.step)),
     ]))
 }
@@ -202,5 +205,6 @@ pub fn old_checkpoint(state: &TrainingState) -> Value {
     let fields = record.at("item").fields();
     let chains = fields.iter_mut().find(|(name, _)| name == "chain_words").unwrap();
     *chains = ("chains".to_owned(), state.chains.as_ref().map_or(Nil, chain_pixels));
+    fields.retain(|(name, _)| name != "path_entropy_weight");
     record
 }

@@ -214,6 +214,12 @@ fn figures_stand_under_their_names() {
         ("Self-transition", "self_transition", "probability per step"),
         ("Class divergence", "class_kl", "nats, data from model"),
         ("Relaxation time", "relaxation_time", "steps"),
+        (
+            "Autocorrelation time",
+            "autocorrelation_time",
+            "steps, of the pixels; 0.5 if each image is drawn anew",
+        ),
+        ("of the class", "class_autocorrelation_time", "steps"),
         ("Rotation period", "rotation_period", "steps"),
     ]) {
         assert_eq!(

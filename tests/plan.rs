@@ -415,3 +415,46 @@ fn a_part_of_epsilon_is_set_over_a_number_for_both() {
         (2.0, 1.0)
     );
 }
+
+/// Figures are checked before anything starts: what they plot, along what, and their names.
+#[test]
+fn impossible_figures_are_refused() {
+    let with = |figure: &str| {
+        let text = format!(
+            "[grid]\ntraining.seed = \"1..3\"\n[[variants]]\nname = \"a\"\ngrid.training.learning_rate = [0.1, 0.2]\n[[figures]]\n{figure}"
+        );
+        Plan::from_toml(&text, "F.toml")
+    };
+    let good = with("name = \"f\"\nx = \"training.learning_rate\"\ny = \"class_kl\"").unwrap();
+    assert_eq!((good.figures.len(), good.figures[0].x_title().as_str()), (1, "learning rate"));
+    assert_eq!(good.figures[0].y_title(), "class divergence, nats");
+    assert!(with("name = \"f\"\nx = \"relaxation_time\"\ny = \"class_kl\"\nalong = \"variant\"").is_ok());
+    for (figure, problem) in [
+        ("x = \"class_kl\"\ny = \"class_kl\"", "missing field `name`"),
+        (
+            "name = \"f\"\nx = \"seed\"\ny = \"class_kl\"",
+            "F.toml, figure f: x is seed; it must be a key of the grid",
+        ),
+        ("name = \"f\"\nx = \"variant\"\ny = \"class_kl\"", "x is variant; it must be a key"),
+        (
+            "name = \"f\"\nx = \"class_kl\"\ny = \"likelihood\"",
+            "y is likelihood; it must be one of log_likelihood_train",
+        ),
+        (
+            "name = \"f\"\nx = \"class_kl\"\ny = \"class_kl\"\nalong = \"steps\"",
+            "along is steps; it must be one of variant, learning_rate",
+        ),
+        (
+            "name = \"../f\"\nx = \"class_kl\"\ny = \"class_kl\"",
+            "the name becomes that of a file",
+        ),
+        ("name = \"f\"\nx = \"class_kl\"\ny = \"class_kl\"\nz = 1", "unknown key `z`"),
+        (
+            "name = \"f\"\nx = \"class_kl\"\ny = \"class_kl\"\n[[figures]]\nname = \"F\"\nx = \"class_kl\"\ny = \"class_kl\"",
+            "figure F: two figures have this name",
+        ),
+    ] {
+        let found = with(figure).unwrap_err().to_string();
+        assert!(found.contains(problem), "{figure}: {found}");
+    }
+}

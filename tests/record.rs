@@ -17,6 +17,7 @@ fn state() -> TrainingState {
         parameters: random_model(81, 13, 5, 1.0),
         mean_squares: random_mean_squares(82, 13, 5, 1e-20),
         chains: Some(PackedImages::pack(&random_images(81, 7, 13))),
+        path_entropy_weight: None,
         step: 1234,
     }
 }
@@ -31,6 +32,12 @@ fn models_and_checkpoints_return_bit_for_bit() {
     record::save_checkpoint(&checkpoint, &state).unwrap();
     assert_eq!(record::load_model(&model).unwrap(), state.parameters);
     assert_eq!(record::load_checkpoint(&checkpoint).unwrap(), state);
+    let steered = TrainingState {
+        path_entropy_weight: Some(-1.0 / 3.0),
+        ..state.clone()
+    };
+    record::save_checkpoint(&checkpoint, &steered).unwrap();
+    assert_eq!(record::load_checkpoint(&checkpoint).unwrap(), steered);
     let without_chains = TrainingState {
         chains: None,
         ..state.clone()

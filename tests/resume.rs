@@ -137,6 +137,16 @@ fn a_killed_run_of_a_deeper_chain_with_the_complete_gradient_resumes_bit_for_bit
     killed_at_equals_uninterrupted("ndarray", 400, &[(2, 1), (5, 3)], &more);
 }
 
+/// The weight is part of the state.
+#[test]
+fn a_killed_run_whose_path_entropy_production_is_held_at_a_target_resumes_bit_for_bit() {
+    for latent in ["{ kind = \"binary\", units = 3 }", "5"] {
+        let latent = format!("model.latent={latent}");
+        let more = ["--set", &latent, "--set", "training.path_entropy_target=20"];
+        killed_at_equals_uninterrupted("ndarray", 400, &[(2, 1), (5, 3)], &more);
+    }
+}
+
 #[cfg(feature = "flex")]
 #[test]
 fn a_killed_run_resumes_bit_for_bit_on_flex() {

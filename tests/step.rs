@@ -18,6 +18,7 @@ fn state(parameters: Parameters, chains: BinaryImages) -> TrainingState {
         mean_squares: Parameters::zeros(parameters.visible(), parameters.latent()),
         parameters,
         chains: Some(PackedImages::pack(&chains)),
+        path_entropy_weight: None,
         step: 0,
     }
 }

@@ -13,7 +13,7 @@ use crate::known::{self, succeeds};
 /// Figures of a run, by their names in analysis.json.
 type Figures = BTreeMap<&'static str, f64>;
 
-const KEYS: [(&str, &str); 7] = [
+const KEYS: [(&str, &str); 9] = [
     ("log_likelihood_train", "Log-likelihood, train"),
     ("log_likelihood_test", "Log-likelihood, test"),
     ("entropy_production", "Entropy production"),
@@ -21,6 +21,8 @@ const KEYS: [(&str, &str); 7] = [
     ("self_transition", "Self-transition"),
     ("class_kl", "Class divergence"),
     ("relaxation_time", "Relaxation time"),
+    ("autocorrelation_time", "Autocorrelation time, pixels"),
+    ("class_autocorrelation_time", "Autocorrelation time, class"),
 ];
 const SEEDS: u64 = 5;
 /// Of the variants: first, baseline, last. The second of four fails.
@@ -43,6 +45,8 @@ fn by_hand(variant: usize, seed: u64) -> Figures {
         ("self_transition", 0.1 + 0.8 * scattered(0.271)),
         ("class_kl", 10.0_f64.powf(-3.0 + 3.5 * scattered(0.437))),
         ("relaxation_time", 2.0 + scattered(0.529)),
+        ("autocorrelation_time", 0.5 + scattered(0.661)),
+        ("class_autocorrelation_time", 0.5 + scattered(0.713)),
     ])
 }
 
@@ -77,6 +81,12 @@ set.model.latent = 4
 [[variants]]
 name = \"late\"
 set.model.latent = 12
+[[figures]]
+name = \"by-hand\"
+title = \"Both <by> hand\"
+x = \"relaxation_time\"
+y = \"class_kl\"
+along = \"variant\"
 ";
     std::fs::write(path.join("sweep.toml"), text).unwrap();
     let sweep = |more: &[&str]| {
@@ -485,4 +495,37 @@ training.seed = [1, 2]
     }
     let page = body(&std::fs::read_to_string(out.join("report.html")).unwrap());
     assert!(page.by_id("scatter-class_kl").all("a").is_empty(), "there is no page to lead to");
+}
+
+/// A figure that the file asks for has a point for every setting that has both figures, at the means over its seeds; and it is a file besides.
+#[test]
+fn figures_that_are_asked_for_show_means_over_seeds() {
+    let (folder, figures) = swept();
+    let out = folder.path().join("out");
+    let html = std::fs::read_to_string(out.join("report.html")).unwrap();
+    let page = body(&html);
+    let chart = page.by_id("figure-by-hand");
+    assert!(chart.text().contains("Both <by> hand"));
+    let file = std::fs::read_to_string(out.join("figures/by-hand.svg")).unwrap();
+    assert!(file.starts_with("<svg xmlns=") && !file.contains("var(--") && file.matches("<circle").count() == 3 + 1);
+    let points: Vec<String> = chart.all("title").iter().map(|title| title.text()).collect();
+    assert_eq!(points.len(), 3, "{points:?}");
+    for (variant, point) in VARIANTS.iter().zip(&points) {
+        let mean = |key: &str| {
+            let values: Vec<f64> = (1..=SEEDS).map(|seed| figures[&format!("{variant}-seed-{seed}")][key]).collect();
+            values.iter().sum::<f64>() / SEEDS as f64
+        };
+        let expected = format!("{variant}: {:.5}, {:.5}", mean("relaxation_time"), mean("class_kl"));
+        assert_eq!(*point, expected);
+    }
+    // Up is more: the heights stand in the order of the means.
+    let heights: Vec<f64> = chart.all("circle").iter().map(|circle| circle.number("cy")).collect();
+    let kl = |variant: &str| {
+        (1..=SEEDS)
+            .map(|seed| figures[&format!("{variant}-seed-{seed}")]["class_kl"])
+            .sum::<f64>()
+    };
+    for (a, b) in [(0, 1), (1, 2), (0, 2)] {
+        assert_eq!(heights[a] < heights[b], kl(VARIANTS[a]) > kl(VARIANTS[b]));
+    }
 }

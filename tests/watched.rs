@@ -91,6 +91,7 @@ fn all_work_is_announced_and_can_be_stopped_where_it_begins() {
             "log-likelihood",
             "plane",
             "spectrum",
+            "autocorrelation times",
             "units",
             "cycles",
             "macrostates",
@@ -105,7 +106,7 @@ fn all_work_is_announced_and_can_be_stopped_where_it_begins() {
         assert_eq!(names, expected.into_iter().filter(|name| has(name)).collect::<Vec<_>>());
         for &(work, parts, done) in &all {
             // Those that cannot be counted are one part each, which ends with them.
-            let counted = ["draws", "plane", "units", "macrostates", "laws"].contains(&work);
+            let counted = ["draws", "plane", "autocorrelation times", "units", "macrostates", "laws"].contains(&work);
             assert_eq!(done, if counted { parts } else { 0 }, "{work} of {}", kinds[kind]);
             assert!(counted || parts == 1);
         }

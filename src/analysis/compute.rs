@@ -10,6 +10,7 @@ use super::{
 };
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
+use crate::estimate::autocorrelation::{AutocorrelationTimes, Classes};
 use crate::estimate::importance::Sampled;
 use crate::estimate::jackknife::Figure;
 use crate::estimate::{Estimate, EstimateError, Method, exact};
@@ -19,7 +20,7 @@ use crate::logs::largest;
 use crate::model::Parameters;
 use crate::numerics::Numerics;
 use crate::random::Seed;
-use crate::watch::Watch;
+use crate::watch::{Stopped, Watch};
 
 /// Analyzes a model. Each kind of work announces its name and its parts.
 ///
@@ -44,6 +45,10 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
     let generated = classes::generate(&chains, steady.log_pi());
     let classes = judge.map(|judge| ClassShares::new(judge, subject, steady, &by_state, &generated));
     let no_data = || Figure::missing("there are no data: the record was analyzed without its run, or imported without them");
+    let no_classes = || match subject.data {
+        Some(_) => Figure::missing("the training images have no labels of two classes or more"),
+        None => no_data(),
+    };
     let likelihood = |images: Option<&PackedImages>| match (subject.data, images) {
         (None, _) => Ok(no_data()),
         (_, None) => Ok(Figure::missing("the data have no test images")),
@@ -61,17 +66,16 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
     watch.go_on()?;
     let spectra = estimate.spectra();
     watch.go_on()?;
+    let times = autocorrelation_times(subject, &model, &estimate, settings, classes.as_ref(), watch)?;
     let headline = Headline {
         step: subject.step,
         log_likelihood_train,
         log_likelihood_test,
         self_transition: estimate.self_transition(),
-        class_kl: match (&classes, subject.data) {
-            (Some(classes), _) => classes.divergence.clone(),
-            (None, Some(_)) => Figure::missing("the training images have no labels of two classes or more"),
-            (None, None) => no_data(),
-        },
+        class_kl: classes.as_ref().map_or_else(no_classes, |classes| classes.divergence.clone()),
         relaxation_time: spectra.relaxation_time(),
+        autocorrelation_time: times.pixels,
+        class_autocorrelation_time: times.classes.unwrap_or_else(no_classes),
         rotation_period: spectra.rotation_period(),
         entropy_production: estimate.entropy_production(),
         path_entropy_production: estimate.path_entropy_production(),
@@ -152,6 +156,25 @@ fn estimate(subject: &Subject, model: &Conditionals, settings: Settings, watch: 
         row_sums: Array1::ones(model.latent()),
         observed: classes::of_states(model, sampling, &classes_of, watch)?,
     })
+}
+
+/// How far apart independent images of the chain lie.
+fn autocorrelation_times(
+    subject: &Subject,
+    model: &Conditionals,
+    estimate: &Estimate,
+    settings: Settings,
+    classes: Option<&ClassShares>,
+    watch: &dyn Watch,
+) -> Result<AutocorrelationTimes, Stopped> {
+    let judge = subject.data.and_then(|data| data.judge.as_ref());
+    let of = |images: &PackedImages| judge.map_or_else(Vec::new, |judge| judge.classes(images));
+    let classes = classes.map(|classes| Classes {
+        of: &of,
+        shares: classes.states.clone(),
+    });
+    let sampling = settings.sampling(subject.parameters).at(subject.step.unwrap_or(0));
+    AutocorrelationTimes::of(model, estimate, sampling, classes, watch)
 }
 
 /// Are the currents taken apart into cycles?

@@ -24,6 +24,12 @@ pub struct Headline {
     pub class_kl: Figure,
     /// `-1/ln|lambda_2|`, steps.
     pub relaxation_time: Figure,
+    /// Integrated, of the pixels along the chain, steps.
+    #[serde(default = "earlier")]
+    pub autocorrelation_time: Figure,
+    /// The same of the classes.
+    #[serde(default = "earlier")]
+    pub class_autocorrelation_time: Figure,
     /// Of the slowest coherent rotation, steps.
     pub rotation_period: Figure,
 }
@@ -41,7 +47,14 @@ impl Headline {
             self_transition: Figure::exact(figures.self_transition),
             class_kl: maybe(figures.class_kl),
             relaxation_time: maybe(None),
+            autocorrelation_time: maybe(None),
+            class_autocorrelation_time: maybe(None),
             rotation_period: maybe(None),
         }
     }
+}
+
+/// What an analysis by an earlier version lacks.
+fn earlier() -> Figure {
+    Figure::missing("the analysis is that of an earlier version, which did not compute it")
 }

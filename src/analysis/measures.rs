@@ -9,6 +9,7 @@ use crate::estimate::jackknife::Figure;
 use crate::evaluation::Figures;
 
 /// A single figure of a model.
+#[derive(Debug)]
 pub struct Measure {
     /// Its name in analysis.json, checkpoints.jsonl, metrics.jsonl and summary.csv.
     pub key: &'static str,
@@ -29,7 +30,7 @@ pub struct Measure {
 }
 
 /// A chart over training; measures of one unit may share it.
-#[derive(PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Chart {
     /// In words.
     pub title: &'static str,
@@ -143,6 +144,30 @@ pub const RELAXATION_TIME: Measure = Measure {
     noted: |_| None,
 };
 
+/// Integrated, of the pixels: independent images are twice as many steps apart.
+pub const AUTOCORRELATION_TIME: Measure = Measure {
+    key: "autocorrelation_time",
+    title: "Autocorrelation time, pixels",
+    unit: "steps",
+    card: ("Autocorrelation time", "steps, of the pixels; 0.5 if each image is drawn anew"),
+    chart: None,
+    in_sweeps: true,
+    of: |headline| &headline.autocorrelation_time,
+    noted: |_| None,
+};
+
+/// Integrated, of the classes.
+pub const CLASS_AUTOCORRELATION_TIME: Measure = Measure {
+    key: "class_autocorrelation_time",
+    title: "Autocorrelation time, class",
+    unit: "steps",
+    card: ("of the class", "steps"),
+    chart: None,
+    in_sweeps: true,
+    of: |headline| &headline.class_autocorrelation_time,
+    noted: |_| None,
+};
+
 /// Of the slowest coherent rotation.
 pub const ROTATION_PERIOD: Measure = Measure {
     key: "rotation_period",
@@ -157,7 +182,7 @@ pub const ROTATION_PERIOD: Measure = Measure {
 };
 
 /// All of them, in the order in which they are shown.
-pub const MEASURES: [Measure; 8] = [
+pub const MEASURES: [Measure; 10] = [
     LOG_LIKELIHOOD_TRAIN,
     LOG_LIKELIHOOD_TEST,
     ENTROPY_PRODUCTION,
@@ -165,6 +190,8 @@ pub const MEASURES: [Measure; 8] = [
     SELF_TRANSITION,
     CLASS_KL,
     RELAXATION_TIME,
+    AUTOCORRELATION_TIME,
+    CLASS_AUTOCORRELATION_TIME,
     ROTATION_PERIOD,
 ];
 

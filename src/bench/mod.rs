@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use self::floor::{Floor, host_memory};
 use crate::codes::Layers;
-use crate::config::{Ascent, Chains, Config, GradientKind, Method, Schedule};
+use crate::config::{Ascent, Chains, Config, GradientKind, Method, PathEntropy, Schedule};
 use crate::data::batches::Batches;
 use crate::data::{DataError, Dataset};
 use crate::numerics::Numerics;
@@ -101,6 +101,7 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: &Sizes, seconds: f64) -> R
             ..Chains::default()
         },
         stale: false,
+        path_entropy: PathEntropy::NONE,
     };
     config.training.method = Method::Gradient {
         kind,

@@ -112,6 +112,14 @@ impl Sweep {
             manifest: manifest.as_ref(),
         };
         files::write(&folder.file("report.html"), page.html().map_err(anyhow::Error::msg)?.as_bytes())?;
+        let drawings = page.drawings();
+        if !drawings.is_empty() {
+            let path = folder.file("figures");
+            std::fs::create_dir_all(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
+            for (name, drawing) in drawings {
+                files::write(&path.join(format!("{name}.svg")), drawing.as_bytes())?;
+            }
+        }
         self.conclude(&folder, &records, stop.load(Ordering::Relaxed))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::codes::Layer;
 
-use super::{Ascent, Binarize, Classes, Config, ConfigError, GradientKind, Init, Method, ModelKind, PseudoCount};
+use super::{Ascent, Binarize, Classes, Config, ConfigError, GradientKind, Init, Method, ModelKind, PathEntropy, PseudoCount};
 
 /// The most chains, images of a batch and pixels: what the tests compare on every backend.
 const MOST_ROWS: usize = 1 << 16;
@@ -78,6 +78,19 @@ impl Config {
                             latent
                         ),
                     ));
+                }
+            }
+            Method::Gradient {
+                kind: GradientKind::TwoStep { chains, path_entropy, .. },
+                ..
+            } if *path_entropy != PathEntropy::NONE => {
+                match path_entropy {
+                    PathEntropy::Weight(weight) => within("training.path_entropy_weight", *weight, -1e6..=1e6)?,
+                    PathEntropy::Target(target) => within("training.path_entropy_target", *target, 1e-6..=1e6)?,
+                }
+                if chains.count < 2 {
+                    let allowed = "at least 2, as the path entropy production is followed at the chains";
+                    return Err(ConfigError::value("training.chains", chains.count.to_string(), allowed));
                 }
             }
             Method::Em(em) => {

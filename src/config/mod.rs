@@ -17,7 +17,9 @@ use crate::codes::Layers;
 pub use self::load::ConfigError;
 pub(crate) use self::load::{check_keys, parse_setting, put, syntax};
 
-pub use self::training::{Ascent, Chains, EmConfig, Epsilon, GradientKind, HeldOutWord, Method, PseudoCount, Schedule, TrainingConfig};
+pub use self::training::{
+    Ascent, Chains, EmConfig, Epsilon, GradientKind, HeldOutWord, Method, PathEntropy, PseudoCount, Schedule, TrainingConfig,
+};
 pub(crate) use self::written::{Unused, WrittenConfig, known_keys};
 
 /// The whole configuration of a run.

@@ -40,6 +40,8 @@ pub enum GradientKind {
         chains: Chains,
         /// Take the gradient at the images that the chains arrived at before the last update.
         stale: bool,
+        /// What the objective has of the path entropy production; nothing where `stale`.
+        path_entropy: PathEntropy,
     },
     /// Nonequilibrium: at images drawn anew from every latent state, weighted by the steady state.
     Stratified {
@@ -64,6 +66,20 @@ pub enum GradientKind {
     Mixture,
     /// Directed: exact.
     Directed,
+}
+
+/// What the objective has of the path entropy production, images included, besides the log-likelihood.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PathEntropy {
+    /// `training.path_entropy_weight`: so many times it.
+    Weight(f64),
+    /// `training.path_entropy_target`: whatever multiple holds it at so many nats per step.
+    Target(f64),
+}
+
+impl PathEntropy {
+    /// Nothing.
+    pub const NONE: Self = Self::Weight(0.0);
 }
 
 /// Persistent chains.
@@ -213,6 +229,7 @@ impl Default for Method {
             kind: GradientKind::TwoStep {
                 chains: Chains::default(),
                 stale: false,
+                path_entropy: PathEntropy::NONE,
             },
             ascent: Ascent::default(),
         }

@@ -6,7 +6,7 @@
 //!
 //! [`exact`] sums over all images where there are few. Otherwise [`importance`] draws images from each state along the [`tilt`]s that make
 //! its rare transitions common, and [`jackknife`] turns groups of draws into errors and removes the bias of curved functions.
-//! [`path`] adds the images to the entropy production;
+//! [`autocorrelation`] says how far apart independent images lie; [`path`] adds the images to the entropy production;
 //! [`reversible`] knows the models whose steady state has a closed form. [`plain`] is the estimate by plain means, cheap enough for
 //! training; [`stratified`] is the same in groups of draws, for states with structure, of which there may be thousands.
 //!
@@ -30,6 +30,7 @@
 //! # Ok::<(), latent_cycles::estimate::EstimateError>(())
 //! ```
 
+pub mod autocorrelation;
 mod bounds;
 pub mod exact;
 mod figures;

@@ -22,6 +22,7 @@
 //! [`stratified`] takes at images drawn anew, [`earlier`] through several latent layers; [`equilibrium`] is for the RBM, [`directed`] for mixtures and
 //! directed models.
 
+pub mod chain_path;
 pub mod directed;
 pub mod earlier;
 pub mod equilibrium;
@@ -63,6 +64,20 @@ impl<B: ChainBackend> Gradient<B> {
             between: between.collect(),
             backward: model.backward.val().full_like(nan),
             visible_bias: model.visible_bias.as_ref().map(|bias| bias.val().full_like(nan)),
+        }
+    }
+
+    /// This and so many times another, whose function has the same parameters.
+    pub fn plus(self, other: Self, weight: f64) -> Self {
+        let both = |(own, own_bias), (matrix, bias): (Tensor<B, 2>, Tensor<B, 1>)| (own + matrix * weight, own_bias + bias * weight);
+        Self {
+            forward: self.forward + other.forward * weight,
+            forward_bias: self.forward_bias + other.forward_bias * weight,
+            between: (self.between.into_iter().zip(other.between))
+                .map(|(own, other)| both(own, other))
+                .collect(),
+            backward: self.backward + other.backward * weight,
+            visible_bias: self.visible_bias.zip(other.visible_bias).map(|(own, other)| own + other * weight),
         }
     }
 

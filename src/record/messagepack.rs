@@ -13,6 +13,7 @@ const LONGEST: u32 = 12;
 pub enum Value<'a> {
     Nothing,
     Whole(u64),
+    Fraction(f64),
     Text(&'a str),
     Bytes(&'a [u8]),
     List(Vec<Value<'a>>),
@@ -67,13 +68,13 @@ impl<'a> Value<'a> {
                 let length = at_most(LONGEST, "a map", decode::read_map_len(rest).map_err(broken)?)?;
                 Self::Map((0..length).map(|_| Self::read_field(rest, depth)).collect::<Result<_, _>>()?)
             }
+            Marker::F64 => Self::Fraction(decode::read_f64(rest).map_err(broken)?),
             other => {
                 *rest = ahead;
                 match other {
                     Marker::Null => Self::Nothing,
                     Marker::True | Marker::False => Self::Other("a truth value"),
                     Marker::F32 => take(rest, 4).map(|_| Self::Other("a fraction"))?,
-                    Marker::F64 => take(rest, 8).map(|_| Self::Other("a fraction"))?,
                     _ => return Err("has a value of a kind that no record has".to_owned()),
                 }
             }
@@ -92,6 +93,7 @@ impl<'a> Value<'a> {
         match self {
             Self::Nothing => "empty".to_owned(),
             Self::Whole(number) => number.to_string(),
+            Self::Fraction(_) => "a fraction".to_owned(),
             Self::Text(text) => quoted(text),
             Self::Bytes(bytes) => format!("{} bytes", bytes.len()),
             Self::List(values) => format!("[{}]", values.iter().map(Self::describe).collect::<Vec<_>>().join(", ")),

@@ -71,6 +71,8 @@ pub struct TrainingState {
     pub mean_squares: Parameters,
     /// The persistent chains, N images of D pixels, of a method that has some.
     pub chains: Option<PackedImages>,
+    /// The weight of the path entropy production in the objective, where it is steered.
+    pub path_entropy_weight: Option<f64>,
     /// Steps taken.
     pub step: u64,
 }
@@ -111,6 +113,7 @@ struct LayersCheckpointRecord<B: Backend> {
     model: LayersRecord<B>,
     mean_squares: LayersRecord<B>,
     chain_words: Option<Tensor<B, 2, Int>>,
+    path_entropy_weight: Option<f64>,
     step: u64,
 }
 
@@ -123,6 +126,7 @@ struct CheckpointRecord<B: Backend> {
     backward_mean_square: Tensor<B, 2>,
     /// `[N, ceil(D / 32)]`, pixel i in bit i mod 32 of word i / 32. Earlier versions wrote `chains` instead, `[N, D]` of 0.0 and 1.0.
     chain_words: Option<Tensor<B, 2, Int>>,
+    path_entropy_weight: Option<f64>,
     step: u64,
 }
 
@@ -156,6 +160,7 @@ pub fn save_checkpoint(path: &Path, state: &TrainingState) -> Result<(), RecordE
             model: LayersRecord::of(&state.parameters),
             mean_squares: LayersRecord::of(&state.mean_squares),
             chain_words: state.chains.as_ref().map(|chains| DeviceImages::new(chains, &device).words),
+            path_entropy_weight: state.path_entropy_weight,
             step: state.step,
         };
         return save(path, record);
@@ -166,6 +171,7 @@ pub fn save_checkpoint(path: &Path, state: &TrainingState) -> Result<(), RecordE
         forward_bias_mean_square: vector(&state.mean_squares.forward_bias, &device),
         backward_mean_square: matrix(&state.mean_squares.backward, &device),
         chain_words: state.chains.as_ref().map(|chains| DeviceImages::new(chains, &device).words),
+        path_entropy_weight: state.path_entropy_weight,
         step: state.step,
     };
     save(path, record)

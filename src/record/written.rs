@@ -170,6 +170,20 @@ fn checkpoint(mut item: Fields) -> Result<TrainingState, String> {
         let words = item.take_optional_map("chain_words")?;
         words.map(|words| chains_of_words(tensor(words, "I32")?, visible)).transpose()?
     };
+    let path_entropy_weight = if item.has("path_entropy_weight") {
+        match item.take("path_entropy_weight")? {
+            Value::Nothing => None,
+            Value::Fraction(weight) if weight.is_finite() => Some(weight),
+            other => {
+                return Err(format!(
+                    "the field `item.path_entropy_weight` is {}, not a finite number",
+                    other.describe()
+                ));
+            }
+        }
+    } else {
+        None
+    };
     let step = match item.take("step")? {
         Value::Whole(step) if step <= MOST_STEPS => step,
         other => {
@@ -184,6 +198,7 @@ fn checkpoint(mut item: Fields) -> Result<TrainingState, String> {
         parameters: model,
         mean_squares,
         chains,
+        path_entropy_weight,
         step,
     })
 }

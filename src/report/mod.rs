@@ -12,6 +12,7 @@ pub mod grid;
 mod heatmap;
 mod laws;
 mod laws_charts;
+mod lines;
 mod macrostates;
 mod names;
 pub mod page;

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use super::drawings;
+use super::lines::{self, APART};
 use super::page::{document, escape, figure, section, wide};
 use super::provenance::Provenance;
 use super::scatter::{self, ScatterPoint};
@@ -17,10 +19,6 @@ use crate::training::manifest::Manifest;
 
 /// Most entries of a legend.
 const MOST_ENTRIES: usize = 12;
-/// Colours that stand apart, on white and on black, also for readers who do not tell red from green.
-const APART: [&str; 10] = [
-    "#3b7dd8", "#e0792b", "#1f9e89", "#c2549d", "#9a7d0a", "#7a5fd0", "#d64550", "#3fa7c8", "#7c8a3a", "#8a8f98",
-];
 /// Ends and middle of the colours of a number, from small to large.
 const RAMP: [(f64, f64, f64); 4] = [
     (48.0, 105.0, 214.0),
@@ -66,6 +64,7 @@ impl SweepPage<'_> {
         let colourings = self.colourings();
         let mut body = self.header(title);
         body.push_str(&self.failures());
+        body.push_str(&self.figures());
         body.push_str(&self.scatters(&colourings)?);
         body.push_str(&self.statistics());
         body.push_str(&section(
@@ -163,6 +162,42 @@ impl SweepPage<'_> {
         } else {
             "Runs were not analyzed: all figures are the last of their training, which overstate the entropy production where transitions are rare."
         }
+    }
+
+    /// The figures that the sweep's file asks for, each also a file.
+    fn figures(&self) -> String {
+        let figures: Vec<String> = (self.plan.figures.iter())
+            .map(|plan| {
+                let drawing = lines::svg(plan, &plan.lines(&self.effects.settings));
+                let drawing = drawing.unwrap_or_else(|| "<p>No setting has both figures.</p>".to_owned());
+                wide(
+                    &format!("figure-{}", plan.name),
+                    &format!("<h3>{}</h3>{drawing}", escape(&plan.title)),
+                    format!(
+                        "{} Points are means over seeds, bars their 95% intervals.",
+                        escape(plan.text.trim())
+                    )
+                    .trim_start(),
+                )
+            })
+            .collect();
+        if figures.is_empty() {
+            return String::new();
+        }
+        section("Figures", &figures)
+    }
+
+    /// Each of these as an SVG file of its own: the name and the content.
+    pub fn drawings(&self) -> Vec<(String, String)> {
+        let plans = self.plan.figures.iter();
+        let files = plans.filter_map(|plan| {
+            let drawing = lines::svg(plan, &plan.lines(&self.effects.settings))?;
+            Some((
+                plan.name.clone(),
+                drawings::alone(drawing.strip_prefix("<svg ")?.strip_suffix("</svg>")?)?,
+            ))
+        });
+        files.collect()
     }
 
     fn scatters(&self, colourings: &[Colouring]) -> Result<String, String> {

@@ -30,6 +30,12 @@ pub struct Effects {
 pub struct Setting {
     /// In words.
     pub name: String,
+    /// Its variant, where the sweep has some.
+    #[serde(skip)]
+    pub variant: Option<String>,
+    /// Its values of the keys of the grid.
+    #[serde(skip)]
+    pub choices: Vec<Choice>,
     /// Runs asked for.
     pub runs: usize,
     /// Over the finished ones, by the names of the figures.
@@ -80,6 +86,8 @@ impl Effects {
         let groups = groups(records);
         let settings = groups.iter().map(|group| Setting {
             name: group.run.setting_name(),
+            variant: group.run.variant.clone(),
+            choices: group.run.setting.clone(),
             runs: group.planned,
             figures: by_measure(|measure| describe(&group.values(measure).into_values().collect::<Vec<_>>())),
         });

@@ -17,6 +17,7 @@
 pub mod effects;
 pub mod error;
 mod expand;
+pub mod figures;
 pub mod folder;
 mod grid;
 pub mod names;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::error::{PlanError, invalid};
 use super::expand::expand;
+use super::figures::{FigurePlan, WrittenFigure};
 use super::grid::MOST_RUNS;
 use super::run::PlannedRun;
 use super::variants::{Variant, parse, variants};
@@ -29,6 +30,8 @@ pub struct Plan {
     pub samples: Option<u32>,
     /// The keys that vary, of grids and of variants, by their dotted paths; the seed is last.
     pub keys: Vec<String>,
+    /// Figures over seeds.
+    pub figures: Vec<FigurePlan>,
     /// In order: by variant, then by the keys of the grid, the seed running fastest.
     pub runs: Vec<PlannedRun>,
 }
@@ -73,6 +76,7 @@ impl Plan {
             ));
         }
         let (keys, runs) = expand(&variants, place)?;
+        let figures = check_figures(&written.figures, &runs, place)?;
         let plan = Self {
             source: source.to_owned(),
             title: written.title,
@@ -81,6 +85,7 @@ impl Plan {
             analyze: written.analyze,
             samples: written.samples,
             keys,
+            figures,
             runs,
         };
         plan.check_analysis(place)?;
@@ -126,4 +131,22 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// The figures that are asked for, each with a name of its own.
+fn check_figures(written: &[WrittenFigure], runs: &[PlannedRun], place: &str) -> Result<Vec<FigurePlan>, PlanError> {
+    let mut keys: Vec<String> = runs.iter().flat_map(|run| &run.setting).map(|choice| choice.key.clone()).collect();
+    keys.sort();
+    keys.dedup();
+    let has_variants = runs.iter().any(|run| run.variant.is_some());
+    let mut figures: Vec<FigurePlan> = Vec::new();
+    for figure in written {
+        let figure = figure.check(&keys, has_variants, place)?;
+        if figures.iter().any(|other| other.name.eq_ignore_ascii_case(&figure.name)) {
+            let place = format!("{place}, figure {}", figure.name);
+            return Err(invalid(&place, "two figures have this name; give each its own".into()));
+        }
+        figures.push(figure);
+    }
+    Ok(figures)
 }

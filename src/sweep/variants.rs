@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::error::{PlanError, invalid};
+use super::figures::WrittenFigure;
 use super::grid::{self, Axis, Point, axes};
 use super::names::{is_safe, text};
 use crate::config::{ConfigError, put, syntax};
@@ -20,6 +21,8 @@ pub(super) struct Written {
     #[serde(default = "yes")]
     pub analyze: bool,
     pub samples: Option<u32>,
+    #[serde(default)]
+    pub figures: Vec<WrittenFigure>,
     #[serde(default)]
     set: Table,
     #[serde(default)]
@@ -54,12 +57,21 @@ fn yes() -> bool {
 /// The file with every key known.
 pub(super) fn parse(source: &str, place: &str) -> Result<Written, PlanError> {
     let table: Table = toml::from_str(source).map_err(|error| syntax(&error, source, place))?;
-    let known = ["title", "text", "baseline", "analyze", "samples", "set", "grid", "variants"];
+    let known = [
+        "title", "text", "baseline", "analyze", "samples", "set", "grid", "variants", "figures",
+    ];
     refuse_unknown(&table, &known, place)?;
     for variant in table.get("variants").and_then(Value::as_array).into_iter().flatten() {
         let name = variant.get("name").map_or("without a name".to_owned(), text);
         if let Value::Table(table) = variant {
             refuse_unknown(table, &["name", "set", "grid"], &of_variant(place, &name))?;
+        }
+    }
+    for figure in table.get("figures").and_then(Value::as_array).into_iter().flatten() {
+        let name = figure.get("name").map_or("without a name".to_owned(), text);
+        if let Value::Table(table) = figure {
+            let place = format!("{place}, figure {}", shortened(&name));
+            refuse_unknown(table, &["name", "title", "text", "x", "y", "along"], &place)?;
         }
     }
     Ok(toml::from_str(source).map_err(|error| syntax(&error, source, place))?)

@@ -19,6 +19,9 @@ pub struct Metrics {
     /// The figures.
     #[serde(flatten)]
     pub figures: Figures,
+    /// Where the path entropy production is held at a target, its weight in the objective: nats of log-likelihood for a nat of entropy per step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_entropy_weight: Option<f64>,
 }
 
 /// The open file.

@@ -5,6 +5,7 @@ pub mod folder;
 pub mod kept_steps;
 pub mod manifest;
 pub mod metrics;
+pub mod path_weight;
 pub mod posterior;
 pub mod restarts;
 pub mod runs;
@@ -207,6 +208,7 @@ impl Journal<'_> {
             step,
             seconds: self.seconds_before + self.start.elapsed().as_secs_f64(),
             figures,
+            path_entropy_weight: trainer.path_entropy_weight(),
         };
         self.metrics_file.append(&metrics)?;
         observer.evaluated(&metrics);

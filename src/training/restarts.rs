@@ -121,6 +121,7 @@ impl Restarts<'_> {
             parameters: parameters.clone(),
             mean_squares: Parameters::of_zeros(parameters.visible(), &parameters.layers),
             chains: None,
+            path_entropy_weight: None,
             step: 0,
         }
     }

@@ -68,6 +68,7 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
             .chains()
             .map(|chains| initial_chains(&parameters, chains.count, seed)),
         parameters,
+        path_entropy_weight: None,
         step: 0,
     })
 }

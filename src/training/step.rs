@@ -3,9 +3,10 @@
 use burn::module::Param;
 use burn::tensor::Tensor;
 
-use crate::chain::walk;
+use crate::chain::{walk, walk_with_states};
 use crate::config::{Ascent, Chains, GradientKind, TrainingConfig};
 use crate::data::packed::PackedImages;
+use crate::gradient::chain_path::ChainPath;
 use crate::gradient::equilibrium::{TiedGradient, exact, persistent};
 use crate::gradient::functional::Objective;
 use crate::gradient::stratified::{draw, stratified};
@@ -15,6 +16,7 @@ use crate::ops::{ChainBackend, DeviceImages, RmsProp};
 use crate::random::{Seed, Stream};
 use crate::record::TrainingState;
 use crate::training::em;
+use crate::training::path_weight::PathWeight;
 use crate::training::posterior::{Posterior, Prior};
 use crate::training::schedule::learning_rate;
 use crate::training::start::{initial_chains, logit_bound};
@@ -72,6 +74,9 @@ pub trait Trainer {
     /// The present parameters.
     fn parameters(&self) -> Parameters;
 
+    /// Where the path entropy production is held at a target, the present weight of it in the objective.
+    fn path_entropy_weight(&self) -> Option<f64>;
+
     /// All that is needed to go on from here.
     fn state(&self) -> TrainingState;
 }
@@ -105,6 +110,7 @@ enum Slope<B: ChainBackend> {
         chains: DeviceImages<B>,
         moves: usize,
         stale: bool,
+        path: Option<PathWeight>,
     },
     /// The latent kernel, at images drawn anew, so many from each state.
     Stratified { each: usize, objective: Objective },
@@ -133,10 +139,15 @@ impl<B: ChainBackend> Training<B> {
                 Update::Gradient { kind, ascent } => Work::Gradient {
                     ascent,
                     slope: match kind {
-                        GradientKind::TwoStep { chains, stale } => Slope::TwoStep {
+                        GradientKind::TwoStep {
+                            chains,
+                            stale,
+                            path_entropy,
+                        } => Slope::TwoStep {
                             chains: images(chains),
                             moves: chains.steps,
                             stale,
+                            path: PathWeight::new(path_entropy, state.path_entropy_weight),
                         },
                         GradientKind::Stratified {
                             images,
@@ -222,10 +233,22 @@ impl<B: ChainBackend> Trainer for Training<B> {
                 let rate = learning_rate(ascent, time, self.steps);
                 let rules = rules(ascent, rate, self.probability_floor);
                 match slope {
-                    Slope::TwoStep { chains, moves, stale } => {
-                        let moved = walk(model, chains.clone(), *moves, seed, time);
+                    Slope::TwoStep {
+                        chains,
+                        moves,
+                        stale,
+                        path,
+                    } => {
+                        let (states, moved) = walk_with_states(model, chains.clone(), *moves, seed, time);
                         let before = std::mem::replace(chains, moved);
-                        let gradient = two_step(model, &images, if *stale { &before } else { chains });
+                        let mut gradient = two_step(model, &images, if *stale { &before } else { chains });
+                        if let Some((path, states)) = path.as_mut().zip(states) {
+                            let ChainPath {
+                                produced,
+                                gradient: of_path,
+                            } = ChainPath::of(model, states, chains);
+                            gradient = gradient.plus(of_path, path.at(produced));
+                        }
                         self.climb(gradient, rules);
                     }
                     Slope::Stratified { each, objective } => {
@@ -264,11 +287,22 @@ impl<B: ChainBackend> Trainer for Training<B> {
         self.model.parameters()
     }
 
+    fn path_entropy_weight(&self) -> Option<f64> {
+        match &self.work {
+            Work::Gradient {
+                slope: Slope::TwoStep { path: Some(path), .. },
+                ..
+            } => path.steered(),
+            _ => None,
+        }
+    }
+
     fn state(&self) -> TrainingState {
         TrainingState {
             parameters: self.parameters(),
             mean_squares: self.mean_squares.parameters(),
             chains: self.chains().map(DeviceImages::to_host),
+            path_entropy_weight: self.path_entropy_weight(),
             step: self.step,
         }
     }

@@ -67,6 +67,7 @@ struct Training {
     sampling: Option<SamplingWord>,
     entropy_weight: Option<f64>,
     path_entropy_weight: Option<f64>,
+    path_entropy_target: Option<f64>,
     probability_floor: f64,
     #[serde(skip_serializing_if = "RmsProp::is_empty")]
     rmsprop: RmsProp,
@@ -192,6 +193,7 @@ impl Default for Training {
             sampling: None,
             entropy_weight: None,
             path_entropy_weight: None,
+            path_entropy_target: None,
             rmsprop: RmsProp::default(),
             em: Em::default(),
         }
@@ -228,6 +230,7 @@ pub(crate) fn known_keys() -> Vec<String> {
         },
         training: Training {
             batch_size: Some(1),
+            path_entropy_target: Some(1.0),
             em: Em {
                 pseudo_count: Some(EmConfig::default().pseudo_count),
                 restarts: Some(1),

@@ -2,7 +2,7 @@
 
 use super::super::{
     Ascent, Binarize, Chains, Classes, Config, ConfigError, DataConfig, EmConfig, EvaluationConfig, Files, GradientKind, Init, Method,
-    ModelConfig, ModelKind, Source, TrainingConfig,
+    ModelConfig, ModelKind, PathEntropy, Source, TrainingConfig,
 };
 use crate::codes::Layers;
 
@@ -174,7 +174,9 @@ impl Training {
             ascent: self.ascent(),
         };
         let method = match (kind, self.gradient) {
-            (ModelKind::Nonequilibrium, None | Some(GradientWord::TwoStep | GradientWord::Complete)) => gradient(self.nonequilibrium()?),
+            (ModelKind::Nonequilibrium, None | Some(GradientWord::TwoStep | GradientWord::Complete)) => {
+                gradient(self.nonequilibrium(layers)?)
+            }
             (ModelKind::Rbm, None | Some(GradientWord::Exact)) => gradient(GradientKind::Exact),
             (ModelKind::Rbm, Some(GradientWord::Pcd)) => gradient(GradientKind::Pcd { chains: self.chains() }),
             (ModelKind::Directed, None | Some(GradientWord::Exact)) => gradient(GradientKind::Directed),
@@ -201,14 +203,36 @@ impl Training {
         Ok(method)
     }
 
-    fn nonequilibrium(&self) -> Result<GradientKind, ConfigError> {
+    fn nonequilibrium(&self, layers: &Layers) -> Result<GradientKind, ConfigError> {
         let complete = self.gradient == Some(GradientWord::Complete);
         let [entropy_weight, path_entropy_weight] = [self.entropy_weight, self.path_entropy_weight].map(|weight| weight.unwrap_or(0.0));
-        let needs_kernel = complete || entropy_weight != 0.0 || path_entropy_weight != 0.0;
+        let path_entropy = self.path_entropy()?;
+        let steered = matches!(path_entropy, PathEntropy::Target(_));
+        let deeper = layers.all().len() > 1;
+        let needs_kernel = complete || entropy_weight != 0.0 || deeper && path_entropy_weight != 0.0;
+        let refuse = |allowed: &str| {
+            let sampling = self.sampling.unwrap_or(SamplingWord::Stratified);
+            Err(ConfigError::value("training.sampling", word(&sampling), allowed))
+        };
         match self.sampling {
+            _ if steered && deeper => {
+                let allowed = "left out, as model.latent is a list of layers";
+                Err(ConfigError::value(
+                    "training.path_entropy_target",
+                    format!("{:?}", self.path_entropy_target.unwrap_or_default()),
+                    allowed,
+                ))
+            }
+            None | Some(SamplingWord::Stratified) if steered && (needs_kernel || self.sampling.is_some()) => {
+                refuse("\"persistent\" with the two-step gradient and no entropy_weight, as path_entropy_target is given")
+            }
+            Some(SamplingWord::Stale) if path_entropy != PathEntropy::NONE && !needs_kernel => {
+                refuse("\"persistent\" or \"stratified\", as stale images have lost the states that they were drawn from")
+            }
             None | Some(SamplingWord::Persistent | SamplingWord::Stale) if !needs_kernel => Ok(GradientKind::TwoStep {
                 chains: self.chains(),
                 stale: self.sampling == Some(SamplingWord::Stale),
+                path_entropy,
             }),
             None | Some(SamplingWord::Stratified) => Ok(GradientKind::Stratified {
                 images: self.chains().count,
@@ -216,10 +240,19 @@ impl Training {
                 entropy_weight,
                 path_entropy_weight,
             }),
-            Some(sampling) => {
-                let allowed = "\"stratified\", as the complete gradient and the entropy production need the latent kernel";
-                Err(ConfigError::value("training.sampling", word(&sampling), allowed))
-            }
+            Some(_) => refuse("\"stratified\", as the complete gradient and the entropy production need the latent kernel"),
+        }
+    }
+
+    fn path_entropy(&self) -> Result<PathEntropy, ConfigError> {
+        match (self.path_entropy_weight, self.path_entropy_target) {
+            (Some(weight), Some(_)) if weight != 0.0 => Err(ConfigError::value(
+                "training.path_entropy_weight",
+                format!("{weight:?}"),
+                "left out, as path_entropy_target sets the weight",
+            )),
+            (_, Some(target)) => Ok(PathEntropy::Target(target)),
+            (weight, None) => Ok(PathEntropy::Weight(weight.unwrap_or(0.0))),
         }
     }
 
@@ -230,6 +263,7 @@ impl Training {
             unused.add("training.sampling", &self.sampling, SamplingWord::Persistent, of_kind);
             unused.add("training.entropy_weight", &self.entropy_weight, 0.0, of_kind);
             unused.add("training.path_entropy_weight", &self.path_entropy_weight, 0.0, of_kind);
+            unused.add("training.path_entropy_target", &self.path_entropy_target, f64::NAN, of_kind);
         }
         if method.chains().is_none() {
             let stratified = method.machine() == ModelKind::Nonequilibrium;

@@ -1,7 +1,8 @@
 //! From what a run uses to what is written: config.toml holds the keys that the machine uses.
 
 use super::super::{
-    Binarize, Config, DataConfig, EvaluationConfig, Files, GradientKind, Init, Method, ModelConfig, ModelKind, Source, TrainingConfig,
+    Binarize, Config, DataConfig, EvaluationConfig, Files, GradientKind, Init, Method, ModelConfig, ModelKind, PathEntropy, Source,
+    TrainingConfig,
 };
 use super::{
     BinarizeWord, Data, Em, Evaluation, GradientWord, InitWord, Model, RmsProp, SamplingWord, SourceWord, Training, WrittenConfig,
@@ -101,10 +102,12 @@ impl From<EvaluationConfig> for Evaluation {
 impl From<&TrainingConfig> for Training {
     fn from(training: &TrainingConfig) -> Self {
         let method = &training.method;
-        let (gradient, sampling, weights) = match method {
+        let (gradient, sampling, entropy_weight, path_entropy) = match method {
             Method::Gradient { kind, .. } => match kind {
-                GradientKind::TwoStep { stale: false, .. } => (GradientWord::TwoStep, Some(SamplingWord::Persistent), Some([0.0; 2])),
-                GradientKind::TwoStep { stale: true, .. } => (GradientWord::TwoStep, Some(SamplingWord::Stale), Some([0.0; 2])),
+                GradientKind::TwoStep { stale, path_entropy, .. } => {
+                    let sampling = if *stale { SamplingWord::Stale } else { SamplingWord::Persistent };
+                    (GradientWord::TwoStep, Some(sampling), Some(0.0), Some(*path_entropy))
+                }
                 GradientKind::Stratified {
                     complete,
                     entropy_weight,
@@ -115,14 +118,15 @@ impl From<&TrainingConfig> for Training {
                     (
                         gradient,
                         Some(SamplingWord::Stratified),
-                        Some([*entropy_weight, *path_entropy_weight]),
+                        Some(*entropy_weight),
+                        Some(PathEntropy::Weight(*path_entropy_weight)),
                     )
                 }
-                GradientKind::Exact | GradientKind::Directed => (GradientWord::Exact, None, None),
-                GradientKind::Pcd { .. } => (GradientWord::Pcd, None, None),
-                GradientKind::Mixture => (GradientWord::Em, None, None),
+                GradientKind::Exact | GradientKind::Directed => (GradientWord::Exact, None, None, None),
+                GradientKind::Pcd { .. } => (GradientWord::Pcd, None, None, None),
+                GradientKind::Mixture => (GradientWord::Em, None, None, None),
             },
-            Method::Em(_) => (GradientWord::Em, None, None),
+            Method::Em(_) => (GradientWord::Em, None, None, None),
         };
         let (chains, ascent) = (method.chains(), method.ascent());
         let em = match method {
@@ -145,8 +149,15 @@ impl From<&TrainingConfig> for Training {
             seed: training.seed,
             gradient: Some(gradient),
             sampling,
-            entropy_weight: weights.map(|[latent, _]| latent),
-            path_entropy_weight: weights.map(|[_, path]| path),
+            entropy_weight,
+            path_entropy_weight: match path_entropy {
+                Some(PathEntropy::Weight(weight)) => Some(weight),
+                _ => None,
+            },
+            path_entropy_target: match path_entropy {
+                Some(PathEntropy::Target(target)) => Some(target),
+                _ => None,
+            },
             probability_floor: training.probability_floor,
             rmsprop: RmsProp {
                 decay: ascent.map(|ascent| ascent.decay),
