@@ -162,3 +162,37 @@ fn the_extremes_are_known() {
         assert!(found.value.is_none() && found.note.unwrap().contains("frozen"));
     }
 }
+
+/// In detailed balance no time is below 1/2; out of it some are, as of a ring whose states follow one another.
+#[test]
+fn only_out_of_equilibrium_do_images_repel_each_other() {
+    let one_layer = kinds().into_iter().filter(|layers| layers.all().len() == 1);
+    for (seed, layers) in (441..).zip(one_layer) {
+        let mut parameters = random_layers(seed, VISIBLE, &layers, 1.0);
+        parameters.forward = parameters.backward.t().to_owned();
+        let settings = Settings {
+            exact: true,
+            ..Settings::of(&parameters)
+        };
+        for found in times(&parameters, settings) {
+            assert!(found.value.is_none_or(|time| time >= 0.5), "{layers}: {found:?}");
+        }
+    }
+    // State k lights pixel k and the next, which lead to state k + 1.
+    let mut ring = Parameters::zeros(VISIBLE, VISIBLE);
+    let lights = |k: usize, i: usize| if i == k || i == (k + 1) % VISIBLE { 4.0 } else { -4.0 };
+    ring.backward = Array2::from_shape_fn((VISIBLE, VISIBLE), |(k, i)| lights(k, i));
+    ring.forward = Array2::from_shape_fn((VISIBLE, VISIBLE), |(i, k)| lights((k + VISIBLE - 1) % VISIBLE, i));
+    let settings = Settings {
+        exact: true,
+        ..Settings::of(&ring)
+    };
+    let (found, expected) = (times(&ring, settings), truth(&ring));
+    assert!(
+        found
+            .iter()
+            .zip(expected)
+            .all(|(found, expected)| (found.value.unwrap() - expected).abs() < 1e-7)
+    );
+    assert!(expected[0] < 0.3, "{expected:?}");
+}

@@ -16,6 +16,9 @@
 //! ```
 //!
 //! The first term is what the states remember, the second what an image hands on beyond its state.
+//!
+//! In detailed balance p(z|x) is the posterior of q, a step is the product of an operator and its adjoint, and no correlation of any f is negative: tau is 1/2 at
+//! least. Out of equilibrium successive images may repel each other, and a walk be worth more than as many independent images.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, Axis, s};
@@ -111,17 +114,25 @@ impl AutocorrelationTimes {
     }
 }
 
-/// A time with its interval; missing where f64 cannot tell the chain from one that never forgets, with some of the draws or with all.
+/// A time with its interval; missing where f64 cannot tell the chain from one that never forgets, with some of the draws or with all, and where the
+/// draws hardly say more than its order of magnitude.
 fn settled(whole: f64, without: &[f64]) -> Figure {
     /// Rounding errors of T, about 1e-16 of each row, are multiplied by the time.
     const LONGEST: f64 = 1e10;
+    /// Of itself.
+    const MOST_ERROR: f64 = 0.5;
     if whole == f64::NEG_INFINITY {
         return Figure::missing("it does not vary: all images are of one class, or one image");
     }
     if without.iter().chain([&whole]).any(|time| !(0.0..LONGEST).contains(time)) {
         return Figure::missing("longer than 10^10 steps, or without end: the chain is frozen");
     }
-    Figure::jackknife(whole, without).at_least(0.0)
+    let figure = Figure::jackknife(whole, without);
+    let error = figure.standard_error.unwrap_or(0.0);
+    if error > MOST_ERROR * whole {
+        return Figure::missing("the draws do not tell: it rests on transitions that are too rare for them");
+    }
+    figure.at_least(0.0)
 }
 
 impl<'a> Observed<'a> {
