@@ -160,6 +160,11 @@ fn lines_of_a_figure_are_settings_that_share_all_but_one_key() {
     );
     assert_eq!(across[1].1.iter().map(|point| point[1]).collect::<Vec<_>>(), [12.0, 112.0]);
     assert!(named(2).len() == 6 && !plan.figures[2].is_joined() && plan.figures[1].is_joined());
+    // A setting is left out where a run lacks the figure.
+    let mut lacking = settings;
+    lacking[2].figures.get_mut("entropy_production").unwrap().n -= 1;
+    assert_eq!(plan.figures[2].lines(&lacking).len(), 5);
+    let settings = lacking;
     // Student's interval of 11, 12, 13: 12 -+ 4.303 / sqrt(3).
     let ends = plan.figures[0].lines(&settings)[0].points[0].y;
     assert!(

@@ -26,18 +26,22 @@ fn every_sweep_of_the_paper_is_valid_and_its_summary_is_of_its_runs() {
     assert!(names.len() >= 6, "{names:?}");
 }
 
-/// Two machines of equilibrium.toml with a seed that is not in it: each figure lies where a run of the same distribution does, within t
-/// standard deviations of the table's mean, sqrt(1 + 1/n) wider for the mean's own error. With ten runs and t = 6.6 (Student, 9 degrees of
-/// freedom) one of the four figures falls outside with probability 4e-4.
+/// Two machines of equilibrium.toml and one of binary-units.toml with a seed that is not in them: each figure lies where a run of the same distribution does, within
+/// t standard deviations of the table's mean, sqrt(1 + 1/n) wider for the mean's own error. With ten runs and t = 6.6 (Student, 9 degrees of
+/// freedom) one of the six figures falls outside with probability 6e-4.
 #[test]
 fn a_cell_of_the_table_comes_out_again_with_another_seed() {
     const T: f64 = 6.6;
-    let plan = plan("equilibrium");
-    let text = std::fs::read_to_string(root().join("artifacts/paper/equilibrium/summary.json")).unwrap();
-    let summary: Value = serde_json::from_str(&text).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for variant in ["rbm-exact", "mixture"] {
-        let planned = plan.runs.iter().find(|run| run.variant.as_deref() == Some(variant)).unwrap();
+    for (sweep, variant, named) in [
+        ("equilibrium", "rbm-exact", "rbm-exact"),
+        ("equilibrium", "mixture", "mixture"),
+        ("binary-units", "chain", "chain, units = 4"),
+    ] {
+        let text = std::fs::read_to_string(root().join(format!("artifacts/paper/{sweep}/summary.json"))).unwrap();
+        let summary: Value = serde_json::from_str(&text).unwrap();
+        let runs = plan(sweep).runs;
+        let planned = runs.iter().find(|run| run.setting_name() == named).unwrap();
         let mut config = planned.config.clone();
         config.training.seed = 1;
         let file = folder.path().join(format!("{variant}.toml"));
@@ -52,7 +56,7 @@ fn a_cell_of_the_table_comes_out_again_with_another_seed() {
             .as_array()
             .unwrap()
             .iter()
-            .find(|setting| setting["name"] == variant)
+            .find(|setting| setting["name"] == named)
             .unwrap();
         for key in ["log_likelihood_train", "log_likelihood_test"] {
             let of = |name: &str| setting["figures"][key][name].as_f64().unwrap();
@@ -71,20 +75,45 @@ fn a_cell_of_the_table_comes_out_again_with_another_seed() {
     }
 }
 
-/// The committed records are those of the tables: their entropy production, analyzed anew with other draws and fewer, lies within six of its
-/// own standard errors of what summary.csv says (or of zero, for the independent chain), apart from what that says of itself.
+/// The committed records are those of the tables: a figure of each, analyzed anew with other draws and fewer, lies within six of its own standard errors of what
+/// summary.csv says (or of zero, for the independent chain), apart from what that says of itself. Of one-hot states that is the entropy production, of six
+/// units, where it is known between bounds, that of the path; machines in equilibrium have none, and are told apart by their self-transition.
 #[test]
-fn the_records_have_the_entropy_production_of_the_tables() {
+fn the_records_have_the_figures_of_the_tables() {
     let folder = tempfile::tempdir().unwrap();
     let records = root().join("artifacts/paper/records");
     let mut seen = 0;
-    for (record, sweep, of) in [
-        ("two-step", "equilibrium", Some("two-step-seed-11")),
-        ("rbm-exact", "equilibrium", Some("rbm-exact-seed-11")),
-        ("mixture", "equilibrium", Some("mixture-seed-11")),
-        ("no-entropy-production", "entropy", Some("weight-0.01-seed-1")),
-        ("small-steps", "causes", Some("eighth-steps-seed-1")),
-        ("independent", "", None),
+    for (record, sweep, of, measure) in [
+        ("two-step", "equilibrium", Some("two-step-seed-11"), "entropy_production"),
+        ("rbm-exact", "equilibrium", Some("rbm-exact-seed-11"), "entropy_production"),
+        ("mixture", "equilibrium", Some("mixture-seed-11"), "entropy_production"),
+        ("no-entropy-production", "entropy", Some("weight-0.01-seed-1"), "entropy_production"),
+        ("small-steps", "causes", Some("eighth-steps-seed-1"), "entropy_production"),
+        ("independent", "", None, "entropy_production"),
+        (
+            "six-units-chain",
+            "binary-units",
+            Some("chain-units-6-seed-11"),
+            "path_entropy_production",
+        ),
+        (
+            "six-units-directed",
+            "binary-units",
+            Some("directed-units-6-seed-11"),
+            "self_transition",
+        ),
+        (
+            "six-units-free-pi",
+            "binary-units",
+            Some("free-pi-units-6-seed-11"),
+            "self_transition",
+        ),
+        (
+            "six-units-rbm-exact",
+            "binary-units",
+            Some("rbm-exact-units-6-seed-11"),
+            "self_transition",
+        ),
     ] {
         let (status, _, stderr) = run(program()
             .args(["analyze", "--quiet", "--samples", "2048", "--seed", "77", "--out", record])
@@ -93,16 +122,11 @@ fn the_records_have_the_entropy_production_of_the_tables() {
         assert_eq!((status, stderr.as_str()), (0, ""), "{record}");
         let text = std::fs::read_to_string(folder.path().join(record).join("analysis.json")).unwrap();
         let analysis: Value = serde_json::from_str(&text).unwrap();
-        let figure = &analysis["entropy_production"];
+        let figure = &analysis[measure];
         let error = figure["standard_error"].as_f64().unwrap_or(0.0);
         let expected = of.map_or(0.0, |of| {
             let mut table = csv::Reader::from_path(root().join(format!("artifacts/paper/{sweep}/summary.csv"))).unwrap();
-            let column = table
-                .headers()
-                .unwrap()
-                .iter()
-                .position(|name| name == "entropy_production")
-                .unwrap();
+            let column = table.headers().unwrap().iter().position(|name| name == measure).unwrap();
             let row = table.records().map(Result::unwrap).find(|row| &row[0] == of);
             row.unwrap_or_else(|| panic!("no run {of}"))[column].parse().unwrap()
         });

@@ -174,7 +174,7 @@ impl SweepPage<'_> {
                     &format!("figure-{}", plan.name),
                     &format!("<h3>{}</h3>{drawing}", escape(&plan.title)),
                     format!(
-                        "{} Points are means over seeds, bars their 95% intervals.",
+                        "{} Points are means over seeds, bars their 95% intervals; settings of which a run lacks a figure are left out.",
                         escape(plan.text.trim())
                     )
                     .trim_start(),

@@ -168,9 +168,13 @@ impl FigurePlan {
         self.along.is_some()
     }
 
+    /// The setting's place; none where a run lacks one of the figures, such as the relaxation time of a frozen chain: a mean of the others would
+    /// mislead.
     fn point(&self, setting: &Setting) -> Option<Point> {
+        let runs = setting.figures.values().map(|statistics| statistics.n).max()?;
+        let of = |measure: &Measure| setting.figures.get(measure.key).filter(|statistics| statistics.n == runs).map(ends);
         let x = match &self.x {
-            Abscissa::Measure(measure) => ends(setting.figures.get(measure.key)?),
+            Abscissa::Measure(measure) => of(measure)?,
             Abscissa::Key(key) => {
                 let choice = setting.choices.iter().find(|choice| choice.key == *key)?;
                 [choice.value.parse().ok()?; 3]
@@ -179,7 +183,7 @@ impl FigurePlan {
         Some(Point {
             setting: setting.name.clone(),
             x,
-            y: ends(setting.figures.get(self.y.key)?),
+            y: of(self.y)?,
         })
     }
 
