@@ -111,15 +111,13 @@ impl Sweep {
             folder: folder.path(),
             manifest: manifest.as_ref(),
         };
-        files::write(&folder.file("report.html"), page.html().map_err(anyhow::Error::msg)?.as_bytes())?;
-        let drawings = page.drawings();
-        if !drawings.is_empty() {
-            let path = folder.file("figures");
-            std::fs::create_dir_all(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
-            for (name, drawing) in drawings {
-                files::write(&path.join(format!("{name}.svg")), drawing.as_bytes())?;
-            }
+        let html = page.html().map_err(anyhow::Error::msg)?;
+        let figures = folder.file("figures");
+        for (name, drawing) in SweepPage::drawings(&html) {
+            std::fs::create_dir_all(&figures).with_context(|| format!("{}: cannot be made", figures.display()))?;
+            files::write(&figures.join(format!("{name}.svg")), drawing.as_bytes())?;
         }
+        files::write(&folder.file("report.html"), html.as_bytes())?;
         self.conclude(&folder, &records, stop.load(Ordering::Relaxed))
     }
 

@@ -24,7 +24,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;
 
-use super::exact::{MOST_PIXELS, PARTS};
+use super::exact::{PARTS, images_of};
 use super::jackknife::Figure;
 use super::sampling::Sampling;
 use super::{Estimate, Kernel, Method};
@@ -189,18 +189,13 @@ impl<'a> Observed<'a> {
 
     /// R by enumeration of all images, as a single group.
     fn enumerate(&self, kernel: &Kernel, watch: &dyn Watch) -> Result<Vec<Array2<f64>>, Stopped> {
-        debug_assert!(self.model.visible() <= MOST_PIXELS);
-        let images = 1_usize << self.model.visible();
         let pi = kernel.steady.pi();
         let parts: Result<Vec<Array2<f64>>, Stopped> = (0..PARTS)
             .into_par_iter()
             .map(|part| {
-                let [first, end] = [part, part + 1].map(|part| part * images / PARTS);
                 let mut sum = Array2::zeros(self.means.dim());
-                for start in (first..end).step_by(BLOCK) {
+                for images in images_of(part, self.model.visible()) {
                     watch.go_on()?;
-                    let words = (start..end.min(start + BLOCK)).map(|code| code as u32).collect();
-                    let images = PackedImages::from_words(words, self.model.visible());
                     let p = self.model.log_forward(&images).mapv_into(f64::exp);
                     let joint = self.model.log_backward(&images).mapv_into(f64::exp) * &pi; //     pi_j q(x|j)     [N, L]
                     let density = joint.sum_axis(Axis(1)).insert_axis(Axis(1));

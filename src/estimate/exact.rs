@@ -1,7 +1,5 @@
 //! The latent kernel of a model with few pixels, by enumeration of its images.
 
-use std::ops::Range;
-
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, Zip};
 use rayon::prelude::*;
@@ -68,16 +66,14 @@ fn sum_all<N: Copy + Send + Sync>(
     join: impl Fn(&mut N, N),
     watch: &dyn Watch,
 ) -> Result<Part<N>, Stopped> {
-    let images = 1_usize << model.visible();
     let latent = model.latent();
     let nothing = || (Array2::from_elem((latent, latent), empty), Array1::zeros(latent));
     let parts: Result<Vec<Part<N>>, Stopped> = (0..PARTS)
         .into_par_iter()
         .map(|part| {
             watch.go_on()?;
-            let [first, end] = [part, part + 1].map(|part| part * images / PARTS);
             let mut sums = nothing();
-            add_images(model, first..end, &mut sums, &add);
+            images_of(part, model.visible()).for_each(|images| add_images(model, &images, &mut sums, &add));
             watch.part_done();
             Ok(sums)
         })
@@ -90,26 +86,31 @@ fn sum_all<N: Copy + Send + Sync>(
     Ok((transition, path))
 }
 
-/// Adds images by their numbers.
+/// The images of one of [`PARTS`] parts of all 2^D, some at a time.
+pub(super) fn images_of(part: usize, visible: usize) -> impl Iterator<Item = PackedImages> {
+    /// Images held at a time.
+    const BLOCK: usize = 2048;
+    let [first, end] = [part, part + 1].map(|part| part * (1_usize << visible) / PARTS);
+    (first..end).step_by(BLOCK).map(move |start| {
+        // The number of an image is its only word.
+        let words = (start..end.min(start + BLOCK)).map(|code| code as u32).collect();
+        PackedImages::from_words(words, visible)
+    })
+}
+
+/// Adds some images.
 fn add_images<N>(
     model: &Conditionals,
-    images: Range<usize>,
+    images: &PackedImages,
     (transition, path): &mut Part<N>,
     add: impl Fn(&mut Array2<N>, &Array2<f64>, &Array2<f64>),
 ) {
-    /// Images held at a time.
-    const BLOCK: usize = 2048;
-    for start in images.clone().step_by(BLOCK) {
-        // The number of an image is its only word.
-        let words = (start..images.end.min(start + BLOCK)).map(|code| code as u32).collect();
-        let images = PackedImages::from_words(words, model.visible());
-        let (log_forward, log_backward) = (model.log_forward(&images), model.log_backward(&images));
-        add(transition, &log_backward, &log_forward);
-        for (log_p, log_q) in log_forward.rows().into_iter().zip(log_backward.rows()) {
-            let next = expected_ratio(log_p, log_q);
-            for state in 0..path.len() {
-                path[state] += log_q[state].exp() * (log_q[state] - log_p[state] - next);
-            }
+    let (log_forward, log_backward) = (model.log_forward(images), model.log_backward(images));
+    add(transition, &log_backward, &log_forward);
+    for (log_p, log_q) in log_forward.rows().into_iter().zip(log_backward.rows()) {
+        let next = expected_ratio(log_p, log_q);
+        for state in 0..path.len() {
+            path[state] += log_q[state].exp() * (log_q[state] - log_p[state] - next);
         }
     }
 }

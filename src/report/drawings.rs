@@ -37,7 +37,7 @@ pub fn of_page(html: &str) -> Vec<(String, String)> {
 }
 
 /// A drawing, given from its attributes on, with its own size, style and background.
-pub fn alone(drawing: &str) -> Option<String> {
+fn alone(drawing: &str) -> Option<String> {
     let (attributes, content) = drawing.split_once('>')?;
     let [_, _, width, height] = attributes
         .split("viewBox=\"")

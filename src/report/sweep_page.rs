@@ -17,6 +17,8 @@ use crate::sweep::statistics::{FEWEST_SEEDS, REPLICATES};
 use crate::sweep::summary::{RunRecord, RunStatus};
 use crate::training::manifest::Manifest;
 
+/// Before the name of a figure that the file asks for, in its id.
+const FIGURE: &str = "figure-";
 /// Most entries of a legend.
 const MOST_ENTRIES: usize = 12;
 /// Ends and middle of the colours of a number, from small to large.
@@ -171,7 +173,7 @@ impl SweepPage<'_> {
                 let drawing = lines::svg(plan, &plan.lines(&self.effects.settings));
                 let drawing = drawing.unwrap_or_else(|| "<p>No setting has both figures.</p>".to_owned());
                 wide(
-                    &format!("figure-{}", plan.name),
+                    &format!("{FIGURE}{}", plan.name),
                     &format!("<h3>{}</h3>{drawing}", escape(&plan.title)),
                     format!(
                         "{} Points are means over seeds, bars their 95% intervals; settings of which a run lacks a figure are left out.",
@@ -187,17 +189,10 @@ impl SweepPage<'_> {
         section("Figures", &figures)
     }
 
-    /// Each of these as an SVG file of its own: the name and the content.
-    pub fn drawings(&self) -> Vec<(String, String)> {
-        let plans = self.plan.figures.iter();
-        let files = plans.filter_map(|plan| {
-            let drawing = lines::svg(plan, &plan.lines(&self.effects.settings))?;
-            Some((
-                plan.name.clone(),
-                drawings::alone(drawing.strip_prefix("<svg ")?.strip_suffix("</svg>")?)?,
-            ))
-        });
-        files.collect()
+    /// The figures that the file asks for as SVG files of their own, by their names, off the page.
+    pub fn drawings(html: &str) -> impl Iterator<Item = (String, String)> {
+        let of_page = drawings::of_page(html).into_iter();
+        of_page.filter_map(|(id, drawing)| Some((id.strip_prefix(FIGURE)?.to_owned(), drawing)))
     }
 
     fn scatters(&self, colourings: &[Colouring]) -> Result<String, String> {
