@@ -3,6 +3,7 @@
 use burn::tensor::{Int, Tensor};
 
 use crate::model::Model;
+use crate::model::units::Pairs;
 use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::{Seed, Stream};
 
@@ -26,4 +27,17 @@ pub fn walk_with_states<B: ChainBackend>(
         states = Some(latent);
     }
     (states, chains)
+}
+
+/// As [`walk`], one step or more, through binary units as bits, with the words that the images were drawn from.
+pub fn walk_units<B: ChainBackend>(model: &Model<B>, mut chains: DeviceImages<B>, steps: usize, seed: Seed, time: u64) -> Pairs<B> {
+    let mut step = 0;
+    loop {
+        let units = model.draw_units(&chains, seed.draws(Stream::Latent, time, step));
+        chains = model.draw_images_of(&units, seed.draws(Stream::Visible, time, step));
+        step += 1;
+        if step >= steps as u64 {
+            return Pairs { units, images: chains };
+        }
+    }
 }

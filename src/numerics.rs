@@ -11,12 +11,15 @@ use crate::bench::floor::{Floor, FloorOn};
 use crate::chain::walk_with_states;
 use crate::data::BinaryImages;
 use crate::data::packed::PackedImages;
+use crate::gradient::sampled::sampled;
 use crate::gradient::{StateImages, two_step};
-use crate::model::{Model, Parameters, matrix, to_matrix};
+use crate::model::recognition::{Recognition, RecognitionParameters};
+use crate::model::units::Pairs;
+use crate::model::{Model, Parameters, matrix, to_matrix, to_vector};
 use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::{Draws, Seed};
 use crate::record::TrainingState;
-use crate::training::step::{Recipe, Trainer, Training};
+use crate::training::step::{Recipe, Trainer, trainer};
 
 /// A device, as manifests and messages describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +71,17 @@ pub trait Inspect: Numerics {
     /// The two-step gradient, in the shapes of the parameters; see [`crate::gradient`].
     fn gradient(&self, parameters: &Parameters, images: &BinaryImages, chains: &BinaryImages) -> Parameters;
 
+    /// The same by K candidates of each image, for chains that are pairs of words h `[N, H]` and images, and uphill for the recognition distribution; see
+    /// [`crate::gradient::sampled`].
+    fn sampled_gradient(
+        &self,
+        machine: (&Parameters, &RecognitionParameters),
+        images: &BinaryImages,
+        chains: (&BinaryImages, &BinaryImages),
+        count: usize,
+        draws: Draws,
+    ) -> (Parameters, RecognitionParameters);
+
     /// Draws `z ~ p(.|x)` for every image, through all latent layers.
     fn draw_states(&self, parameters: &Parameters, images: &BinaryImages, draws: Draws) -> Vec<i32>;
 
@@ -117,7 +131,7 @@ impl<B: ChainBackend> Numerics for On<B> {
     }
 
     fn trainer(&self, state: &TrainingState, recipe: Recipe) -> Box<dyn Trainer> {
-        Box::new(Training::<B>::new(state, recipe, &self.device))
+        trainer::<B>(state, recipe, &self.device)
     }
 }
 
@@ -134,6 +148,30 @@ impl<B: ChainBackend> Inspect for On<B> {
 
     fn gradient(&self, parameters: &Parameters, images: &BinaryImages, chains: &BinaryImages) -> Parameters {
         two_step(&self.model(parameters), &self.images(images), &self.images(chains)).to_host(&parameters.layers)
+    }
+
+    fn sampled_gradient(
+        &self,
+        (parameters, recognition): (&Parameters, &RecognitionParameters),
+        images: &BinaryImages,
+        (words, chains): (&BinaryImages, &BinaryImages),
+        count: usize,
+        draws: Draws,
+    ) -> (Parameters, RecognitionParameters) {
+        let chains = Pairs {
+            units: self.images(words),
+            images: self.images(chains),
+        };
+        let recognition = Recognition::new(recognition, &self.device);
+        let sampled = sampled(&self.model(parameters), &recognition, &self.images(images), &chains, count, draws);
+        let (matrix, bias) = sampled.recognition;
+        (
+            sampled.gradient.to_host(&parameters.layers),
+            RecognitionParameters {
+                matrix: to_matrix(matrix),
+                bias: to_vector(bias),
+            },
+        )
     }
 
     fn draw_states(&self, parameters: &Parameters, images: &BinaryImages, draws: Draws) -> Vec<i32> {

@@ -61,6 +61,8 @@ pub enum Stream {
     Fluctuation = 24,
     /// Images of each latent state for autocorrelation times (training step, group of draws).
     Autocorrelation = 26,
+    /// Candidates for the posterior of a minibatch (training step, 0).
+    Candidates = 27,
     /// Latent paths of an analysis that are read as a time series (repetition, 0).
     TimeSeries = 25,
 }

@@ -7,7 +7,7 @@ use latent_cycles::model::Parameters;
 use latent_cycles::random::{Seed, Stream, normal};
 use latent_cycles::record;
 use latent_cycles::training::start::initial_state;
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 
 use crate::common::{Plain, configured, image, on_every_backend, random_images, relative_distance};
 use crate::functional::one_step;
@@ -182,12 +182,51 @@ fn the_rbms_exact_gradient_equals_finite_differences_of_the_partition_function_o
             "{layer}: pi = pi T"
         );
         on_every_backend("RBM's exact gradient with codes", |numerics| {
-            let settings = ["model.kind=rbm".to_owned(), latent(&layer)];
+            let settings = ["model.kind=rbm".to_owned(), "training.centered=false".to_owned(), latent(&layer)];
             let found = untied(
                 &one_step(numerics, &settings.each_ref().map(String::as_str), &parameters, &images),
                 &parameters,
             );
             let distance = relative_distance(&found, &exact);
+            assert!(distance < 1e-5, "{}, {layer}: {distance:e}", numerics.device().backend);
+        });
+    }
+}
+
+/// In coordinates about the mean image and the mean code the step goes along the gradient in those coordinates, by finite differences; seen in b, A and a, which
+/// move with A.
+#[test]
+fn a_centered_step_goes_along_the_gradient_in_centered_coordinates_on_every_backend() {
+    for (seed, (layer, codes, g)) in (41..).zip(layers()) {
+        let parameters = tied(seed, 7, &layer, 0.7);
+        let images = random_images(seed, 13, 7);
+        let coded = Coded::new(&parameters, &codes, &g);
+        let has_bias = parameters.visible_bias.is_some();
+        let mu = images.mapv(f64::from).mean_axis(Axis(0)).unwrap();
+        let weights = g.mapv(f64::exp) / g.mapv(f64::exp).sum();
+        let nu = if has_bias {
+            weights.dot(&codes)
+        } else {
+            Array1::zeros(coded.b.len())
+        };
+        let moved = |from: &Coded, sign: f64| Coded {
+            b: &from.b + &(from.a.dot(&mu) * sign),
+            bias: &from.bias + &(nu.dot(&from.a) * sign),
+            ..from.clone()
+        };
+        let gradient = differences(&moved(&coded, 1.0), has_bias, |centered| boltzmann(&moved(centered, -1.0), &images));
+        let (width, visible) = coded.a.dim();
+        let a = Array2::from_shape_vec((width, visible), gradient[width..width * (visible + 1)].to_vec()).unwrap();
+        let mut expected = gradient.clone();
+        expected[..width].iter_mut().zip(a.dot(&mu)).for_each(|(b, shift)| *b -= shift);
+        expected[width * (visible + 1)..]
+            .iter_mut()
+            .zip(nu.dot(&a))
+            .for_each(|(bias, shift)| *bias -= shift);
+        on_every_backend("RBM's centered step", |numerics| {
+            let settings = ["model.kind=rbm".to_owned(), latent(&layer)];
+            let found = one_step(numerics, &settings.each_ref().map(String::as_str), &parameters, &images);
+            let distance = relative_distance(&untied(&found, &parameters), &expected);
             assert!(distance < 1e-5, "{}, {layer}: {distance:e}", numerics.device().backend);
         });
     }
@@ -218,6 +257,7 @@ fn the_rbms_persistent_gradient_is_that_of_the_moved_chains_with_codes_on_every_
         on_every_backend("RBM's persistent gradient with codes", |numerics| {
             let settings = [
                 "model.kind=rbm".to_owned(),
+                "training.centered=false".to_owned(),
                 latent(&layer),
                 "training.gradient=pcd".to_owned(),
                 "training.chains=101".to_owned(),

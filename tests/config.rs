@@ -13,7 +13,9 @@ use crate::common::{configured, root, try_configured};
 fn the_default_file_says_what_the_program_does_and_names_every_key() {
     let text = std::fs::read_to_string(root().join("configs/default.toml")).unwrap();
     assert_eq!(Config::from_toml(&text, "configs/default.toml").unwrap(), Config::default());
-    for config in [Config::default(), configured(&["model.kind=mixture"])] {
+    let sampled = configured(&[BINARY, "training.posterior=recognition"]);
+    let rbm = configured(&["model.kind=rbm"]);
+    for config in [Config::default(), configured(&["model.kind=mixture"]), sampled, rbm] {
         for key in config.to_toml().lines().filter_map(|line| line.split_once(" = ")) {
             assert!(text.contains(&format!("{} = ", key.0)), "configs/default.toml lacks {}", key.0);
         }
@@ -159,8 +161,16 @@ fn kinds_gradients_and_sampling_go_together() {
     let plain = PathEntropy::NONE;
     for (settings, kind) in [
         (&[][..], two_step(false, plain)),
-        (&["model.kind=rbm"], GradientKind::Exact),
-        (&["training.gradient=pcd", "model.kind=rbm"], GradientKind::Pcd { chains }),
+        (&["model.kind=rbm"], GradientKind::Exact { centered: false }),
+        (&["model.kind=rbm", BINARY], GradientKind::Exact { centered: true }),
+        (
+            &["model.kind=rbm", "training.centered=true"],
+            GradientKind::Exact { centered: true },
+        ),
+        (
+            &["training.gradient=pcd", "model.kind=rbm"],
+            GradientKind::Pcd { chains, centered: false },
+        ),
         (&["training.gradient=complete"], stratified(true, 0.0)),
         (&["training.entropy_weight=-0.1"], stratified(false, -0.1)),
         (&["training.entropy_weight=2"], stratified(false, 2.0)),
@@ -230,6 +240,40 @@ fn kinds_gradients_and_sampling_go_together() {
             &["training.path_entropy_target=3", DEEP],
             "training.path_entropy_target is 3.0; it must be left out, as model.latent is a list",
         ),
+        (
+            &["training.posterior=recognition"],
+            "training.posterior is recognition; it must be \"enumerate\" or left out, as model.latent is not one layer of binary units",
+        ),
+        (
+            &["training.posterior=recognition", BINARY, "model.kind=rbm"],
+            "model.kind is rbm; it must be \"nonequilibrium\"",
+        ),
+        (
+            &["training.posterior=recognition", BINARY, "training.sampling=stale"],
+            "training.sampling is stale; it must be \"persistent\"",
+        ),
+        (
+            &["training.posterior=recognition", BINARY, "training.gradient=complete"],
+            "training.gradient is complete; it must be \"two-step\"",
+        ),
+        (
+            &["training.posterior=recognition", BINARY, "training.path_entropy_weight=1"],
+            "training.path_entropy_weight is 1.0; it must be left out, as training.posterior is \"recognition\"",
+        ),
+        (
+            &["training.posterior=recognition", BINARY, "training.rmsprop.decay=0.5"],
+            "training.rmsprop.decay is 0.5; it must be left out, as training.optimizer is \"adam\"",
+        ),
+        (
+            &["training.posterior=recognition", BINARY, "training.candidates=1"],
+            "training.candidates is 1; it must be a whole number from 2",
+        ),
+        (
+            &["training.centered=true"],
+            "training.centered is true; it must be left out, as model.kind is \"nonequilibrium\"",
+        ),
+        (&["training.candidates=7", BINARY], "training.candidates is 7; it must be left out"),
+        (&["training.optimizer=adam"], "training.optimizer is adam; it must be left out"),
         (&["training.path_entropy_target=0"], "training.path_entropy_target is 0; it must be"),
         (
             &["training.path_entropy_target=-3"],
@@ -440,6 +484,16 @@ fn a_written_configuration_holds_what_the_machine_uses_and_survives_being_read()
         "checkpoint.seconds",
     ];
     const SCALE: &[&str] = &["model.scale"];
+    const CENTERED: &[&str] = &["training.centered"];
+    const SAMPLED: &[&str] = &[
+        "training.batch_size",
+        "training.learning_rate",
+        "training.schedule",
+        "training.posterior",
+        "training.candidates",
+        "training.optimizer",
+    ];
+    const ADAM: &[&str] = &["training.adam.decay", "training.adam.square_decay", "training.adam.epsilon"];
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
     for (settings, used) in [
@@ -464,7 +518,7 @@ fn a_written_configuration_holds_what_the_machine_uses_and_survives_being_read()
             &[&ASCENT, &["training.chains"], &OBJECTIVE, SCALE],
         ),
         (WEIGHTED, &[&ASCENT, &["training.chains"], &OBJECTIVE, SCALE]),
-        (EXACT, &[&ASCENT, SCALE]),
+        (EXACT, &[&ASCENT, CENTERED, SCALE]),
         (DIRECTED, &[&ASCENT, SCALE]),
         (CODED_MIXTURE, &[&ASCENT, SCALE]),
         (&["training.path_entropy_weight=-0.3"], &[&ASCENT, &CHAINS, &OBJECTIVE, SCALE]),
@@ -477,12 +531,12 @@ fn a_written_configuration_holds_what_the_machine_uses_and_survives_being_read()
                 SCALE,
             ],
         ),
-        (EXACT_IMAGES, &[&ASCENT]),
+        (EXACT_IMAGES, &[&ASCENT, CENTERED]),
         (
             &["model.kind=rbm", "training.schedule=cosine", "training.rmsprop.decay=0.0"],
-            &[&ASCENT, SCALE],
+            &[&ASCENT, CENTERED, SCALE],
         ),
-        (PCD, &[&ASCENT, &CHAINS, SCALE]),
+        (PCD, &[&ASCENT, CENTERED, &CHAINS, SCALE]),
         (
             &[
                 "model.kind=rbm",
@@ -490,7 +544,20 @@ fn a_written_configuration_holds_what_the_machine_uses_and_survives_being_read()
                 "training.chains=7",
                 "training.learning_rate=1e-3",
             ],
-            &[&ASCENT, &CHAINS, SCALE],
+            &[&ASCENT, CENTERED, &CHAINS, SCALE],
+        ),
+        (
+            &["training.posterior=recognition", "training.batch_size=500", BINARY],
+            &[SAMPLED, ADAM, &CHAINS, SCALE],
+        ),
+        (
+            &[
+                "training.posterior=recognition",
+                "training.batch_size=500",
+                BINARY,
+                "training.optimizer=rmsprop",
+            ],
+            &[SAMPLED, &ASCENT[3..], &CHAINS, SCALE],
         ),
         (MIXTURE, &[&EM, SCALE]),
         (

@@ -143,7 +143,12 @@ fn lines_of_a_figure_are_settings_that_share_all_but_one_key() {
     let settings = Effects::new(&plan, &records).settings;
     let named = |number: usize| -> Vec<(String, Vec<[f64; 2]>)> {
         let lines = plan.figures[number].lines(&settings).into_iter();
-        let means = lines.map(|line| (line.name, line.points.iter().map(|point| [point.x[1], point.y[1]]).collect()));
+        let means = lines.map(|line| {
+            (
+                line.name,
+                line.points.iter().map(|point| [point.x.mean[1], point.y.mean[1]]).collect(),
+            )
+        });
         means.collect()
     };
     assert_eq!(
@@ -166,7 +171,9 @@ fn lines_of_a_figure_are_settings_that_share_all_but_one_key() {
     assert_eq!(plan.figures[2].lines(&lacking).len(), 5);
     let settings = lacking;
     // Student's interval of 11, 12, 13: 12 -+ 4.303 / sqrt(3).
-    let ends = plan.figures[0].lines(&settings)[0].points[0].y;
+    let spread = plan.figures[0].lines(&settings)[0].points[0].y;
+    let (ends, range) = (spread.mean, spread.median);
+    assert_eq!(range, [11.0, 12.0, 13.0]);
     assert!(
         (ends[0] - (12.0 - 2.4841)).abs() < 1e-3 && (ends[2] - (12.0 + 2.4841)).abs() < 1e-3,
         "{ends:?}"

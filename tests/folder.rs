@@ -303,6 +303,7 @@ fn a_deleted_folder_of_checkpoints_is_made_again() {
         mean_squares: random_mean_squares(92, 7, 3, 1.0),
         chains: None,
         path_entropy_weight: None,
+        sampled: None,
         step,
     };
     for step in [2, 3] {

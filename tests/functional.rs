@@ -160,6 +160,7 @@ pub fn one_step(numerics: &dyn Numerics, settings: &[&str], parameters: &Paramet
         mean_squares: Parameters::of_zeros(parameters.visible(), &parameters.layers),
         chains: chains.map(|chains| dark(chains.count)),
         path_entropy_weight: None,
+        sampled: None,
         step: 0,
     };
     let mut trainer = numerics.trainer(&state, recipe(&settings));

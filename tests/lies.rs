@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::command::run;
 use crate::common::{program, random_images};
 use crate::data::idx_bytes;
-use crate::lying_records::{LATENT, LAYERS, Lie, VISIBLE, lies, state, state_of};
+use crate::lying_records::{LATENT, LAYERS, Lie, VISIBLE, lies, sampled_state, state, state_of};
 use crate::messagepack::{checkpoint, model, old_checkpoint};
 
 /// What burn itself makes of a checkpoint's record.
@@ -137,7 +137,7 @@ fn a_record_is_written_as_the_lies_below_are_but_for_the_lie() {
     assert_eq!(files::read_sealed(&path).unwrap(), model(&state.parameters).encode());
     record::save_checkpoint(&path, &state).unwrap();
     assert_eq!(files::read_sealed(&path).unwrap(), checkpoint(&state).encode());
-    for state in LAYERS.map(state_of) {
+    for state in LAYERS.map(state_of).into_iter().chain([sampled_state()]) {
         record::save_model(&path, &state.parameters).unwrap();
         assert_eq!(files::read_sealed(&path).unwrap(), model(&state.parameters).encode());
         record::save_checkpoint(&path, &state).unwrap();

@@ -2,7 +2,7 @@
 
 use latent_cycles::codes::Layers;
 use latent_cycles::data::packed::PackedImages;
-use latent_cycles::record::TrainingState;
+use latent_cycles::record::{SampledState, TrainingState};
 
 use crate::common::{random_images, random_mean_squares, random_model, random_parameters};
 use crate::messagepack::Value::{self, Bytes, Flag, Fraction, List, Negative, Nil, Raw, Whole};
@@ -19,6 +19,7 @@ pub fn state() -> TrainingState {
         mean_squares: random_mean_squares(86, VISIBLE, LATENT, 1.0),
         chains: Some(PackedImages::pack(&random_images(85, CHAINS, VISIBLE))),
         path_entropy_weight: None,
+        sampled: None,
         step: 6,
     }
 }
@@ -48,6 +49,21 @@ pub fn state_of(layers: &str) -> TrainingState {
     }
 }
 
+/// What the true record of a machine whose posterior is sampled holds.
+pub fn sampled_state() -> TrainingState {
+    let state = state_of(LAYERS[0]);
+    let mut sampled = SampledState::begin(&state.parameters, true);
+    sampled.recognition_mean_squares.bias.fill(0.5);
+    if let Some((model, recognition)) = &mut sampled.means {
+        model.backward.fill(-0.25);
+        recognition.matrix.fill(0.125);
+    }
+    TrainingState {
+        sampled: Some(sampled),
+        ..state
+    }
+}
+
 /// A record with one lie, and what must be said of it.
 pub struct Lie {
     pub name: String,
@@ -60,6 +76,7 @@ pub fn lies() -> Vec<Lie> {
     let mut lies = Vec::new();
     let state = state();
     let [layered, deeper] = LAYERS.map(state_of);
+    let sampled = sampled_state();
     let mut add = |base: &str, name: &str, says: &'static str, spoil: &dyn Fn(&mut Value)| {
         let mut record = match base {
             "model" => model(&state.parameters),
@@ -68,6 +85,7 @@ pub fn lies() -> Vec<Lie> {
             "checkpoint of layers" => checkpoint(&layered),
             "deeper chain" => model(&deeper.parameters),
             "checkpoint of a deeper chain" => checkpoint(&deeper),
+            "sampled" => checkpoint(&sampled),
             _ => old_checkpoint(&state),
         };
         spoil(&mut record);
@@ -86,6 +104,7 @@ pub fn lies() -> Vec<Lie> {
         ("old checkpoint", "item.backward_mean_square"),
         ("layers", "item.forward.param"),
         ("checkpoint of layers", "item.mean_squares.backward.param"),
+        ("sampled", "item.sampled.recognition.matrix.param"),
     ] {
         let field = |name: &str| format!("{path}.{name}");
         let mut set = |name: &str, value: Value, says| {
@@ -408,6 +427,7 @@ pub fn lies() -> Vec<Lie> {
         },
     );
     lies_about_layers(&mut add, &layered);
+    lies_about_sampling(&mut add, &sampled, &deeper);
     lies
 }
 
@@ -617,6 +637,51 @@ fn lies_about_layers(add: &mut Add, layered: &TrainingState) {
             panic!()
         };
         bytes[4..8].copy_from_slice(&(-0.25_f32).to_le_bytes());
+    });
+}
+
+/// What a checkpoint has where the posterior is sampled.
+fn lies_about_sampling(add: &mut Add, sampled: &TrainingState, deeper: &TrainingState) {
+    let mut set = |path: &str, value: Value, says| {
+        let shown = format!("{path} = {}", short(&value));
+        add("sampled", &shown, says, &|record| *record.at(path) = value.clone());
+    };
+    let recognition = |units: u64| {
+        let zeros = |shape: &[u64]| tensor(shape, "F32", vec![0; 4 * shape.iter().product::<u64>() as usize]);
+        map([
+            ("matrix", parameter(1, zeros(&[7, units]))),
+            ("bias", parameter(2, zeros(&[units]))),
+        ])
+    };
+    set("item.sampled", text("no"), "`item.sampled` is \"no\", not a map of fields");
+    set("item.sampled.recognition", recognition(2), "are not those of 7 pixels and 3 units");
+    set(
+        "item.sampled.means",
+        Nil,
+        "`item.sampled` has means of one part and not of the other",
+    );
+    set(
+        "item.sampled.recognition_means",
+        recognition(2),
+        "are not those of 7 pixels and 3 units",
+    );
+    let other = checkpoint(deeper).at("item.model").clone();
+    set("item.sampled.means", other.clone(), "its means are not of the shape of its model");
+    set("item.model", other, "its mean squares are those of 7 pixels and");
+    let of_sampled = checkpoint(sampled).at("item.sampled").clone();
+    add(
+        "checkpoint of a deeper chain",
+        "sampled",
+        "is that of a layer of binary units, and its model has",
+        &|record| {
+            *record.at("item.sampled") = of_sampled.clone();
+        },
+    );
+    add("sampled", "a negative mean square", "one is -1", &|record| {
+        let Bytes(bytes) = record.at("item.sampled.recognition_mean_squares.bias.param.bytes") else {
+            panic!()
+        };
+        bytes[4..8].copy_from_slice(&(-1.0_f32).to_le_bytes());
     });
 }
 

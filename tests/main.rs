@@ -53,6 +53,7 @@ mod record;
 mod residence;
 mod resume;
 mod runs;
+mod sampled;
 mod session;
 mod shown;
 mod shown_plane;

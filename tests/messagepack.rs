@@ -3,7 +3,8 @@
 use burn::module::ParamId;
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::model::Parameters;
-use latent_cycles::record::TrainingState;
+use latent_cycles::model::recognition::RecognitionParameters;
+use latent_cycles::record::{SampledState, TrainingState};
 use ndarray::{Array1, Array2};
 
 /// A value of MessagePack.
@@ -141,6 +142,22 @@ fn layers_item(parameters: &Parameters) -> Value {
     ])
 }
 
+fn sampled_item(state: &SampledState) -> Value {
+    let recognition = |parameters: &RecognitionParameters| {
+        let (visible, units) = parameters.matrix.dim();
+        let matrix = tensor(&[visible as u64, units as u64], "F32", floats(&parameters.matrix));
+        let bias = tensor(&[units as u64], "F32", floats(&parameters.bias));
+        map([("matrix", parameter(1, matrix)), ("bias", parameter(2, bias))])
+    };
+    let means = state.means.as_ref();
+    map([
+        ("recognition", recognition(&state.recognition)),
+        ("recognition_mean_squares", recognition(&state.recognition_mean_squares)),
+        ("means", means.map_or(Nil, |(model, _)| layers_item(model))),
+        ("recognition_means", means.map_or(Nil, |(_, means)| recognition(means))),
+    ])
+}
+
 fn record(item: Value) -> Value {
     const FORMAT: &str = "burn_core::record::memory::NamedMpkBytesRecorder<burn_core::record::settings::FullPrecisionSettings>";
     let metadata = map([
@@ -184,6 +201,7 @@ pub fn checkpoint(state: &TrainingState) -> Value {
             ("mean_squares", layers_item(&state.mean_squares)),
             ("chain_words", chains),
             ("path_entropy_weight", path_entropy_weight),
+            ("sampled", state.sampled.as_ref().map_or(Nil, sampled_item)),
             ("step", Whole(state.step)),
         ]));
     }

@@ -11,6 +11,7 @@ use latent_cycles::record::{self, TrainingState};
 
 use crate::common::{random_images, random_mean_squares, random_model, random_parameters};
 use crate::layers::WRITTEN;
+use crate::lying_records::sampled_state;
 
 fn state() -> TrainingState {
     TrainingState {
@@ -18,6 +19,7 @@ fn state() -> TrainingState {
         mean_squares: random_mean_squares(82, 13, 5, 1e-20),
         chains: Some(PackedImages::pack(&random_images(81, 7, 13))),
         path_entropy_weight: None,
+        sampled: None,
         step: 1234,
     }
 }
@@ -38,6 +40,10 @@ fn models_and_checkpoints_return_bit_for_bit() {
     };
     record::save_checkpoint(&checkpoint, &steered).unwrap();
     assert_eq!(record::load_checkpoint(&checkpoint).unwrap(), steered);
+    let sampled = sampled_state();
+    record::save_checkpoint(&checkpoint, &sampled).unwrap();
+    assert_eq!(record::load_checkpoint(&checkpoint).unwrap(), sampled);
+    record::save_checkpoint(&checkpoint, &state).unwrap();
     let without_chains = TrainingState {
         chains: None,
         ..state.clone()

@@ -127,6 +127,19 @@ fn a_killed_run_of_latent_layers_with_structure_resumes_bit_for_bit() {
 }
 
 #[test]
+fn a_killed_run_whose_posterior_is_sampled_resumes_bit_for_bit() {
+    for optimizer in ["adam", "rmsprop"] {
+        let more = [
+            "model.latent={ kind = \"binary\", units = 3 }".to_owned(),
+            "training.posterior=recognition".to_owned(),
+            format!("training.optimizer={optimizer}"),
+        ];
+        let more: Vec<&str> = more.iter().flat_map(|setting| ["--set", setting]).collect();
+        killed_at_equals_uninterrupted("ndarray", 400, &[(2, 1), (5, 3)], &more);
+    }
+}
+
+#[test]
 fn a_killed_run_of_a_deeper_chain_with_the_complete_gradient_resumes_bit_for_bit() {
     let more = [
         "model.latent=[{ kind = \"binary\", units = 3 }, { kind = \"binary\", units = 2 }]",

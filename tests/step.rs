@@ -19,6 +19,7 @@ fn state(parameters: Parameters, chains: BinaryImages) -> TrainingState {
         parameters,
         chains: Some(PackedImages::pack(&chains)),
         path_entropy_weight: None,
+        sampled: None,
         step: 0,
     }
 }

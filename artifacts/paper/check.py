@@ -2,11 +2,12 @@
 """Computes figures of a run a second time, with numpy and draws of its own, from the exported parameters and the bundled images alone.
 
     latent-cycles export RUN --out model.safetensors
-    python3 check.py model.safetensors WINDOW
+    python3 check.py model.safetensors WINDOW [clothes.npz]
 
-Log-likelihoods of digits 0, 1 and 2 with pi from T by plain means (of a machine in equilibrium by its closed form), the path entropy production by its definition along drawn steps, and the integrated
-autocorrelation times of the pixels and of the class (by a least-squares judge) along 48 chains, summed up to WINDOW steps: give five relaxation times. Each with its standard error. Needs the
-packages numpy and safetensors.
+Log-likelihoods of digits 0, 1 and 2, or of the images of a file, with pi from T by plain means (of a machine in equilibrium by its closed form), the path entropy production by its definition along drawn steps, and the integrated
+autocorrelation times of the pixels and of the class (by a least-squares judge) along 48 chains, summed up to WINDOW steps: give five relaxation times. Each with its standard error. Beside
+the path entropy production its part from the backward transition, E[ ln q(x|z) - ln q(x|z') ], and what both would be if the next state did not depend on the image,
+the mean of KL( q(.|z) || q(.|z') ) over independent z and z'. Needs the packages numpy and safetensors.
 """
 import gzip
 import sys
@@ -15,12 +16,16 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-MEANS, CHAINS = 2_000, 48
+MEANS, CHAINS = 320_000, 48
 rng = np.random.default_rng(20251126)
 
 
 def images(name):
-    """Digits 0, 1 and 2 of the bundled set, as bits, and their labels."""
+    """Digits 0, 1 and 2 of the bundled set, or what a file has, as bits, and their labels."""
+    if len(sys.argv) > 3:
+        file, prefix = np.load(sys.argv[3]), {"train": "", "t10k": "test_"}[name]
+        pixels, labels = file[prefix + "images"], file[prefix + "labels"]
+        return (pixels.reshape(len(pixels), -1) > pixels.max() / 2).astype(np.float64), labels.astype(int)
     folder = Path(__file__).parents[2] / "src/data/mnist-subset"
     read = lambda file, skip: np.frombuffer(gzip.open(folder / file).read(), np.uint8)[skip:]
     pixels, labels = read(f"{name}-images-idx3-ubyte.gz", 16).reshape(-1, 784), read(f"{name}-labels-idx1-ubyte.gz", 8)
@@ -31,7 +36,7 @@ def classifier():
     """Least squares on pixels: another judge than the program's."""
     x, labels = images("train")
     x = np.hstack([x, np.ones((len(x), 1))])
-    return np.linalg.solve(x.T @ x + 10 * np.eye(785), x.T @ np.eye(3)[labels])
+    return np.linalg.solve(x.T @ x + 10 * np.eye(785), x.T @ np.eye(labels.max() + 1)[labels])
 
 
 def logsumexp(a, axis):
@@ -111,22 +116,26 @@ def main():
     window = int(sys.argv[2])
     log_pi = model.closed_form()
     if log_pi is None:
-        log_pi = np.log(stationary(model.kernel(MEANS)) + 1e-300)
+        log_pi = np.log(stationary(model.kernel(MEANS // model.states)) + 1e-300)
     pi = np.exp(log_pi)
     for name, title in [("train", "log-likelihood, train"), ("t10k", "log-likelihood, test")]:
         likelihood = logsumexp(model.log_q(images(name)[0]) + log_pi, 1)
         print(f"{title:28} {likelihood.mean():.3f}")
     z = rng.choice(model.states, 100_000, p=pi / pi.sum())
-    ratios = []
+    ratios, backward = [], []
     for part in np.array_split(z, 50):
         x = model.draw_images(part)
         log_p, log_q, later, n = model.log_p(x), model.log_q(x), model.draw_states(x), np.arange(len(part))
-        ratios.append(log_q[n, part] + log_p[n, later] - log_q[n, later] - log_p[n, part])
-    ratios = np.concatenate(ratios)
-    print(f"{'path entropy production':28} {ratios.mean():.3f} +- {ratios.std() / np.sqrt(len(ratios)):.3f}")
+        backward.append(log_q[n, part] - log_q[n, later])
+        ratios.append(backward[-1] + log_p[n, later] - log_p[n, part])
+    for title, of in [("path entropy production", ratios), ("of it, by the backward part", backward)]:
+        of = np.concatenate(of)
+        print(f"{title:28} {of.mean():.3f} +- {of.std() / np.sqrt(len(of)):.3f}")
+    cross = model.means @ model.backward.T + model.log_dark
+    print(f"{'for independent images':28} {pi @ (cross.diagonal()[:, None] - cross) @ pi / pi.sum() ** 2:.3f}")
     series = walk(model, pi, max(40 * window, 2_048))
     judge = classifier()
-    classes = np.stack([np.eye(3, dtype=bool)[(x @ judge[:-1] + judge[-1]).argmax(1)] for x in series])
+    classes = np.stack([np.eye(judge.shape[1], dtype=bool)[(x @ judge[:-1] + judge[-1]).argmax(1)] for x in series])
     for of, f in [("pixels", series), ("class", classes)]:
         tau, error = autocorrelation_time(f, window)
         print(f"{'autocorrelation time, ' + of:28} {tau:.4f} +- {error:.4f}")

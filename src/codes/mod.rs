@@ -145,6 +145,14 @@ impl Layers {
         self.last().states()
     }
 
+    /// H of a single layer of binary units.
+    pub fn binary_units(&self) -> Option<usize> {
+        match self.all() {
+            [Layer::Binary { units }] => Some(*units),
+            _ => None,
+        }
+    }
+
     /// Is it a single one-hot layer?
     pub fn is_one_hot(&self) -> bool {
         self.0.len() == 1 && self.first().is_one_hot()

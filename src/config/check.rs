@@ -2,7 +2,10 @@
 
 use crate::codes::Layer;
 
-use super::{Ascent, Binarize, Classes, Config, ConfigError, GradientKind, Init, Method, ModelKind, PathEntropy, PseudoCount};
+use super::{
+    Ascent, Binarize, Classes, Config, ConfigError, GradientKind, Init, Method, ModelKind, Optimizer, PathEntropy, PseudoCount,
+    SampledConfig,
+};
 
 /// The most chains, images of a batch and pixels: what the tests compare on every backend.
 const MOST_ROWS: usize = 1 << 16;
@@ -93,6 +96,14 @@ impl Config {
                     return Err(ConfigError::value("training.chains", chains.count.to_string(), allowed));
                 }
             }
+            Method::Sampled(SampledConfig { candidates, optimizer, .. }) => {
+                count("training.candidates", *candidates as u64, 2, MOST_ROWS as u64)?;
+                if let Optimizer::Adam(adam) = optimizer {
+                    within("training.adam.decay", adam.decay, 0.0..=0.999999)?;
+                    within("training.adam.square_decay", adam.square_decay, 0.0..=0.9999999)?;
+                    within("training.adam.epsilon", adam.epsilon, 1e-18..=1e6)?;
+                }
+            }
             Method::Em(em) => {
                 if let PseudoCount::Number(count) = em.pseudo_count {
                     within("training.em.pseudo_count", count, 1e-6..=1e6)?;
@@ -166,6 +177,9 @@ impl Config {
                 format!("at most the number of training images, {images}"),
             ));
         }
+        if let Method::Sampled(sampled) = method {
+            return self.check_sampled_against(sampled, visible, MOST_ELEMENTS.min(device_bytes / 4));
+        }
         let layers = self.model.latent.all();
         let latent = self.model.latent.states();
         if visible > MOST_ROWS {
@@ -216,6 +230,36 @@ impl Config {
                         most / other as u64
                     ),
                 ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Do the arrays of a machine whose posterior is sampled have at most so many numbers?
+    fn check_sampled_against(&self, sampled: &SampledConfig, visible: usize, most: u64) -> Result<(), ConfigError> {
+        let units = self.model.latent.first().width();
+        let words = sampled.candidates * sampled.ascent.batch_size.unwrap_or(Ascent::SAMPLED_BATCH_SIZE);
+        let arrays = [
+            ("model.latent", self.model.latent.to_string(), units, visible),
+            (
+                "training.chains",
+                sampled.chains.count.to_string(),
+                sampled.chains.count,
+                visible.max(units),
+            ),
+            (
+                "training.candidates",
+                sampled.candidates.to_string(),
+                words,
+                visible.max(units).max(sampled.chains.count),
+            ),
+        ];
+        for (key, value, rows, columns) in arrays {
+            if rows as u64 * columns as u64 > most {
+                let allowed = format!("less, or an array of {rows} x {columns} numbers would be larger than this device takes ({most})");
+                return Err(ConfigError::value(key, value, allowed));
             }
         }
         Ok(())

@@ -18,7 +18,8 @@ pub use self::load::ConfigError;
 pub(crate) use self::load::{check_keys, parse_setting, put, syntax};
 
 pub use self::training::{
-    Ascent, Chains, EmConfig, Epsilon, GradientKind, HeldOutWord, Method, PathEntropy, PseudoCount, Schedule, TrainingConfig,
+    AdamConfig, Ascent, Chains, EmConfig, Epsilon, GradientKind, HeldOutWord, Method, Optimizer, PathEntropy, PseudoCount, SampledConfig,
+    Schedule, TrainingConfig,
 };
 pub(crate) use self::written::{Unused, WrittenConfig, known_keys};
 
@@ -195,6 +196,8 @@ impl Init {
 
     /// `model.scale` by default.
     pub(crate) const SCALE: f64 = 0.5;
+    /// `model.scale` by default where the posterior is sampled.
+    pub(crate) const SAMPLED_SCALE: f64 = 0.05;
 }
 
 /// `[evaluation]`

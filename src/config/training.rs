@@ -27,8 +27,23 @@ pub enum Method {
         /// The optimizer and its minibatches.
         ascent: Ascent,
     },
+    /// Nonequilibrium, of binary units: the two-step gradient, with the posterior of the data sampled.
+    Sampled(SampledConfig),
     /// Mixture of one-hot states: expectation and maximization.
     Em(EmConfig),
+}
+
+/// `training.posterior = "recognition"`: candidates from a recognition distribution; see [`crate::gradient::sampled`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct SampledConfig {
+    /// The persistent chains.
+    pub chains: Chains,
+    /// K, `training.candidates`: draws for the posterior of each image.
+    pub candidates: usize,
+    /// Minibatches, and the learning rate.
+    pub ascent: Ascent,
+    /// How the parameters move uphill.
+    pub optimizer: Optimizer,
 }
 
 /// `model.kind`, `training.gradient` and `training.sampling` of a machine that follows a gradient.
@@ -55,17 +70,42 @@ pub enum GradientKind {
         path_entropy_weight: f64,
     },
     /// RBM: exact.
-    Exact,
+    Exact {
+        /// `training.centered`: steps in coordinates about the mean image and code.
+        centered: bool,
+    },
     /// RBM: persistent contrastive divergence, the model term from persistent chains.
     Pcd {
         /// The persistent chains.
         chains: Chains,
+        /// `training.centered`: steps in coordinates about the mean image and code.
+        centered: bool,
     },
     /// Mixture whose states share the logits of their codes: for the weights, expectation and maximization by minibatches, for the rest a gradient, as
     /// there is no closed form.
     Mixture,
     /// Directed: exact.
     Directed,
+}
+
+/// `training.optimizer`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimizer {
+    /// RMSprop, with the settings of [`Ascent`].
+    RmsProp,
+    /// Adam.
+    Adam(AdamConfig),
+}
+
+/// `[training.adam]`: `m <- a m + (1 - a) g`, `v <- b v + (1 - b) g^2`, `theta <- theta + rate m / (1 - a^t) / (sqrt(v / (1 - b^t)) + epsilon)` in step t.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamConfig {
+    /// a, memory of the mean.
+    pub decay: f64,
+    /// b, memory of the mean square.
+    pub square_decay: f64,
+    /// Added to the root of the mean square.
+    pub epsilon: f64,
 }
 
 /// What the objective has of the path entropy production, images included, besides the log-likelihood.
@@ -125,6 +165,8 @@ pub enum Schedule {
     Linear,
     /// Down to zero along half a cosine.
     Cosine,
+    /// Constant for half of the steps, then linearly down to zero.
+    Late,
 }
 
 /// `training.em.pseudo_count`
@@ -161,10 +203,11 @@ impl Method {
         match self {
             Self::Gradient { kind, .. } => match kind {
                 GradientKind::TwoStep { .. } | GradientKind::Stratified { .. } => ModelKind::Nonequilibrium,
-                GradientKind::Exact | GradientKind::Pcd { .. } => ModelKind::Rbm,
+                GradientKind::Exact { .. } | GradientKind::Pcd { .. } => ModelKind::Rbm,
                 GradientKind::Mixture => ModelKind::Mixture,
                 GradientKind::Directed => ModelKind::Directed,
             },
+            Self::Sampled(_) => ModelKind::Nonequilibrium,
             Self::Em(_) => ModelKind::Mixture,
         }
     }
@@ -172,7 +215,7 @@ impl Method {
     /// Its optimizer; expectation and maximization has none.
     pub fn ascent(&self) -> Option<&Ascent> {
         match self {
-            Self::Gradient { ascent, .. } => Some(ascent),
+            Self::Gradient { ascent, .. } | Self::Sampled(SampledConfig { ascent, .. }) => Some(ascent),
             Self::Em(_) => None,
         }
     }
@@ -181,23 +224,45 @@ impl Method {
     pub fn chains(&self) -> Option<Chains> {
         match self {
             Self::Gradient {
-                kind: GradientKind::TwoStep { chains, .. } | GradientKind::Pcd { chains },
+                kind: GradientKind::TwoStep { chains, .. } | GradientKind::Pcd { chains, .. },
                 ..
-            } => Some(*chains),
+            }
+            | Self::Sampled(SampledConfig { chains, .. }) => Some(*chains),
             _ => None,
         }
     }
 
+    /// The table of its optimizer's settings.
+    pub fn optimizer(&self) -> &'static str {
+        match self {
+            Self::Sampled(SampledConfig {
+                optimizer: Optimizer::Adam(_),
+                ..
+            }) => "adam",
+            _ => "rmsprop",
+        }
+    }
+
+    /// Is the posterior of the data sampled, instead of summed over listed states?
+    pub fn samples_posterior(&self) -> bool {
+        matches!(self, Self::Sampled(_))
+    }
+
     /// B, out of so many training images: expectation and maximization takes all of them.
     pub fn batch_of(&self, images: usize) -> usize {
+        let default = if self.samples_posterior() {
+            Ascent::SAMPLED_BATCH_SIZE
+        } else {
+            Ascent::BATCH_SIZE
+        };
         self.ascent()
-            .map_or(images, |ascent| ascent.batch_size.unwrap_or(images.min(Ascent::BATCH_SIZE)))
+            .map_or(images, |ascent| ascent.batch_size.unwrap_or(images.min(default)))
     }
 
     /// The same with B as another has it, if it is not set here.
     pub(crate) fn with_batch_of(&self, other: &Self) -> Self {
         let mut method = self.clone();
-        if let (Self::Gradient { ascent, .. }, Some(other)) = (&mut method, other.ascent()) {
+        if let (Some(ascent), Some(other)) = (method.ascent_mut(), other.ascent()) {
             ascent.batch_size = ascent.batch_size.or(other.batch_size);
         }
         method
@@ -206,8 +271,15 @@ impl Method {
     /// Sets B for so many training images where it is not set.
     pub(crate) fn settle_batch(&mut self, images: usize) {
         let settled = self.batch_of(images);
-        if let Self::Gradient { ascent, .. } = self {
+        if let Some(ascent) = self.ascent_mut() {
             ascent.batch_size = Some(settled);
+        }
+    }
+
+    fn ascent_mut(&mut self) -> Option<&mut Ascent> {
+        match self {
+            Self::Gradient { ascent, .. } | Self::Sampled(SampledConfig { ascent, .. }) => Some(ascent),
+            Self::Em(_) => None,
         }
     }
 }
@@ -245,6 +317,32 @@ impl Default for Chains {
 impl Ascent {
     /// B by default.
     pub const BATCH_SIZE: usize = 500;
+    /// B by default where the posterior is sampled: several candidates of each image are at work.
+    pub const SAMPLED_BATCH_SIZE: usize = 200;
+
+    /// The defaults where the posterior is sampled.
+    pub fn sampled() -> Self {
+        Self {
+            learning_rate: 0.004,
+            schedule: Schedule::Late,
+            ..Self::default()
+        }
+    }
+}
+
+impl SampledConfig {
+    /// K by default.
+    pub const CANDIDATES: usize = 5;
+}
+
+impl Default for AdamConfig {
+    fn default() -> Self {
+        Self {
+            decay: 0.9,
+            square_decay: 0.999,
+            epsilon: 1e-8,
+        }
+    }
 }
 
 impl Default for Ascent {

@@ -37,6 +37,68 @@ pub struct TiedGradient<B: ChainBackend> {
     pub visible_bias: Option<Tensor<B, 1>>,
 }
 
+/// The middle of images and codes, which centered coordinates are taken about.
+///
+/// A change of A also changes `b . c_k` and `x . a`, as seen from there: with `x . (a + c_k A) + b . c_k` written about the mean image mu and a mean code nu, which
+/// RMSprop's equal steps then leave apart,
+///
+/// ```text
+/// b' = b + A mu,   a' = a + nu A:      dl/dA at fixed b', a'  =  dl/dA - dl/db mu^T - nu dl/da^T
+/// ```
+///
+/// (G. Montavon and K.-R. Müller, 2012, on contrastive divergence.) Without them RMSprop's steps in A, which all pixels take at once, throw the weights pi about the more the
+/// brighter the images are.
+#[derive(Clone, Debug)]
+pub struct Center<B: ChainBackend> {
+    /// mu, `[D]`.
+    pub image: Tensor<B, 1>,
+    /// nu, `[H]`.
+    pub code: Tensor<B, 1>,
+}
+
+impl<B: ChainBackend> Center<B> {
+    /// About the mean of some images, and the mean code of a layer whose states count as their log-weights g say.
+    pub fn of(model: &Model<B>, images: &DeviceImages<B>) -> Self {
+        let codes = model.last_codes();
+        let code = match &codes.factors {
+            None => Tensor::zeros([model.backward.dims()[0]], &model.backward.device()),
+            Some(factors) => factors
+                .gather(B::log_softmax_rows(factors.log_weights.clone()).exp())
+                .squeeze_dim(0),
+        };
+        Self { image: lit(images), code }
+    }
+
+    /// `v mu^T`, `[H, D]`, of v `[H]`.
+    fn beside_image(&self, values: Tensor<B, 1>) -> Tensor<B, 2> {
+        values.unsqueeze_dim::<2>(1) * self.image.clone().unsqueeze::<2>()
+    }
+
+    /// `nu v^T`, `[H, D]`, of v `[D]`.
+    fn beside_code(&self, values: Tensor<B, 1>) -> Tensor<B, 2> {
+        self.code.clone().unsqueeze_dim::<2>(1) * values.unsqueeze::<2>()
+    }
+
+    /// What b and a change by where A does, `[H]` and `[D]`, while b' and a' stay.
+    pub fn shifts(&self, of_backward: Tensor<B, 2>) -> (Tensor<B, 1>, Tensor<B, 1>) {
+        let [image, code] = [self.image.clone().unsqueeze::<2>(), self.code.clone().unsqueeze_dim::<2>(1)];
+        let of_bias = (of_backward.clone() * image).sum_dim(1).squeeze_dim(1);
+        let of_visible_bias = (of_backward * code).sum_dim(0).squeeze_dim(0);
+        (-of_bias, -of_visible_bias)
+    }
+}
+
+impl<B: ChainBackend> TiedGradient<B> {
+    /// In centered coordinates.
+    pub fn about(self, center: &Center<B>) -> Self {
+        let mut backward = self.backward - center.beside_image(self.bias.clone());
+        if let Some(visible_bias) = &self.visible_bias {
+            backward = backward - center.beside_code(visible_bias.clone());
+        }
+        Self { backward, ..self }
+    }
+}
+
 /// The gradient with the exact model term, `E[ p(k|x) ] = pi_k` and `E[ p(k|x) x_i ] = pi_k s(A~_ki)`, at a minibatch of images.
 pub fn exact<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> TiedGradient<B> {
     let codes = model.last_codes();

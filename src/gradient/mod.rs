@@ -28,6 +28,7 @@ pub mod earlier;
 pub mod equilibrium;
 pub mod functional;
 pub mod path;
+pub mod sampled;
 pub mod stratified;
 
 use burn::tensor::Tensor;

@@ -3,6 +3,7 @@
 //! Each is written once as plain loops and compiled for several generations of vector instructions, of which `vectorized` takes the
 //! best at run time. Results depend neither on that choice nor on the number of threads: no sum changes its order.
 
+pub mod adam;
 pub mod bits;
 pub mod coded_pixels;
 pub mod coded_sums;

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::bits::{Bits, WORD};
 use super::exp::{sigmoid, sum};
 
 /// `s(A_ki)`, `[L, D]`, and `ln q(0|k) = -sum_i ln(1 + e^A_ki)`, `[L]`, of logits A `[L, D]`; nats.
@@ -20,6 +21,46 @@ pub fn bernoulli(logits: &[f32], visible: usize) -> (Vec<f32>, Vec<f32>) {
             );
         });
     (means, log_dark)
+}
+
+/// `ln q(x_m|a_n) = sum_i ( x_mi a_ni - ln(1 + e^a_ni) )`, `[N]`, and `x_mi - s(a_ni)`, `[N, D]`, of logits a `[N, D]` and images of which each, m = n / `each`,
+/// belongs to so many consecutive rows; nats.
+pub fn log_bernoulli(images: Bits, each: usize, logits: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let visible = images.columns;
+    let mut residuals = vec![0.0; logits.len()];
+    let mut log_q = vec![0.0; logits.len() / visible];
+    residuals
+        .par_chunks_mut(visible)
+        .zip(logits.par_chunks(visible))
+        .zip(&mut log_q)
+        .enumerate()
+        .with_min_len(super::grain(logits.len() / visible, 4 * visible))
+        .for_each(|(row, ((residuals, logits), log_q))| {
+            *log_q = super::vectorized(
+                #[inline(always)]
+                || {
+                    let log_dark = state(logits, residuals);
+                    f64::from(log_dark) + of_lit(images.row(row / each), logits, residuals)
+                },
+            ) as f32;
+        });
+    (log_q, residuals)
+}
+
+/// `sum_i x_i a_i`; and the means become `x_i - s(a_i)`.
+#[inline(always)]
+fn of_lit(words: &[u32], logits: &[f32], means: &mut [f32]) -> f64 {
+    let mut total = 0.0;
+    for (&word, (logits, means)) in words.iter().zip(logits.chunks(WORD).zip(means.chunks_mut(WORD))) {
+        let mut lit = [0.0; WORD];
+        for (bit, (lit, (a, mean))) in lit.iter_mut().zip(logits.iter().zip(means)).enumerate() {
+            let x = (word >> bit & 1) as f32;
+            *lit = x * a;
+            *mean = x - *mean;
+        }
+        total += sum(&lit);
+    }
+    total
 }
 
 /// One state. `ln(1 + e^a) = max(a, 0) + ln(1 + e^-|a|)`, and logarithms are taken of products of a few factors, each at most 2.

@@ -1,6 +1,8 @@
 //! The model: two independent transition matrices between a binary image and a latent state.
 
 mod parameters;
+pub mod recognition;
+pub mod units;
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::backend::Backend;

@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
 use super::codes::Factors;
-use super::{ChainBackend, DeviceImages, RmsProp};
+use super::{Adam, ChainBackend, DeviceImages, Moved, RmsProp};
 use crate::kernels::bits::WORD;
 use crate::kernels::visible::BLOCKS;
 use crate::random::{Draws, unit};
@@ -60,6 +60,16 @@ pub fn bernoulli<B: Backend>(logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2
     let negative = relu(-logits.clone());
     let softplus = (-(positive.clone() + negative)).exp().log1p() + positive;
     (sigmoid(logits), -column_sums(softplus.transpose()))
+}
+
+/// See [`super::ChainBackend::log_bernoulli`].
+pub fn log_bernoulli<B: ChainBackend>(images: &DeviceImages<B>, each: usize, logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let ([rows, visible], count) = (logits.dims(), images.len());
+    let images = B::unpack(images).reshape([count, 1, visible]).expand([count, each, visible]);
+    let images = images.reshape([rows, visible]);
+    let (means, log_dark) = B::bernoulli(logits.clone());
+    let lit = (images.clone() * logits).sum_dim(1);
+    (lit + log_dark.transpose(), images - means)
 }
 
 /// See [`super::ChainBackend::residuals`].
@@ -253,4 +263,21 @@ pub fn rmsprop<B: Backend, const R: usize>(
         moved
     };
     (moved, mean_square)
+}
+
+/// See [`super::ChainBackend::adam`].
+pub fn adam<B: Backend, const R: usize>(rule: Adam, old: Moved<Tensor<B, R>>, gradient: Tensor<B, R>) -> Moved<Tensor<B, R>> {
+    let mean = old.mean * rule.decay + gradient.clone() * (1.0 - rule.decay);
+    let mean_square = old.mean_square * rule.square_decay + gradient.clone() * gradient * (1.0 - rule.square_decay);
+    let root = (mean_square.clone() / rule.square_seen).sqrt() + rule.epsilon;
+    let moved = old.theta + mean.clone() / rule.mean_seen / root * rule.rate;
+    Moved {
+        theta: if rule.bound.is_finite() {
+            moved.clamp(-rule.bound, rule.bound)
+        } else {
+            moved
+        },
+        mean,
+        mean_square,
+    }
 }

@@ -16,6 +16,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use self::codes::Factors;
 use crate::data::packed::PackedImages;
+pub use crate::kernels::adam::{Adam, Moved};
 pub use crate::kernels::rmsprop::RmsProp;
 use crate::random::Draws;
 
@@ -81,6 +82,12 @@ pub trait ChainBackend: Backend {
     /// `s(A_ki)`, `[L, D]`, and `ln q(0|k) = -sum_i ln(1 + e^A_ki)`, `[1, L]`, of A `[L, D]`; nats.
     fn bernoulli(logits: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
         generic::bernoulli(logits)
+    }
+
+    /// `ln q(x_m|a_n) = sum_i ( x_mi a_ni - ln(1 + e^a_ni) )`, `[N, 1]`, and `x_mi - s(a_ni)`, `[N, D]`, of logits a `[N, D]` and images of which each,
+    /// m = n / `each`, belongs to so many consecutive rows; nats.
+    fn log_bernoulli(images: &DeviceImages<Self>, each: usize, logits: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        generic::log_bernoulli(images, each, logits)
     }
 
     /// `mean_n r_nk ( x_ni - s_ki )`, `[L, D]`, of images, r `[N, L]`, its mean rho over n `[1, L]`, and s `[L, D]`.
@@ -191,5 +198,10 @@ pub trait ChainBackend: Backend {
         mean_square: Tensor<Self, R>,
     ) -> (Tensor<Self, R>, Tensor<Self, R>) {
         generic::rmsprop(rule, theta, gradient, mean_square)
+    }
+
+    /// A step of Adam uphill: the parameters and their means and mean squares, moved by a gradient.
+    fn adam<const R: usize>(rule: Adam, old: Moved<Tensor<Self, R>>, gradient: Tensor<Self, R>) -> Moved<Tensor<Self, R>> {
+        generic::adam(rule, old, gradient)
     }
 }

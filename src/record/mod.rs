@@ -14,6 +14,7 @@ use burn::tensor::{Int, Tensor};
 use crate::codes::Layers;
 use crate::data::packed::PackedImages;
 use crate::files::{self, FileError};
+use crate::model::recognition::{Recognition, RecognitionParameters, RecognitionRecord};
 use crate::model::{BetweenRecord, Model, Parameters, matrix, vector};
 use crate::ops::DeviceImages;
 use crate::ops::cpu::NdArrayBackend;
@@ -73,8 +74,55 @@ pub struct TrainingState {
     pub chains: Option<PackedImages>,
     /// The weight of the path entropy production in the objective, where it is steered.
     pub path_entropy_weight: Option<f64>,
+    /// What is there besides where the posterior is sampled.
+    pub sampled: Option<SampledState>,
     /// Steps taken.
     pub step: u64,
+}
+
+/// The recognition distribution of a machine whose posterior is sampled, and what the optimizer remembers of both.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SampledState {
+    /// R and c.
+    pub recognition: RecognitionParameters,
+    /// The running mean of their squared gradient.
+    pub recognition_mean_squares: RecognitionParameters,
+    /// The running mean of the gradient, of the model and of R and c, which Adam has.
+    pub means: Option<(Parameters, RecognitionParameters)>,
+}
+
+impl TrainingState {
+    /// Is every number finite?
+    pub fn is_finite(&self) -> bool {
+        let models = [&self.parameters, &self.mean_squares].into_iter();
+        let of_sampled = self.sampled.iter().flat_map(SampledState::numbers);
+        models
+            .flat_map(Parameters::numbers)
+            .chain(of_sampled)
+            .all(|number| number.is_finite())
+    }
+}
+
+impl SampledState {
+    fn numbers(&self) -> impl Iterator<Item = &f32> {
+        let recognitions = [&self.recognition, &self.recognition_mean_squares].into_iter();
+        let means = self.means.iter();
+        let means = means.flat_map(|(model, recognition)| model.numbers().chain(recognition.numbers()));
+        recognitions.flat_map(RecognitionParameters::numbers).chain(means)
+    }
+
+    /// At step 0: the recognition distribution is the forward transition, and nothing is remembered.
+    pub fn begin(parameters: &Parameters, adam: bool) -> Self {
+        let zeros = RecognitionParameters::zeros(parameters.visible(), parameters.forward_bias.len());
+        Self {
+            recognition: RecognitionParameters {
+                matrix: parameters.forward.clone(),
+                bias: parameters.forward_bias.clone(),
+            },
+            means: adam.then(|| (Parameters::of_zeros(parameters.visible(), &parameters.layers), zeros.clone())),
+            recognition_mean_squares: zeros,
+        }
+    }
 }
 
 /// What a record holds.
@@ -114,7 +162,17 @@ struct LayersCheckpointRecord<B: Backend> {
     mean_squares: LayersRecord<B>,
     chain_words: Option<Tensor<B, 2, Int>>,
     path_entropy_weight: Option<f64>,
+    sampled: Option<SampledRecord<B>>,
     step: u64,
+}
+
+/// The burn record of a [`SampledState`].
+#[derive(Record)]
+struct SampledRecord<B: Backend> {
+    recognition: RecognitionRecord<B>,
+    recognition_mean_squares: RecognitionRecord<B>,
+    means: Option<LayersRecord<B>>,
+    recognition_means: Option<RecognitionRecord<B>>,
 }
 
 /// The burn record of a [`TrainingState`] of a model with one one-hot layer.
@@ -161,6 +219,7 @@ pub fn save_checkpoint(path: &Path, state: &TrainingState) -> Result<(), RecordE
             mean_squares: LayersRecord::of(&state.mean_squares),
             chain_words: state.chains.as_ref().map(|chains| DeviceImages::new(chains, &device).words),
             path_entropy_weight: state.path_entropy_weight,
+            sampled: state.sampled.as_ref().map(SampledRecord::of),
             step: state.step,
         };
         return save(path, record);
@@ -182,6 +241,19 @@ pub fn load_checkpoint(path: &Path) -> Result<TrainingState, RecordError> {
     match load(path)? {
         Recorded::Checkpoint(state) => Ok(*state),
         Recorded::Model(_) => Err(foreign(path, "checkpoint", "it is the record of a model alone".to_owned())),
+    }
+}
+
+impl SampledRecord<Host> {
+    fn of(state: &SampledState) -> Self {
+        let record = |parameters: &RecognitionParameters| Recognition::<Host>::new(parameters, &Default::default()).into_record();
+        let means = state.means.as_ref();
+        Self {
+            recognition: record(&state.recognition),
+            recognition_mean_squares: record(&state.recognition_mean_squares),
+            means: means.map(|(model, _)| LayersRecord::of(model)),
+            recognition_means: means.map(|(_, recognition)| record(recognition)),
+        }
     }
 }
 

@@ -58,7 +58,7 @@ impl Axis {
         } else {
             ticks(low, high, true)
         };
-        if least == 0.0 {
+        if least <= 0.0 {
             ticks.retain(|tick| *tick > zero);
             ticks.insert(0, zero);
         }

@@ -1,10 +1,11 @@
-//! The chart of a figure that a sweep's file asks for: means over seeds with their intervals, joined line by line.
+//! The chart of a figure that a sweep's file asks for: means over seeds with their intervals, along an axis in decades medians with their ranges, joined
+//! line by line.
 
 use std::fmt::Write;
 
 use super::axis::{Axis, shown};
 use super::page::escape;
-use crate::sweep::figures::{FigurePlan, Line, Point};
+use crate::sweep::figures::{FigurePlan, Line, Point, Spread};
 
 /// Colours that stand apart, on white and on black, also for readers who do not tell red from green.
 pub const APART: [&str; 10] = [
@@ -23,7 +24,7 @@ const LETTER: f64 = 6.4;
 
 /// The drawing; `None` where no setting has both figures.
 pub fn svg(plan: &FigurePlan, lines: &[Line]) -> Option<String> {
-    let is_shown = |point: &&Point| shown(point.x[1]) && shown(point.y[1]);
+    let is_shown = |point: &&Point| shown(point.x.mean[1]) && shown(point.y.mean[1]);
     let points: Vec<&Point> = lines.iter().flat_map(|line| &line.points).filter(is_shown).collect();
     if points.is_empty() {
         return None;
@@ -32,6 +33,7 @@ pub fn svg(plan: &FigurePlan, lines: &[Line]) -> Option<String> {
     let bottom = TOP + HEIGHT;
     let across = |value: f64| LEFT + x.share(value).clamp(0.0, 1.0) * (RIGHT - LEFT);
     let up = |value: f64| bottom - y.share(value).clamp(0.0, 1.0) * HEIGHT;
+    let place = |point: &Point| (marked(&x, point.x), marked(&y, point.y));
 
     let mut legend = String::new();
     let rows = draw_legend(&mut legend, lines, bottom + 66.0);
@@ -45,7 +47,8 @@ pub fn svg(plan: &FigurePlan, lines: &[Line]) -> Option<String> {
         let points: Vec<&Point> = line.points.iter().filter(is_shown).collect();
         if plan.is_joined() {
             let path: Vec<String> = (points.iter())
-                .map(|point| format!("{:.1},{:.1}", across(point.x[1]), up(point.y[1])))
+                .map(|point| place(point))
+                .map(|(x, y)| format!("{:.1},{:.1}", across(x[1]), up(y[1])))
                 .collect();
             let _ = write!(
                 svg,
@@ -53,7 +56,8 @@ pub fn svg(plan: &FigurePlan, lines: &[Line]) -> Option<String> {
                 path.join(" ")
             );
         }
-        for Point { setting, x, y } in points {
+        for point in points {
+            let (x, y) = place(point);
             let _ = write!(
                 svg,
                 r#"<path fill="none" stroke="{colour}" stroke-width="1.5" d="M{cx:.1} {:.1}V{:.1}M{:.1} {cy:.1}H{:.1}"/><circle fill="{colour}" cx="{cx:.1}" cy="{cy:.1}" r="3.5"><title>{}</title></circle>"#,
@@ -61,7 +65,7 @@ pub fn svg(plan: &FigurePlan, lines: &[Line]) -> Option<String> {
                 up(y[2]),
                 across(x[0]),
                 across(x[2]),
-                escape(&format!("{setting}: {:.5}, {:.5}", x[1], y[1])),
+                escape(&format!("{}: {:.5}, {:.5}", point.setting, x[1], y[1])),
                 cx = across(x[1]),
                 cy = up(y[1]),
             );
@@ -72,16 +76,23 @@ pub fn svg(plan: &FigurePlan, lines: &[Line]) -> Option<String> {
     Some(svg)
 }
 
-/// The axis of some points' means, with their intervals where these can stand on it.
-fn axis(points: &[&Point], of: impl Fn(&Point) -> [f64; 3]) -> Axis {
-    let means: Vec<f64> = points.iter().map(|point| of(point)[1]).collect();
-    let decades = Axis::of(&means);
-    if decades.decades {
-        // Where an interval ends at zero or below says nothing on this axis.
-        return decades;
+/// An axis for some points: in decades where their medians ask for it.
+fn axis(points: &[&Point], of: impl Fn(&Point) -> Spread) -> Axis {
+    let medians: Vec<f64> = points.iter().map(|point| of(point).median[1]).collect();
+    let with_bars = |of: &dyn Fn(&Point) -> [f64; 3]| -> Vec<f64> {
+        let all = points.iter().flat_map(|point| of(point));
+        all.filter(|end| shown(*end)).collect()
+    };
+    if Axis::of(&medians).decades {
+        Axis::by_decades(&with_bars(&|point| of(point).median))
+    } else {
+        Axis::linear(&with_bars(&|point| of(point).mean))
     }
-    let all: Vec<f64> = points.iter().flat_map(|point| of(point)).filter(|end| shown(*end)).collect();
-    Axis::linear(&all)
+}
+
+/// What an axis shows of a figure.
+fn marked(axis: &Axis, figure: Spread) -> [f64; 3] {
+    if axis.decades { figure.median } else { figure.mean }
 }
 
 fn draw_ticks(svg: &mut String, [x, y]: [&Axis; 2], [x_title, y_title]: [&str; 2]) {

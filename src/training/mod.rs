@@ -1,5 +1,6 @@
 //! Training: the loop around the step, with its evaluations and checkpoints.
 
+pub mod candidates;
 pub mod em;
 pub mod folder;
 pub mod kept_steps;
@@ -162,16 +163,17 @@ impl Run<'_> {
     /// The trainer's state, if it may be saved: a checkpoint that is not finite would be of no use.
     fn checked_state(&self, trainer: &dyn Trainer) -> Result<TrainingState, TrainingError> {
         let state = trainer.state();
-        if state.parameters.is_finite() && state.mean_squares.is_finite() {
+        if state.is_finite() {
             return Ok(state);
         }
         Err(self.diverged(state.step))
     }
 
     fn diverged(&self, step: u64) -> TrainingError {
-        let advice = self.config.training.method.ascent().map(|ascent| {
-            let rate = ascent.learning_rate;
-            format!("lower training.learning_rate (now {rate}), raise training.rmsprop.epsilon or ")
+        let method = &self.config.training.method;
+        let advice = method.ascent().map(|ascent| {
+            let (rate, optimizer) = (ascent.learning_rate, method.optimizer());
+            format!("lower training.learning_rate (now {rate}), raise training.{optimizer}.epsilon or ")
         });
         TrainingError::Diverged {
             step,

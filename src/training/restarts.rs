@@ -122,6 +122,7 @@ impl Restarts<'_> {
             mean_squares: Parameters::of_zeros(parameters.visible(), &parameters.layers),
             chains: None,
             path_entropy_weight: None,
+            sampled: None,
             step: 0,
         }
     }

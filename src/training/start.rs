@@ -5,14 +5,14 @@ use rand::Rng;
 
 use crate::codes::{Codes, Layers};
 use crate::conditionals::Conditionals;
-use crate::config::{Config, Init, ModelKind};
+use crate::config::{Config, Init, Method, ModelKind, Optimizer};
 use crate::data::GreyImages;
 use crate::data::packed::PackedImages;
 use crate::estimate::reversible::closed_form;
 use crate::logs::{sigmoid, softplus};
 use crate::model::{BetweenParameters, Parameters};
 use crate::random::{Seed, Stream, normal, permutation, uniform_f64};
-use crate::record::{self, RecordError, TrainingState};
+use crate::record::{self, RecordError, SampledState, TrainingState};
 
 /// The state that a configuration starts from.
 ///
@@ -37,6 +37,7 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
             let parameters = images(train, layers.states(), *scale, floor, seed, 0);
             if equilibrium { tied_start(parameters) } else { parameters }
         }
+        Init::Random { scale } if config.training.method.samples_posterior() => units(&train.mean(), layers, *scale, floor, seed),
         Init::Random { scale } => random(&train.mean(), layers, *scale, floor, seed),
         Init::Reversible { scale } => reversible(&train.mean(), layers, *scale, floor, seed),
         Init::Cyclic { scale } => cyclic(&train.mean(), layers.states(), *scale, floor, seed),
@@ -67,6 +68,10 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
             .method
             .chains()
             .map(|chains| initial_chains(&parameters, chains.count, seed)),
+        sampled: match &config.training.method {
+            Method::Sampled(sampled) => Some(SampledState::begin(&parameters, matches!(sampled.optimizer, Optimizer::Adam(_)))),
+            _ => None,
+        },
         parameters,
         path_entropy_weight: None,
         step: 0,
@@ -90,6 +95,16 @@ pub fn random(mean: &[f64], layers: &Layers, scale: f64, floor: f64, seed: Seed)
         between: between.collect(),
         ..around_the_mean(mean, layers, scale, floor, &mut generator)
     }
+}
+
+/// As [`random`], but for binary units that are on half of the time: `b = -W mean`, `a_i = logit(mean_i) - 1/2 sum_j A_ji`.
+pub fn units(mean: &[f64], layers: &Layers, scale: f64, floor: f64, seed: Seed) -> Parameters {
+    let mut parameters = random(mean, layers, scale, floor, seed);
+    parameters.forward_bias = balancing_bias(&parameters.forward.t().to_owned(), mean);
+    if let Some(bias) = &mut parameters.visible_bias {
+        bias.scaled_add(-0.5, &parameters.backward.sum_axis(Axis(0)));
+    }
+    parameters
 }
 
 /// As [`random`], but with the forward matrix that makes p the Bayes posterior of q: `W = A^T`, less what A has of the data's mean. Detailed balance
@@ -250,8 +265,8 @@ fn log_dark<A: Copy + Into<f64>>(backward: &Array2<A>) -> Array1<f64> {
 
 /// N images drawn from `q(.|z)` with every state equally likely.
 pub fn initial_chains(parameters: &Parameters, count: usize, seed: Seed) -> PackedImages {
-    let model = Conditionals::new(parameters);
     let draws = seed.draws(Stream::ChainStart, 0, 0);
+    let model = Conditionals::new(parameters);
     let mut generator = draws.generator();
     let states: Vec<i32> = (0..count)
         .map(|_| (uniform_f64(&mut generator) * model.latent() as f64) as i32)

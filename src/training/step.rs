@@ -4,10 +4,10 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 
 use crate::chain::{walk, walk_with_states};
-use crate::config::{Ascent, Chains, GradientKind, TrainingConfig};
+use crate::config::{Ascent, Chains, GradientKind, SampledConfig, TrainingConfig};
 use crate::data::packed::PackedImages;
 use crate::gradient::chain_path::ChainPath;
-use crate::gradient::equilibrium::{TiedGradient, exact, persistent};
+use crate::gradient::equilibrium::{Center, TiedGradient, exact, persistent};
 use crate::gradient::functional::Objective;
 use crate::gradient::stratified::{draw, stratified};
 use crate::gradient::{Gradient, two_step};
@@ -15,6 +15,7 @@ use crate::model::{Model, Parameters};
 use crate::ops::{ChainBackend, DeviceImages, RmsProp};
 use crate::random::{Seed, Stream};
 use crate::record::TrainingState;
+use crate::training::candidates::CandidateTraining;
 use crate::training::em;
 use crate::training::path_weight::PathWeight;
 use crate::training::posterior::{Posterior, Prior};
@@ -44,6 +45,8 @@ pub enum Update {
         /// RMSprop.
         ascent: Ascent,
     },
+    /// Uphill along the gradient at a sampled posterior; the work of [`super::candidates`].
+    Sampled(SampledConfig),
     /// Expectation and maximization.
     Em {
         /// Images added to each state's count of images, and to its lit and dark pixels.
@@ -115,69 +118,83 @@ enum Slope<B: ChainBackend> {
     /// The latent kernel, at images drawn anew, so many from each state.
     Stratified { each: usize, objective: Objective },
     /// The RBM's exact gradient.
-    Exact,
+    Exact { centered: bool },
     /// The RBM's gradient at the persistent chains.
-    Pcd { chains: DeviceImages<B>, moves: usize },
+    Pcd {
+        chains: DeviceImages<B>,
+        moves: usize,
+        centered: bool,
+    },
     /// That of a mixture or a directed model.
     Posterior(Posterior<B>),
 }
 
-impl<B: ChainBackend> Training<B> {
-    /// Puts a state on a device. A state without chains, where they are needed, gets those that a run begins with.
-    pub fn new(state: &TrainingState, recipe: Recipe, device: &B::Device) -> Self {
+/// A state on a device, to be trained there. A state without chains, where they are needed, gets those that a run begins with.
+pub fn trainer<B: ChainBackend>(state: &TrainingState, recipe: Recipe, device: &B::Device) -> Box<dyn Trainer> {
+    let model = Model::<B>::new(&state.parameters, device);
+    let work = match recipe.update {
+        Update::Sampled(ref config) => return Box::new(CandidateTraining::<B>::new(state, config.clone(), &recipe, device)),
+        Update::Em { pseudo_count } => Work::Em { pseudo_count },
+        Update::Gradient { kind, ascent } => Work::Gradient {
+            slope: Slope::of(kind, state, &model, recipe.seed),
+            ascent,
+        },
+    };
+    Box::new(Training {
+        model,
+        mean_squares: Model::new(&state.mean_squares, device),
+        step: state.step,
+        steps: recipe.steps,
+        work,
+        seed: recipe.seed,
+        probability_floor: recipe.probability_floor,
+    })
+}
+
+impl<B: ChainBackend> Slope<B> {
+    fn of(kind: GradientKind, state: &TrainingState, model: &Model<B>, seed: Seed) -> Self {
+        let device = model.forward.device();
         let images = |chains: Chains| match &state.chains {
-            Some(images) => DeviceImages::new(images, device),
-            None => DeviceImages::new(&initial_chains(&state.parameters, chains.count, recipe.seed), device),
+            Some(images) => DeviceImages::new(images, &device),
+            None => DeviceImages::new(&initial_chains(&state.parameters, chains.count, seed), &device),
         };
-        let model = Model::new(&state.parameters, device);
-        Self {
-            mean_squares: Model::new(&state.mean_squares, device),
-            step: state.step,
-            steps: recipe.steps,
-            work: match recipe.update {
-                Update::Em { pseudo_count } => Work::Em { pseudo_count },
-                Update::Gradient { kind, ascent } => Work::Gradient {
-                    ascent,
-                    slope: match kind {
-                        GradientKind::TwoStep {
-                            chains,
-                            stale,
-                            path_entropy,
-                        } => Slope::TwoStep {
-                            chains: images(chains),
-                            moves: chains.steps,
-                            stale,
-                            path: PathWeight::new(path_entropy, state.path_entropy_weight),
-                        },
-                        GradientKind::Stratified {
-                            images,
-                            complete,
-                            entropy_weight,
-                            path_entropy_weight,
-                        } => Slope::Stratified {
-                            each: images / state.parameters.latent(),
-                            objective: Objective {
-                                complete,
-                                entropy_weight,
-                                path_entropy_weight,
-                            },
-                        },
-                        GradientKind::Exact => Slope::Exact,
-                        GradientKind::Pcd { chains } => Slope::Pcd {
-                            chains: images(chains),
-                            moves: chains.steps,
-                        },
-                        GradientKind::Mixture => Slope::Posterior(Posterior::new(Prior::Free, &model)),
-                        GradientKind::Directed => Slope::Posterior(Posterior::new(Prior::OfFactors, &model)),
-                    },
+        match kind {
+            GradientKind::TwoStep {
+                chains,
+                stale,
+                path_entropy,
+            } => Self::TwoStep {
+                chains: images(chains),
+                moves: chains.steps,
+                stale,
+                path: PathWeight::new(path_entropy, state.path_entropy_weight),
+            },
+            GradientKind::Stratified {
+                images,
+                complete,
+                entropy_weight,
+                path_entropy_weight,
+            } => Self::Stratified {
+                each: images / state.parameters.latent(),
+                objective: Objective {
+                    complete,
+                    entropy_weight,
+                    path_entropy_weight,
                 },
             },
-            model,
-            seed: recipe.seed,
-            probability_floor: recipe.probability_floor,
+            GradientKind::Exact { centered } => Self::Exact { centered },
+            GradientKind::Pcd { chains, centered } => Self::Pcd {
+                chains: images(chains),
+                moves: chains.steps,
+                centered,
+            },
+            GradientKind::Mixture => Self::Posterior(Posterior::new(Prior::Free, model)),
+            GradientKind::Directed => Self::Posterior(Posterior::new(Prior::OfFactors, model)),
         }
     }
+}
 
+impl<B: ChainBackend> Training<B> {
     /// The persistent chains, where there are any.
     fn chains(&self) -> Option<&DeviceImages<B>> {
         match &self.work {
@@ -210,12 +227,25 @@ impl<B: ChainBackend> Training<B> {
         );
     }
 
-    /// Goes uphill with b, A and a; W is tied to A.
-    fn climb_tied(&mut self, gradient: TiedGradient<B>, [forward, backward]: [RmsProp; 2]) {
+    /// Goes uphill with b, A and a, in coordinates about a center if there is one; W is tied to A.
+    fn climb_tied(&mut self, gradient: TiedGradient<B>, center: Option<Center<B>>, [forward, backward]: [RmsProp; 2]) {
         let (model, moments) = (&mut self.model, &mut self.mean_squares);
+        let before = model.backward.val();
+        let gradient = match &center {
+            Some(center) => gradient.about(center),
+            None => gradient,
+        };
         ascend(forward, &mut model.forward_bias, gradient.bias, &mut moments.forward_bias);
         ascend(backward, &mut model.backward, gradient.backward, &mut moments.backward);
         ascend_bias(backward, &mut model.visible_bias, gradient.visible_bias, &mut moments.visible_bias);
+        if let Some(center) = center {
+            let (of_bias, of_visible_bias) = center.shifts(model.backward.val() - before);
+            model.forward_bias = Param::initialized(model.forward_bias.id, model.forward_bias.val() + of_bias);
+            if let Some(bias) = &mut model.visible_bias {
+                let bound = backward.bound;
+                *bias = Param::initialized(bias.id, (bias.val() + of_visible_bias).clamp(-bound, bound));
+            }
+        }
         let tied = model.backward.val().transpose();
         model.forward = Param::initialized(model.forward.id, tied);
     }
@@ -256,14 +286,16 @@ impl<B: ChainBackend> Trainer for Training<B> {
                         let gradient = stratified(model, &images, &drawn, *objective);
                         self.climb(gradient, rules);
                     }
-                    Slope::Exact => {
+                    Slope::Exact { centered } => {
                         let gradient = exact(model, &images);
-                        self.climb_tied(gradient, rules);
+                        let center = centered.then(|| Center::of(model, &images));
+                        self.climb_tied(gradient, center, rules);
                     }
-                    Slope::Pcd { chains, moves } => {
+                    Slope::Pcd { chains, moves, centered } => {
                         *chains = walk(model, chains.clone(), *moves, seed, time);
                         let gradient = persistent(model, &images, chains);
-                        self.climb_tied(gradient, rules);
+                        let center = centered.then(|| Center::of(model, &images));
+                        self.climb_tied(gradient, center, rules);
                     }
                     Slope::Posterior(posterior) => {
                         let schedule = rate / ascent.learning_rate;
@@ -303,6 +335,7 @@ impl<B: ChainBackend> Trainer for Training<B> {
             mean_squares: self.mean_squares.parameters(),
             chains: self.chains().map(DeviceImages::to_host),
             path_entropy_weight: self.path_entropy_weight(),
+            sampled: None,
             step: self.step,
         }
     }

@@ -65,12 +65,18 @@ struct Training {
     seed: u64,
     gradient: Option<GradientWord>,
     sampling: Option<SamplingWord>,
+    centered: Option<bool>,
+    posterior: Option<PosteriorWord>,
+    candidates: Option<usize>,
+    optimizer: Option<OptimizerWord>,
     entropy_weight: Option<f64>,
     path_entropy_weight: Option<f64>,
     path_entropy_target: Option<f64>,
     probability_floor: f64,
     #[serde(skip_serializing_if = "RmsProp::is_empty")]
     rmsprop: RmsProp,
+    #[serde(skip_serializing_if = "Adam::is_empty")]
+    adam: Adam,
     #[serde(skip_serializing_if = "Em::is_empty")]
     em: Em,
 }
@@ -80,6 +86,14 @@ struct Training {
 struct RmsProp {
     decay: Option<f64>,
     epsilon: Option<Epsilon>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Adam {
+    decay: Option<f64>,
+    square_decay: Option<f64>,
+    epsilon: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -144,6 +158,26 @@ enum SamplingWord {
     Stratified,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PosteriorWord {
+    Enumerate,
+    Recognition,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum OptimizerWord {
+    RmsProp,
+    Adam,
+}
+
+impl Adam {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl RmsProp {
     fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -191,10 +225,15 @@ impl Default for Training {
             schedule: None,
             gradient: None,
             sampling: None,
+            centered: None,
+            posterior: None,
+            candidates: None,
+            optimizer: None,
             entropy_weight: None,
             path_entropy_weight: None,
             path_entropy_target: None,
             rmsprop: RmsProp::default(),
+            adam: Adam::default(),
             em: Em::default(),
         }
     }
@@ -231,6 +270,15 @@ pub(crate) fn known_keys() -> Vec<String> {
         training: Training {
             batch_size: Some(1),
             path_entropy_target: Some(1.0),
+            centered: Some(true),
+            posterior: Some(PosteriorWord::Enumerate),
+            candidates: Some(1),
+            optimizer: Some(OptimizerWord::Adam),
+            adam: Adam {
+                decay: Some(0.0),
+                square_decay: Some(0.0),
+                epsilon: Some(0.0),
+            },
             em: Em {
                 pseudo_count: Some(EmConfig::default().pseudo_count),
                 restarts: Some(1),

@@ -1,13 +1,16 @@
 //! From what is written to what a run uses.
 
 use super::super::{
-    Ascent, Binarize, Chains, Classes, Config, ConfigError, DataConfig, EmConfig, EvaluationConfig, Files, GradientKind, Init, Method,
-    ModelConfig, ModelKind, PathEntropy, Source, TrainingConfig,
+    AdamConfig, Ascent, Binarize, Chains, Classes, Config, ConfigError, DataConfig, EmConfig, EvaluationConfig, Files, GradientKind, Init,
+    Method, ModelConfig, ModelKind, Optimizer, PathEntropy, SampledConfig, Source, TrainingConfig,
 };
 use crate::codes::Layers;
 
 use super::unused::{Unused, UnusedKeys};
-use super::{BinarizeWord, Data, Evaluation, GradientWord, InitWord, Model, SamplingWord, SourceWord, Training, WrittenConfig, word};
+use super::{
+    BinarizeWord, Data, Evaluation, GradientWord, InitWord, Model, OptimizerWord, PosteriorWord, SamplingWord, SourceWord, Training,
+    WrittenConfig, word,
+};
 
 impl WrittenConfig {
     /// What a run uses, checked, and the keys that it does not.
@@ -17,8 +20,9 @@ impl WrittenConfig {
     pub fn resolve(&self) -> Result<(Config, Vec<Unused>), ConfigError> {
         let mut unused = UnusedKeys::default();
         let data = self.data.resolve(&mut unused)?;
-        let model = self.model.resolve(&mut unused)?;
-        let method = self.training.method(self.model.kind, &model.latent, &mut unused)?;
+        let latent = self.model.latent.resolve()?;
+        let method = self.training.method(self.model.kind, &latent, &mut unused)?;
+        let model = self.model.resolve(latent, method.samples_posterior(), &mut unused)?;
         let mut config = Config {
             data,
             training: TrainingConfig {
@@ -109,8 +113,9 @@ impl Data {
 }
 
 impl Model {
-    fn resolve(&self, unused: &mut UnusedKeys) -> Result<ModelConfig, ConfigError> {
-        let scale = self.scale.unwrap_or(Init::SCALE);
+    fn resolve(&self, latent: Layers, sampled: bool, unused: &mut UnusedKeys) -> Result<ModelConfig, ConfigError> {
+        let default = if sampled { Init::SAMPLED_SCALE } else { Init::SCALE };
+        let scale = self.scale.unwrap_or(default);
         let equilibrium = self.kind != ModelKind::Nonequilibrium;
         if self.init != InitWord::Record
             && let Some(path) = &self.record
@@ -121,7 +126,6 @@ impl Model {
                 "left out unless model.init is \"record\"",
             ));
         }
-        let latent = self.latent.resolve()?;
         let init = match self.init {
             InitWord::Reversible | InitWord::Cyclic if equilibrium => {
                 return Err(ConfigError::value(
@@ -169,16 +173,25 @@ impl Training {
     /// A kind of machine has a gradient of its own by default, and what needs the latent kernel needs images from every state.
     fn method(&self, kind: ModelKind, layers: &Layers, unused: &mut UnusedKeys) -> Result<Method, ConfigError> {
         let of_kind = format!("model.kind is \"{}\"", word(&kind));
+        if self.samples_posterior(kind, layers)? {
+            let method = self.sampled()?;
+            self.find_unused(&method, "training.posterior is \"recognition\"", unused);
+            return Ok(method);
+        }
         let gradient = |kind| Method::Gradient {
             kind,
-            ascent: self.ascent(),
+            ascent: self.ascent(Ascent::default()),
         };
+        let centered = self.centered.unwrap_or(!layers.is_one_hot());
         let method = match (kind, self.gradient) {
             (ModelKind::Nonequilibrium, None | Some(GradientWord::TwoStep | GradientWord::Complete)) => {
                 gradient(self.nonequilibrium(layers)?)
             }
-            (ModelKind::Rbm, None | Some(GradientWord::Exact)) => gradient(GradientKind::Exact),
-            (ModelKind::Rbm, Some(GradientWord::Pcd)) => gradient(GradientKind::Pcd { chains: self.chains() }),
+            (ModelKind::Rbm, None | Some(GradientWord::Exact)) => gradient(GradientKind::Exact { centered }),
+            (ModelKind::Rbm, Some(GradientWord::Pcd)) => gradient(GradientKind::Pcd {
+                chains: self.chains(),
+                centered,
+            }),
             (ModelKind::Directed, None | Some(GradientWord::Exact)) => gradient(GradientKind::Directed),
             (ModelKind::Mixture, None | Some(GradientWord::Em)) if !layers.is_one_hot() => gradient(GradientKind::Mixture),
             (ModelKind::Mixture, None | Some(GradientWord::Em)) => Method::Em(EmConfig {
@@ -201,6 +214,56 @@ impl Training {
         };
         self.find_unused(&method, &of_kind, unused);
         Ok(method)
+    }
+
+    /// Is the posterior of the data sampled?
+    fn samples_posterior(&self, kind: ModelKind, layers: &Layers) -> Result<bool, ConfigError> {
+        let recognition = PosteriorWord::Recognition;
+        if self.posterior != Some(recognition) {
+            return Ok(false);
+        }
+        if layers.binary_units().is_none() {
+            let allowed = "\"enumerate\" or left out, as model.latent is not one layer of binary units";
+            return Err(ConfigError::value("training.posterior", word(&recognition), allowed));
+        }
+        if kind != ModelKind::Nonequilibrium {
+            let allowed = "\"nonequilibrium\", as training.posterior is \"recognition\"";
+            return Err(ConfigError::value("model.kind", word(&kind), allowed));
+        }
+        Ok(true)
+    }
+
+    /// The method of a machine whose posterior is sampled.
+    fn sampled(&self) -> Result<Method, ConfigError> {
+        let sampled = "as training.posterior is \"recognition\"";
+        if let Some(gradient) = self.gradient.filter(|gradient| *gradient != GradientWord::TwoStep) {
+            return Err(ConfigError::value(
+                "training.gradient",
+                word(&gradient),
+                format!("\"two-step\", {sampled}"),
+            ));
+        }
+        if let Some(sampling) = self.sampling.filter(|sampling| *sampling != SamplingWord::Persistent) {
+            return Err(ConfigError::value(
+                "training.sampling",
+                word(&sampling),
+                format!("\"persistent\", {sampled}"),
+            ));
+        }
+        let default = AdamConfig::default();
+        Ok(Method::Sampled(SampledConfig {
+            chains: self.chains(),
+            candidates: self.candidates.unwrap_or(SampledConfig::CANDIDATES),
+            ascent: self.ascent(Ascent::sampled()),
+            optimizer: match self.optimizer {
+                Some(OptimizerWord::RmsProp) => Optimizer::RmsProp,
+                None | Some(OptimizerWord::Adam) => Optimizer::Adam(AdamConfig {
+                    decay: self.adam.decay.unwrap_or(default.decay),
+                    square_decay: self.adam.square_decay.unwrap_or(default.square_decay),
+                    epsilon: self.adam.epsilon.unwrap_or(default.epsilon),
+                }),
+            },
+        }))
     }
 
     fn nonequilibrium(&self, layers: &Layers) -> Result<GradientKind, ConfigError> {
@@ -259,11 +322,15 @@ impl Training {
     /// The keys of other methods than this one.
     fn find_unused(&self, method: &Method, of_kind: &str, unused: &mut UnusedKeys) {
         let (chains, ascent) = (Chains::default(), Ascent::default());
+        self.find_unused_of_sampling(method, unused);
         if method.machine() != ModelKind::Nonequilibrium {
             unused.add("training.sampling", &self.sampling, SamplingWord::Persistent, of_kind);
             unused.add("training.entropy_weight", &self.entropy_weight, 0.0, of_kind);
             unused.add("training.path_entropy_weight", &self.path_entropy_weight, 0.0, of_kind);
             unused.add("training.path_entropy_target", &self.path_entropy_target, f64::NAN, of_kind);
+        }
+        if method.machine() != ModelKind::Rbm {
+            unused.add("training.centered", &self.centered, false, of_kind);
         }
         if method.chains().is_none() {
             let stratified = method.machine() == ModelKind::Nonequilibrium;
@@ -296,6 +363,39 @@ impl Training {
         }
     }
 
+    /// The keys of a sampled posterior where there is none, and of what it does without.
+    fn find_unused_of_sampling(&self, method: &Method, unused: &mut UnusedKeys) {
+        let (ascent, adam) = (Ascent::default(), AdamConfig::default());
+        let optimizer = match method {
+            Method::Sampled(SampledConfig { optimizer, .. }) => {
+                let sampled = "training.posterior is \"recognition\"";
+                unused.add("training.entropy_weight", &self.entropy_weight, 0.0, sampled);
+                unused.add("training.path_entropy_weight", &self.path_entropy_weight, 0.0, sampled);
+                unused.add("training.path_entropy_target", &self.path_entropy_target, f64::NAN, sampled);
+                *optimizer
+            }
+            _ => {
+                let listed = "the posterior is summed over all states";
+                unused.add("training.candidates", &self.candidates, 0, listed);
+                unused.add("training.optimizer", &self.optimizer, OptimizerWord::RmsProp, listed);
+                Optimizer::RmsProp
+            }
+        };
+        match optimizer {
+            Optimizer::Adam(_) => {
+                let reason = "training.optimizer is \"adam\"";
+                unused.add("training.rmsprop.decay", &self.rmsprop.decay, ascent.decay, reason);
+                unused.add("training.rmsprop.epsilon", &self.rmsprop.epsilon, ascent.epsilon, reason);
+            }
+            Optimizer::RmsProp => {
+                let reason = "training.optimizer is \"rmsprop\"";
+                unused.add("training.adam.decay", &self.adam.decay, adam.decay, reason);
+                unused.add("training.adam.square_decay", &self.adam.square_decay, adam.square_decay, reason);
+                unused.add("training.adam.epsilon", &self.adam.epsilon, adam.epsilon, reason);
+            }
+        }
+    }
+
     fn chains(&self) -> Chains {
         let default = Chains::default();
         Chains {
@@ -304,8 +404,7 @@ impl Training {
         }
     }
 
-    fn ascent(&self) -> Ascent {
-        let default = Ascent::default();
+    fn ascent(&self, default: Ascent) -> Ascent {
         Ascent {
             batch_size: self.batch_size,
             learning_rate: self.learning_rate.unwrap_or(default.learning_rate),

@@ -1,11 +1,12 @@
 //! From what a run uses to what is written: config.toml holds the keys that the machine uses.
 
 use super::super::{
-    Binarize, Config, DataConfig, EvaluationConfig, Files, GradientKind, Init, Method, ModelConfig, ModelKind, PathEntropy, Source,
-    TrainingConfig,
+    Binarize, Config, DataConfig, EvaluationConfig, Files, GradientKind, Init, Method, ModelConfig, ModelKind, Optimizer, PathEntropy,
+    Source, TrainingConfig,
 };
 use super::{
-    BinarizeWord, Data, Em, Evaluation, GradientWord, InitWord, Model, RmsProp, SamplingWord, SourceWord, Training, WrittenConfig,
+    Adam, BinarizeWord, Data, Em, Evaluation, GradientWord, InitWord, Model, OptimizerWord, PosteriorWord, RmsProp, SamplingWord,
+    SourceWord, Training, WrittenConfig,
 };
 
 impl From<&Config> for WrittenConfig {
@@ -103,6 +104,7 @@ impl From<&TrainingConfig> for Training {
     fn from(training: &TrainingConfig) -> Self {
         let method = &training.method;
         let (gradient, sampling, entropy_weight, path_entropy) = match method {
+            Method::Sampled(_) => (GradientWord::TwoStep, None, None, None),
             Method::Gradient { kind, .. } => match kind {
                 GradientKind::TwoStep { stale, path_entropy, .. } => {
                     let sampling = if *stale { SamplingWord::Stale } else { SamplingWord::Persistent };
@@ -122,13 +124,21 @@ impl From<&TrainingConfig> for Training {
                         Some(PathEntropy::Weight(*path_entropy_weight)),
                     )
                 }
-                GradientKind::Exact | GradientKind::Directed => (GradientWord::Exact, None, None, None),
+                GradientKind::Exact { .. } | GradientKind::Directed => (GradientWord::Exact, None, None, None),
                 GradientKind::Pcd { .. } => (GradientWord::Pcd, None, None, None),
                 GradientKind::Mixture => (GradientWord::Em, None, None, None),
             },
             Method::Em(_) => (GradientWord::Em, None, None, None),
         };
         let (chains, ascent) = (method.chains(), method.ascent());
+        let sampled = match method {
+            Method::Sampled(sampled) => Some(sampled),
+            _ => None,
+        };
+        let adam = match sampled.map(|sampled| sampled.optimizer) {
+            Some(Optimizer::Adam(adam)) => Some(adam),
+            _ => None,
+        };
         let em = match method {
             Method::Em(em) => Some(em),
             _ => None,
@@ -149,6 +159,19 @@ impl From<&TrainingConfig> for Training {
             seed: training.seed,
             gradient: Some(gradient),
             sampling,
+            centered: match method {
+                Method::Gradient {
+                    kind: GradientKind::Exact { centered } | GradientKind::Pcd { centered, .. },
+                    ..
+                } => Some(*centered),
+                _ => None,
+            },
+            posterior: sampled.map(|_| PosteriorWord::Recognition),
+            candidates: sampled.map(|sampled| sampled.candidates),
+            optimizer: sampled.map(|sampled| match sampled.optimizer {
+                Optimizer::RmsProp => OptimizerWord::RmsProp,
+                Optimizer::Adam(_) => OptimizerWord::Adam,
+            }),
             entropy_weight,
             path_entropy_weight: match path_entropy {
                 Some(PathEntropy::Weight(weight)) => Some(weight),
@@ -160,8 +183,13 @@ impl From<&TrainingConfig> for Training {
             },
             probability_floor: training.probability_floor,
             rmsprop: RmsProp {
-                decay: ascent.map(|ascent| ascent.decay),
-                epsilon: ascent.map(|ascent| ascent.epsilon),
+                decay: ascent.filter(|_| adam.is_none()).map(|ascent| ascent.decay),
+                epsilon: ascent.filter(|_| adam.is_none()).map(|ascent| ascent.epsilon),
+            },
+            adam: Adam {
+                decay: adam.map(|adam| adam.decay),
+                square_decay: adam.map(|adam| adam.square_decay),
+                epsilon: adam.map(|adam| adam.epsilon),
             },
             em: Em {
                 pseudo_count: em.map(|em| em.pseudo_count),

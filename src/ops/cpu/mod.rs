@@ -12,7 +12,7 @@ use burn_ndarray::NdArray;
 use ndarray::{CowArray, Ix2};
 
 use super::codes::Factors;
-use super::{ChainBackend, DeviceImages, RmsProp};
+use super::{Adam, ChainBackend, DeviceImages, Moved, RmsProp};
 use crate::kernels::bits::Bits;
 use crate::kernels::coded_pixels::{self, Backward};
 use crate::kernels::visible::{Thresholds, draw_of_codes};
@@ -135,6 +135,12 @@ impl<B: HostBackend> ChainBackend for B {
         (floats(means, [latent, visible]), floats(log_dark, [1, latent]))
     }
 
+    fn log_bernoulli(images: &DeviceImages<B>, each: usize, logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        let shape = logits.dims();
+        let (log_q, residuals) = Rows::of(logits).with(|logits| with_bits(images, |bits| pixels::log_bernoulli(bits, each, logits)));
+        (floats(log_q, [shape[0], 1]), floats(residuals, shape))
+    }
+
     fn logsumexp(a: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
         let [count, _] = a.dims();
         let normalizers = Rows::of(a).with(|a| Rows::of(columns).with(|columns| logspace::logsumexp(a, columns)));
@@ -244,5 +250,22 @@ impl<B: HostBackend> ChainBackend for B {
         let (theta, mean_square) =
             theta.with(|theta| gradient.with(|gradient| mean_square.with(|mean_square| rule.step(theta, gradient, mean_square))));
         (floats(theta, shape), floats(mean_square, shape))
+    }
+
+    fn adam<const R: usize>(rule: Adam, old: Moved<Tensor<B, R>>, gradient: Tensor<B, R>) -> Moved<Tensor<B, R>> {
+        let shape = gradient.dims();
+        let [theta, mean, mean_square] = [old.theta, old.mean, old.mean_square].map(Rows::of);
+        let [theta, mean, mean_square] = [&theta.0, &mean.0, &mean_square.0].map(B::numbers);
+        let old = Moved {
+            theta: &*theta,
+            mean: &*mean,
+            mean_square: &*mean_square,
+        };
+        let new = Rows::of(gradient).with(|gradient| rule.step(old, gradient));
+        Moved {
+            theta: floats(new.theta, shape),
+            mean: floats(new.mean, shape),
+            mean_square: floats(new.mean_square, shape),
+        }
     }
 }

@@ -342,6 +342,7 @@ impl Session {
     ) -> Result<(Update, TrainingState), SessionError> {
         let state = self.state.clone();
         let em = match &self.config.training.method {
+            Method::Sampled(config) => return Ok((Update::Sampled(config.clone()), state)),
             Method::Em(em) => *em,
             Method::Gradient { kind, ascent } => {
                 let update = Update::Gradient {

@@ -1,0 +1,68 @@
+//! The recognition distribution, which proposes binary units for images: beside the model, and no part of it.
+
+use burn::module::{Module, Param, ParamId};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use ndarray::{Array1, Array2};
+
+use super::{matrix, to_matrix, to_vector, vector};
+use crate::ops::{ChainBackend, DeviceImages};
+
+/// `s(h|x) = prod_j s(e_j)^h_j (1 - s(e_j))^(1 - h_j)`, `e = x R + c`: see [`crate::gradient::sampled`].
+#[derive(Module, Debug)]
+pub struct Recognition<B: Backend> {
+    /// R, `[D, H]`.
+    pub matrix: Param<Tensor<B, 2>>,
+    /// c, `[H]`.
+    pub bias: Param<Tensor<B, 1>>,
+}
+
+/// The same on the host, in the f32 that records hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecognitionParameters {
+    /// R, `[D, H]`.
+    pub matrix: Array2<f32>,
+    /// c, `[H]`.
+    pub bias: Array1<f32>,
+}
+
+impl<B: Backend> Recognition<B> {
+    /// Puts host parameters on a device.
+    pub fn new(parameters: &RecognitionParameters, device: &B::Device) -> Self {
+        // Fixed ids: records of one distribution, made anywhere, are the same bytes.
+        Self {
+            matrix: Param::initialized(ParamId::from(1), matrix(&parameters.matrix, device)),
+            bias: Param::initialized(ParamId::from(2), vector(&parameters.bias, device)),
+        }
+    }
+
+    /// The parameters, back on the host.
+    pub fn parameters(&self) -> RecognitionParameters {
+        RecognitionParameters {
+            matrix: to_matrix(self.matrix.val()),
+            bias: to_vector(self.bias.val()),
+        }
+    }
+}
+
+impl<B: ChainBackend> Recognition<B> {
+    /// `x R + c`, `[N, H]`, of images.
+    pub fn logits(&self, images: &DeviceImages<B>) -> Tensor<B, 2> {
+        B::affine(images, self.matrix.val(), self.bias.val().unsqueeze())
+    }
+}
+
+impl RecognitionParameters {
+    /// All zeros, of D pixels and H units.
+    pub fn zeros(visible: usize, units: usize) -> Self {
+        Self {
+            matrix: Array2::zeros((visible, units)),
+            bias: Array1::zeros(units),
+        }
+    }
+
+    /// All numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = &f32> {
+        self.matrix.iter().chain(&self.bias)
+    }
+}
