@@ -182,7 +182,7 @@ fn the_rbms_exact_gradient_equals_finite_differences_of_the_partition_function_o
             "{layer}: pi = pi T"
         );
         on_every_backend("RBM's exact gradient with codes", |numerics| {
-            let settings = ["model.kind=rbm".to_owned(), "training.centered=false".to_owned(), latent(&layer)];
+            let settings = ["model.kind=rbm".to_owned(), latent(&layer)];
             let found = untied(
                 &one_step(numerics, &settings.each_ref().map(String::as_str), &parameters, &images),
                 &parameters,
@@ -224,7 +224,7 @@ fn a_centered_step_goes_along_the_gradient_in_centered_coordinates_on_every_back
             .zip(nu.dot(&a))
             .for_each(|(bias, shift)| *bias -= shift);
         on_every_backend("RBM's centered step", |numerics| {
-            let settings = ["model.kind=rbm".to_owned(), latent(&layer)];
+            let settings = ["model.kind=rbm".to_owned(), "training.centered=true".to_owned(), latent(&layer)];
             let found = one_step(numerics, &settings.each_ref().map(String::as_str), &parameters, &images);
             let distance = relative_distance(&untied(&found, &parameters), &expected);
             assert!(distance < 1e-5, "{}, {layer}: {distance:e}", numerics.device().backend);
@@ -257,7 +257,6 @@ fn the_rbms_persistent_gradient_is_that_of_the_moved_chains_with_codes_on_every_
         on_every_backend("RBM's persistent gradient with codes", |numerics| {
             let settings = [
                 "model.kind=rbm".to_owned(),
-                "training.centered=false".to_owned(),
                 latent(&layer),
                 "training.gradient=pcd".to_owned(),
                 "training.chains=101".to_owned(),

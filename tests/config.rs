@@ -162,7 +162,6 @@ fn kinds_gradients_and_sampling_go_together() {
     for (settings, kind) in [
         (&[][..], two_step(false, plain)),
         (&["model.kind=rbm"], GradientKind::Exact { centered: false }),
-        (&["model.kind=rbm", BINARY], GradientKind::Exact { centered: true }),
         (
             &["model.kind=rbm", "training.centered=true"],
             GradientKind::Exact { centered: true },

@@ -76,11 +76,7 @@ fn the_exact_gradient_equals_finite_differences_of_the_partition_function_on_eve
             })
         }));
         on_every_backend("RBM's exact gradient", |numerics| {
-            let found = bias_and_backward(
-                &one_step(numerics, &["model.kind=rbm", "training.centered=false"], &parameters, &images),
-                visible,
-                latent,
-            );
+            let found = bias_and_backward(&one_step(numerics, &["model.kind=rbm"], &parameters, &images), visible, latent);
             let distance = relative_distance(&found, &exact);
             // The step is read off parameters of order one in f32.
             assert!(distance < 1e-5, "{}: {distance:e}", numerics.device().backend);
@@ -110,7 +106,6 @@ fn the_persistent_gradient_is_that_of_the_moved_chains_on_every_backend() {
     on_every_backend("RBM's persistent gradient", |numerics| {
         let settings = [
             "model.kind=rbm",
-            "training.centered=false",
             "training.gradient=pcd",
             "training.chains=101",
             "training.chain_steps=2",

@@ -182,7 +182,7 @@ impl Training {
             kind,
             ascent: self.ascent(Ascent::default()),
         };
-        let centered = self.centered.unwrap_or(!layers.is_one_hot());
+        let centered = self.centered.unwrap_or(false);
         let method = match (kind, self.gradient) {
             (ModelKind::Nonequilibrium, None | Some(GradientWord::TwoStep | GradientWord::Complete)) => {
                 gradient(self.nonequilibrium(layers)?)
