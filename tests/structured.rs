@@ -251,6 +251,21 @@ fn the_kernel_of_metrics_is_that_of_one_group() {
 ///
 /// 200 models of five kinds and four steepnesses. Each count lies between 180 and 200: of 200 intervals that each hold with probability 0.95, 180 or fewer do
 /// with probability 0.003. The entropy production stands between bounds, which may hold always.
+/// Of chains that hardly move the jackknife's correction may be larger than the time itself, which is then missing, never zero.
+#[test]
+fn a_relaxation_time_is_never_zero() {
+    let mut missing = 0;
+    for seed in 0..160 {
+        let scale = [0.5, 1.0, 1.5, 3.0][seed as usize % 4];
+        let mut parameters = random(2000 + seed, 61, vec![binary(4)], scale);
+        parameters.forward = parameters.backward.t().as_standard_layout().into_owned();
+        let found = plainly(&parameters, 256, 32, seed).spectra().relaxation_time();
+        assert!(found.value.is_none_or(|time| time > 0.0), "seed {seed}: {found:?}");
+        missing += usize::from(found.note.is_some_and(|note| note.starts_with("the draws do not tell")));
+    }
+    assert!(missing > 0, "the case that this is about");
+}
+
 #[test]
 fn intervals_of_plain_means_contain_the_truth() {
     type Quantity = (&'static str, fn(&Estimate) -> Figure, fn(&Kernel) -> f64);

@@ -121,6 +121,10 @@ impl Spectra {
             return Figure::missing("the eigenvalue that it rests on cannot be told from zero, or from a real one");
         }
         let without: Vec<f64> = without.into_iter().map(&figure).collect();
-        Figure::jackknife(figure(picked), &without).at_least(0.0)
+        let figure = Figure::jackknife(figure(picked), &without);
+        if figure.value.is_none_or(|value| value <= 0.0) {
+            return Figure::missing("the draws do not tell: it rests on transitions that are too rare for them");
+        }
+        figure.at_least(0.0)
     }
 }
