@@ -1,6 +1,7 @@
 //! A table of records that are wrong in one place each.
 
 use latent_cycles::codes::Layers;
+use latent_cycles::config::{AdamConfig, Optimizer};
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::record::{SampledState, TrainingState};
 
@@ -52,7 +53,7 @@ pub fn state_of(layers: &str) -> TrainingState {
 /// What the true record of a machine whose posterior is sampled holds.
 pub fn sampled_state() -> TrainingState {
     let state = state_of(LAYERS[0]);
-    let mut sampled = SampledState::begin(&state.parameters, true);
+    let mut sampled = SampledState::begin(&state.parameters, Optimizer::Adam(AdamConfig::default()));
     sampled.recognition_mean_squares.bias.fill(0.5);
     if let Some((model, recognition)) = &mut sampled.means {
         model.backward.fill(-0.25);

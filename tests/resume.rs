@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use latent_cycles::record::{self, SampledState, TrainingState};
 use serde_json::Value;
 
 use crate::command::{SMALL, metrics, run};
@@ -136,6 +137,28 @@ fn a_killed_run_whose_posterior_is_sampled_resumes_bit_for_bit() {
         ];
         let more: Vec<&str> = more.iter().flat_map(|setting| ["--set", setting]).collect();
         killed_at_equals_uninterrupted("ndarray", 400, &[(2, 1), (5, 3)], &more);
+    }
+}
+
+/// What an optimizer remembers must be that of the configuration's: a checkpoint of another is refused before a step is taken.
+#[test]
+fn a_checkpoint_without_what_a_sampled_posterior_needs_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = [
+        "model.latent={ kind = \"binary\", units = 3 }",
+        "training.posterior=recognition",
+        "training.steps=50",
+    ];
+    let more = more.map(|setting| ["--set", setting]).concat();
+    assert_eq!(run(&mut train(folder.path(), "ndarray", &more)).0, 0);
+    let path = folder.path().join("run/checkpoints/step-0000050.mpk");
+    let state = record::load_checkpoint(&path).unwrap();
+    let of_rmsprop = state.sampled.clone().map(|sampled| SampledState { means: None, ..sampled });
+    for sampled in [None, of_rmsprop] {
+        record::save_checkpoint(&path, &TrainingState { sampled, ..state.clone() }).unwrap();
+        let (status, _, stderr) = run(resume(folder.path()).args(["--set", "training.steps=100"]));
+        assert_eq!(status, 1);
+        assert!(stderr.contains("of step 50, is not one of this configuration"), "{stderr}");
     }
 }
 

@@ -178,7 +178,7 @@ fn candidates_point_along_the_gradient_and_proposals_of_the_machine_itself_do_no
     let state = TrainingState {
         mean_squares: Parameters::of_zeros(visible, &binary(hidden)),
         chains: None,
-        sampled: Some(SampledState::begin(&parameters, true)),
+        sampled: Some(SampledState::begin(&parameters, sampled.optimizer)),
         parameters,
         path_entropy_weight: None,
         step: 0,

@@ -177,9 +177,6 @@ impl Config {
                 format!("at most the number of training images, {images}"),
             ));
         }
-        if let Method::Sampled(sampled) = method {
-            return self.check_sampled_against(sampled, visible, MOST_ELEMENTS.min(device_bytes / 4));
-        }
         let layers = self.model.latent.all();
         let latent = self.model.latent.states();
         if visible > MOST_ROWS {
@@ -216,6 +213,9 @@ impl Config {
         ];
         let between = layers.windows(2).map(|pair| ("model.latent", pair[0].states(), pair[1].states()));
         arrays.extend(between);
+        if let Method::Sampled(sampled) = method {
+            arrays.push(("training.candidates", sampled.candidates, batch_size * visible.max(chains)));
+        }
         for (key, value, other) in arrays {
             if value as u64 * other as u64 > most {
                 let (shown, of) = match key {
@@ -230,36 +230,6 @@ impl Config {
                         most / other as u64
                     ),
                 ));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Config {
-    /// Do the arrays of a machine whose posterior is sampled have at most so many numbers?
-    fn check_sampled_against(&self, sampled: &SampledConfig, visible: usize, most: u64) -> Result<(), ConfigError> {
-        let units = self.model.latent.first().width();
-        let words = sampled.candidates * sampled.ascent.batch_size.unwrap_or(Ascent::SAMPLED_BATCH_SIZE);
-        let arrays = [
-            ("model.latent", self.model.latent.to_string(), units, visible),
-            (
-                "training.chains",
-                sampled.chains.count.to_string(),
-                sampled.chains.count,
-                visible.max(units),
-            ),
-            (
-                "training.candidates",
-                sampled.candidates.to_string(),
-                words,
-                visible.max(units).max(sampled.chains.count),
-            ),
-        ];
-        for (key, value, rows, columns) in arrays {
-            if rows as u64 * columns as u64 > most {
-                let allowed = format!("less, or an array of {rows} x {columns} numbers would be larger than this device takes ({most})");
-                return Err(ConfigError::value(key, value, allowed));
             }
         }
         Ok(())

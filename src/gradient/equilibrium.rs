@@ -69,16 +69,6 @@ impl<B: ChainBackend> Center<B> {
         Self { image: lit(images), code }
     }
 
-    /// `v mu^T`, `[H, D]`, of v `[H]`.
-    fn beside_image(&self, values: Tensor<B, 1>) -> Tensor<B, 2> {
-        values.unsqueeze_dim::<2>(1) * self.image.clone().unsqueeze::<2>()
-    }
-
-    /// `nu v^T`, `[H, D]`, of v `[D]`.
-    fn beside_code(&self, values: Tensor<B, 1>) -> Tensor<B, 2> {
-        self.code.clone().unsqueeze_dim::<2>(1) * values.unsqueeze::<2>()
-    }
-
     /// What b and a change by where A does, `[H]` and `[D]`, while b' and a' stay.
     pub fn shifts(&self, of_backward: Tensor<B, 2>) -> (Tensor<B, 1>, Tensor<B, 1>) {
         let [image, code] = [self.image.clone().unsqueeze::<2>(), self.code.clone().unsqueeze_dim::<2>(1)];
@@ -91,9 +81,10 @@ impl<B: ChainBackend> Center<B> {
 impl<B: ChainBackend> TiedGradient<B> {
     /// In centered coordinates.
     pub fn about(self, center: &Center<B>) -> Self {
-        let mut backward = self.backward - center.beside_image(self.bias.clone());
+        let outer = |column: &Tensor<B, 1>, row: &Tensor<B, 1>| column.clone().unsqueeze_dim::<2>(1) * row.clone().unsqueeze::<2>();
+        let mut backward = self.backward - outer(&self.bias, &center.image);
         if let Some(visible_bias) = &self.visible_bias {
-            backward = backward - center.beside_code(visible_bias.clone());
+            backward = backward - outer(&center.code, visible_bias);
         }
         Self { backward, ..self }
     }

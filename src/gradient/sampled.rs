@@ -26,6 +26,7 @@ use super::Gradient;
 use crate::model::Model;
 use crate::model::recognition::Recognition;
 use crate::model::units::{Pairs, draw_bits};
+use crate::ops::generic::repeat_rows;
 use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::Draws;
 
@@ -35,8 +36,6 @@ pub struct Sampled<B: ChainBackend> {
     pub gradient: Gradient<B>,
     /// Uphill for R, `[D, H]`, and c, `[H]`.
     pub recognition: (Tensor<B, 2>, Tensor<B, 1>),
-    /// w, `[B, K]`.
-    pub weights: Tensor<B, 2>,
 }
 
 /// Candidates for the posterior of B images, K of each.
@@ -110,7 +109,7 @@ pub fn sampled<B: ChainBackend>(
 
     let log_w = log_q + pi.log_sum.clone() - candidates.log_s; //                      ln w but for what an image's have in common
     let weights = B::log_softmax_rows(log_w.reshape([batch, count])).exp(); //         w               [B, K]
-    let shares = (weights.clone() / batch as f64).reshape([batch * count, 1]); //      of the mean over data
+    let shares = (weights / batch as f64).reshape([batch * count, 1]); //      of the mean over data
 
     let ((forward, forward_bias), (backward, visible_bias)) = B::both(
         || pi.gradient(&chains.images, &candidates.words, shares.clone()),
@@ -135,15 +134,7 @@ pub fn sampled<B: ChainBackend>(
             visible_bias,
         },
         recognition: (matrix, bias.squeeze_dim(0)),
-        weights,
     }
-}
-
-/// Every row so many times, one after the other: `[N x count, M]` of `[N, M]`.
-fn repeat_rows<B: Backend>(rows: Tensor<B, 2>, count: usize) -> Tensor<B, 2> {
-    let [number, width] = rows.dims();
-    let repeated = rows.reshape([number, 1, width]).expand([number, count, width]);
-    repeated.reshape([number * count, width])
 }
 
 /// The sums of so many consecutive rows, `[N, M]` of `[N x count, M]`.

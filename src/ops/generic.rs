@@ -64,12 +64,17 @@ pub fn bernoulli<B: Backend>(logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2
 
 /// See [`super::ChainBackend::log_bernoulli`].
 pub fn log_bernoulli<B: ChainBackend>(images: &DeviceImages<B>, each: usize, logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
-    let ([rows, visible], count) = (logits.dims(), images.len());
-    let images = B::unpack(images).reshape([count, 1, visible]).expand([count, each, visible]);
-    let images = images.reshape([rows, visible]);
+    let images = repeat_rows(B::unpack(images), each);
     let (means, log_dark) = B::bernoulli(logits.clone());
     let lit = (images.clone() * logits).sum_dim(1);
     (lit + log_dark.transpose(), images - means)
+}
+
+/// Every row so many times, one after the other: `[N x count, M]` of `[N, M]`.
+pub fn repeat_rows<B: Backend>(rows: Tensor<B, 2>, count: usize) -> Tensor<B, 2> {
+    let [number, width] = rows.dims();
+    let repeated = rows.reshape([number, 1, width]).expand([number, count, width]);
+    repeated.reshape([number * count, width])
 }
 
 /// See [`super::ChainBackend::residuals`].

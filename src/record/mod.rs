@@ -12,6 +12,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
 use crate::codes::Layers;
+use crate::config::Optimizer;
 use crate::data::packed::PackedImages;
 use crate::files::{self, FileError};
 use crate::model::recognition::{Recognition, RecognitionParameters, RecognitionRecord};
@@ -104,6 +105,11 @@ impl TrainingState {
 }
 
 impl SampledState {
+    /// Does it remember what an optimizer needs, and no more?
+    pub fn is_of(&self, optimizer: Optimizer) -> bool {
+        self.means.is_some() == matches!(optimizer, Optimizer::Adam(_))
+    }
+
     fn numbers(&self) -> impl Iterator<Item = &f32> {
         let recognitions = [&self.recognition, &self.recognition_mean_squares].into_iter();
         let means = self.means.iter();
@@ -112,7 +118,8 @@ impl SampledState {
     }
 
     /// At step 0: the recognition distribution is the forward transition, and nothing is remembered.
-    pub fn begin(parameters: &Parameters, adam: bool) -> Self {
+    pub fn begin(parameters: &Parameters, optimizer: Optimizer) -> Self {
+        let adam = matches!(optimizer, Optimizer::Adam(_));
         let zeros = RecognitionParameters::zeros(parameters.visible(), parameters.forward_bias.len());
         Self {
             recognition: RecognitionParameters {

@@ -176,7 +176,7 @@ impl SweepPage<'_> {
                     &format!("{FIGURE}{}", plan.name),
                     &format!("<h3>{}</h3>{drawing}", escape(&plan.title)),
                     format!(
-                        "{} Points are means over seeds, bars their 95% intervals; settings of which a run lacks a figure are left out.",
+                        "{} Points are means over seeds, bars their 95% intervals; along an axis in decades, medians and ranges. Settings of which a run lacks a figure are left out.",
                         escape(plan.text.trim())
                     )
                     .trim_start(),

@@ -4,10 +4,9 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 
 use super::schedule::learning_rate;
-use super::start::{initial_chains, logit_bound};
-use super::step::{Recipe, Trainer};
+use super::step::{Recipe, Trainer, ascend, persistent_chains, rules};
 use crate::chain::walk_units;
-use crate::config::{AdamConfig, Optimizer, SampledConfig};
+use crate::config::{Optimizer, SampledConfig};
 use crate::data::packed::PackedImages;
 use crate::gradient::sampled::sampled;
 use crate::model::recognition::Recognition;
@@ -48,19 +47,8 @@ enum Rule {
 impl<B: ChainBackend> CandidateTraining<B> {
     /// Puts a state on a device. A state without chains gets those that a run begins with.
     pub fn new(state: &TrainingState, config: SampledConfig, recipe: &Recipe, device: &B::Device) -> Self {
-        let images = match &state.chains {
-            Some(images) => DeviceImages::new(images, device),
-            None => DeviceImages::new(&initial_chains(&state.parameters, config.chains.count, recipe.seed), device),
-        };
-        let adam = matches!(config.optimizer, Optimizer::Adam(_));
-        let begun;
-        let sampled = match &state.sampled {
-            Some(sampled) => sampled,
-            None => {
-                begun = SampledState::begin(&state.parameters, adam);
-                &begun
-            }
-        };
+        let begun = || SampledState::begin(&state.parameters, config.optimizer);
+        let sampled = state.sampled.clone().unwrap_or_else(begun);
         let means = sampled.means.as_ref();
         Self {
             model: Model::new(&state.parameters, device),
@@ -72,7 +60,7 @@ impl<B: ChainBackend> CandidateTraining<B> {
                     Recognition::new(&sampled.recognition_mean_squares, device),
                 ),
             },
-            chains: images,
+            chains: persistent_chains(state, config.chains, recipe.seed, device),
             config,
             step: state.step,
             steps: recipe.steps,
@@ -84,34 +72,21 @@ impl<B: ChainBackend> CandidateTraining<B> {
     /// How parameters move in this step: those on the way up, and A, whose pixels keep off certainty.
     fn rules(&self) -> [Rule; 2] {
         let SampledConfig { ascent, optimizer, .. } = &self.config;
-        let rate = learning_rate(ascent, self.step, self.steps) as f32;
-        [f32::INFINITY, logit_bound(self.probability_floor) as f32].map(|bound| match *optimizer {
-            Optimizer::RmsProp => Rule::RmsProp(RmsProp {
-                decay: ascent.decay as f32,
-                epsilon: if bound.is_finite() {
-                    ascent.epsilon.backward
-                } else {
-                    ascent.epsilon.forward
-                } as f32,
+        let rules = rules(ascent, learning_rate(ascent, self.step, self.steps), self.probability_floor);
+        let Optimizer::Adam(adam) = optimizer else {
+            return rules.map(Rule::RmsProp);
+        };
+        let seen = |decay: f64| (1.0 - decay.powf(self.step as f64 + 1.0)) as f32;
+        rules.map(|RmsProp { rate, bound, .. }| {
+            Rule::Adam(Adam {
+                decay: adam.decay as f32,
+                square_decay: adam.square_decay as f32,
+                epsilon: adam.epsilon as f32,
                 rate,
+                mean_seen: seen(adam.decay),
+                square_seen: seen(adam.square_decay),
                 bound,
-            }),
-            Optimizer::Adam(AdamConfig {
-                decay,
-                square_decay,
-                epsilon,
-            }) => {
-                let seen = |decay: f64| (1.0 - decay.powf(self.step as f64 + 1.0)) as f32;
-                Rule::Adam(Adam {
-                    decay: decay as f32,
-                    square_decay: square_decay as f32,
-                    epsilon: epsilon as f32,
-                    rate,
-                    mean_seen: seen(decay),
-                    square_seen: seen(square_decay),
-                    bound,
-                })
-            }
+            })
         })
     }
 }
@@ -193,12 +168,8 @@ impl<B: ChainBackend> Moments<B> {
         of: impl Fn(&mut (Model<B>, Recognition<B>)) -> &mut Param<Tensor<B, R>>,
     ) {
         let mean_square = of(&mut self.mean_squares);
-        let theta = match rule {
-            Rule::RmsProp(rule) => {
-                let (theta, square) = B::rmsprop(rule, parameter.val(), gradient, mean_square.val());
-                *mean_square = Param::initialized(mean_square.id, square);
-                theta
-            }
+        match rule {
+            Rule::RmsProp(rule) => ascend(rule, parameter, gradient, mean_square),
             Rule::Adam(rule) => {
                 let mean = of(self.means.as_mut().expect("a state that Adam moves has means"));
                 let old = Moved {
@@ -207,11 +178,10 @@ impl<B: ChainBackend> Moments<B> {
                     mean_square: mean_square.val(),
                 };
                 let new = B::adam(rule, old, gradient);
+                *parameter = Param::initialized(parameter.id, new.theta);
                 *mean = Param::initialized(mean.id, new.mean);
                 *mean_square = Param::initialized(mean_square.id, new.mean_square);
-                new.theta
             }
-        };
-        *parameter = Param::initialized(parameter.id, theta);
+        }
     }
 }

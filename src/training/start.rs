@@ -5,7 +5,7 @@ use rand::Rng;
 
 use crate::codes::{Codes, Layers};
 use crate::conditionals::Conditionals;
-use crate::config::{Config, Init, Method, ModelKind, Optimizer};
+use crate::config::{Config, Init, Method, ModelKind};
 use crate::data::GreyImages;
 use crate::data::packed::PackedImages;
 use crate::estimate::reversible::closed_form;
@@ -69,7 +69,7 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
             .chains()
             .map(|chains| initial_chains(&parameters, chains.count, seed)),
         sampled: match &config.training.method {
-            Method::Sampled(sampled) => Some(SampledState::begin(&parameters, matches!(sampled.optimizer, Optimizer::Adam(_)))),
+            Method::Sampled(sampled) => Some(SampledState::begin(&parameters, sampled.optimizer)),
             _ => None,
         },
         parameters,
@@ -265,8 +265,8 @@ fn log_dark<A: Copy + Into<f64>>(backward: &Array2<A>) -> Array1<f64> {
 
 /// N images drawn from `q(.|z)` with every state equally likely.
 pub fn initial_chains(parameters: &Parameters, count: usize, seed: Seed) -> PackedImages {
-    let draws = seed.draws(Stream::ChainStart, 0, 0);
     let model = Conditionals::new(parameters);
+    let draws = seed.draws(Stream::ChainStart, 0, 0);
     let mut generator = draws.generator();
     let states: Vec<i32> = (0..count)
         .map(|_| (uniform_f64(&mut generator) * model.latent() as f64) as i32)

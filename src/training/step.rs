@@ -154,10 +154,7 @@ pub fn trainer<B: ChainBackend>(state: &TrainingState, recipe: Recipe, device: &
 impl<B: ChainBackend> Slope<B> {
     fn of(kind: GradientKind, state: &TrainingState, model: &Model<B>, seed: Seed) -> Self {
         let device = model.forward.device();
-        let images = |chains: Chains| match &state.chains {
-            Some(images) => DeviceImages::new(images, &device),
-            None => DeviceImages::new(&initial_chains(&state.parameters, chains.count, seed), &device),
-        };
+        let images = |chains| persistent_chains(state, chains, seed, &device);
         match kind {
             GradientKind::TwoStep {
                 chains,
@@ -341,8 +338,16 @@ impl<B: ChainBackend> Trainer for Training<B> {
     }
 }
 
+/// The persistent chains of a state; where it has none, those that a run begins with.
+pub(super) fn persistent_chains<B: ChainBackend>(state: &TrainingState, chains: Chains, seed: Seed, device: &B::Device) -> DeviceImages<B> {
+    match &state.chains {
+        Some(images) => DeviceImages::new(images, device),
+        None => DeviceImages::new(&initial_chains(&state.parameters, chains.count, seed), device),
+    }
+}
+
 /// How the forward matrix and its bias move, and how the backward matrix does.
-fn rules(ascent: &Ascent, rate: f64, probability_floor: f64) -> [RmsProp; 2] {
+pub(super) fn rules(ascent: &Ascent, rate: f64, probability_floor: f64) -> [RmsProp; 2] {
     let rule = |epsilon, bound| RmsProp {
         decay: ascent.decay as f32,
         epsilon: epsilon as f32,

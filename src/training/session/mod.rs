@@ -185,7 +185,12 @@ impl Session {
                 record::expect_shape(&name, &state.parameters, data.visible(), &config.model.latent)?;
                 let chains = config.training.method.chains().map(|chains| chains.count);
                 let chains_fit = chains.is_none_or(|count| state.chains.as_ref().is_some_and(|chains| chains.len() == count));
-                if !chains_fit || state.step > config.training.steps {
+                let sampled_fits = match (&config.training.method, &state.sampled) {
+                    (Method::Sampled(config), Some(sampled)) => sampled.is_of(config.optimizer),
+                    (Method::Sampled(_), None) | (_, Some(_)) => false,
+                    (_, None) => true,
+                };
+                if !chains_fit || !sampled_fits || state.step > config.training.steps {
                     return Err(SessionError::ForeignCheckpoint {
                         path: folder.path().to_owned(),
                         step: state.step,
