@@ -7,8 +7,11 @@ use crate::model::units::Pairs;
 use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::{Seed, Stream};
 
-/// Moves every chain `steps` full steps: `z ~ p_W(.|x)`, then `x ~ q_A(.|z)`; `time` is the training step, which keys the draws.
+/// Moves every chain `steps` full steps, one or more: `z ~ p_W(.|x)`, then `x ~ q_A(.|z)`; `time` is the training step, which keys the draws.
 pub fn walk<B: ChainBackend>(model: &Model<B>, chains: DeviceImages<B>, steps: usize, seed: Seed, time: u64) -> DeviceImages<B> {
+    if !model.layers.are_listed() {
+        return walk_units(model, chains, steps, seed, time).images;
+    }
     walk_with_states(model, chains, steps, seed, time).1
 }
 

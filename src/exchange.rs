@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::codes::{Codes, Layers};
+use crate::codes::{Codes, Layer, Layers};
 use crate::config::Config;
 use crate::files::{self, FileError};
+use crate::model::recognition::RecognitionParameters;
 use crate::model::{BetweenParameters, Parameters, between_name};
 use crate::record::{MOST_PIXELS, MOST_STATES};
 
@@ -38,25 +39,40 @@ pub enum ExchangeError {
 /// The file holds the arrays of [`Parameters::arrays`], in f32. Unless the model has one one-hot layer, its metadata `layers` says what the
 /// latent layers are, as a configuration does, and `codes` `[L, H]` and `code_log_weights` `[L]`, in f64, hold their C and g. In a deeper chain these two
 /// carry the number of their layer, `codes_1`, and one-hot layers have none. The metadata `format` says what is to be computed from all this.
-pub fn write(path: &Path, parameters: &Parameters, config: &Config, (rows, columns): (usize, usize)) -> Result<(), ExchangeError> {
+///
+/// Of units whose states are not listed there are no codes. A recognition distribution adds `recognition` `[D, H]` and `recognition_bias` `[H]`.
+pub fn write(
+    path: &Path,
+    parameters: &Parameters,
+    recognition: Option<&RecognitionParameters>,
+    config: &Config,
+    (rows, columns): (usize, usize),
+) -> Result<(), ExchangeError> {
     let layers = &parameters.layers;
+    let mut format = format_of(parameters);
+    if recognition.is_some() {
+        format.push_str(", s(h_j=1|x) = sigmoid(x @ recognition + recognition_bias)");
+    }
     let mut metadata = HashMap::from(
         [
-            ("format", format_of(parameters)),
+            ("format", format),
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("visible", parameters.visible().to_string()),
-            ("latent", parameters.latent().to_string()),
             ("rows", rows.to_string()),
             ("columns", columns.to_string()),
             ("config", config.to_toml()),
         ]
         .map(|(key, value)| (key.to_owned(), value)),
     );
+    if layers.are_listed() {
+        metadata.insert("latent".to_owned(), parameters.latent().to_string());
+    }
     if !layers.is_one_hot() {
         metadata.insert("layers".to_owned(), layers.to_string());
     }
     let mut contents: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-    for array in parameters.arrays() {
+    let of_recognition = recognition.map(RecognitionParameters::arrays);
+    for array in parameters.arrays().into_iter().chain(of_recognition.into_iter().flatten()) {
         let content = array.numbers.flat_map(|number| number.to_le_bytes()).collect();
         contents.push((array.name, Dtype::F32, array.shape, content));
     }
@@ -85,7 +101,8 @@ fn ending(layers: &Layers, number: usize) -> String {
 /// The codes and the log-weights of all layers that are not one-hot, with names and shapes.
 fn code_arrays(layers: &Layers) -> Vec<(String, Vec<usize>, Vec<f64>)> {
     let mut arrays = Vec::new();
-    for (number, layer) in layers.all().iter().enumerate().filter(|(_, layer)| !layer.is_one_hot()) {
+    let listed = |(_, layer): &(usize, &Layer)| !layer.is_one_hot() && layer.is_listed();
+    for (number, layer) in layers.all().iter().enumerate().filter(listed) {
         let (codes, ending) = (Codes::of(layer), ending(layers, number));
         let matrix = codes.matrix().iter().copied().collect();
         arrays.push((format!("codes{ending}"), vec![codes.states(), codes.width()], matrix));
@@ -98,6 +115,10 @@ fn code_arrays(layers: &Layers) -> Vec<(String, Vec<usize>, Vec<f64>)> {
 /// What a file says that it is: the model's two conditionals, or more in a deeper chain, in numpy's words.
 fn format_of(parameters: &Parameters) -> String {
     let layers = &parameters.layers;
+    if !layers.are_listed() {
+        return "latent-cycles model: p(h_j=1|x) = sigmoid(x @ forward + forward_bias), q(x_i=1|h) = sigmoid(h @ backward + visible_bias)"
+            .to_owned();
+    }
     let state = |number| format!("z{}", ending(layers, number));
     let from_state = |number: usize, matrix: &str, column: Option<&str>| {
         let (ending, state) = (ending(layers, number), state(number));
@@ -162,6 +183,8 @@ fn in_alphabetical_order(mut content: Vec<u8>) -> Vec<u8> {
 pub struct Exchanged {
     /// The model.
     pub parameters: Parameters,
+    /// Its recognition distribution, where the file has it.
+    pub recognition: Option<RecognitionParameters>,
     /// The configuration that it came from, where the file has it.
     pub config: Option<Config>,
     /// Height and width of an image, where the file says them.
@@ -192,6 +215,12 @@ pub fn from_bytes(content: &[u8]) -> Result<Exchanged, String> {
         None => one_hot(&file)?,
         Some(layers) => with_layers(&file, layers)?,
     };
+    let recognition = recognition(&file, &parameters)?;
+    let of_recognition: Vec<String> = recognition
+        .iter()
+        .flat_map(|found| found.arrays())
+        .map(|array| array.name)
+        .collect();
     let codes = code_arrays(&parameters.layers);
     for name in file.names() {
         let of_codes = codes.iter().find(|(known, ..)| known == name);
@@ -200,7 +229,7 @@ pub fn from_bytes(content: &[u8]) -> Result<Exchanged, String> {
             if found != *shape || values != *numbers {
                 return Err(format!("its tensor `{name}` is not that of {}", parameters.layers.describe()));
             }
-        } else if parameters.arrays().iter().all(|array| array.name != *name) {
+        } else if parameters.arrays().iter().all(|array| array.name != *name) && !of_recognition.iter().any(|known| known == name) {
             let shown: String = name.chars().take(40).collect();
             return Err(format!(
                 "its tensor {shown:?} is none of a model of {}, as its metadata says",
@@ -208,7 +237,12 @@ pub fn from_bytes(content: &[u8]) -> Result<Exchanged, String> {
             ));
         }
     }
-    if !parameters.is_finite() {
+    if !parameters.is_finite()
+        || !recognition
+            .iter()
+            .flat_map(RecognitionParameters::numbers)
+            .all(|number| number.is_finite())
+    {
         return Err("its numbers are not all finite".to_owned());
     }
     let config = text("config").map(|text| Config::from_toml(text, "its metadata `config`"));
@@ -218,8 +252,29 @@ pub fn from_bytes(content: &[u8]) -> Result<Exchanged, String> {
     Ok(Exchanged {
         size: size.filter(|&(rows, columns)| rows.checked_mul(columns) == Some(parameters.visible())),
         parameters,
+        recognition,
         config,
     })
+}
+
+/// The recognition distribution of a file that has one, which must be of the model's units.
+fn recognition(file: &SafeTensors, parameters: &Parameters) -> Result<Option<RecognitionParameters>, String> {
+    if parameters.layers.binary_units().is_none() || !file.names().contains(&"recognition") {
+        return Ok(None);
+    }
+    let found = RecognitionParameters {
+        matrix: matrix(file, "recognition")?,
+        bias: vector(file, "recognition_bias")?,
+    };
+    let (visible, units) = parameters.forward.dim();
+    if found.matrix.dim() != (visible, units) || found.bias.len() != units {
+        return Err(format!(
+            "its tensors recognition {:?} and recognition_bias [{}] are not those of {visible} pixels and {units} units",
+            found.matrix.shape(),
+            found.bias.len()
+        ));
+    }
+    Ok(Some(found))
 }
 
 /// The model of a file that says nothing of its latent layers: one one-hot layer.

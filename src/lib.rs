@@ -208,4 +208,6 @@ pub mod sweep;
 #[doc(hidden)]
 pub mod trained;
 #[doc(hidden)]
+pub mod units;
+#[doc(hidden)]
 pub mod watch;

@@ -8,9 +8,11 @@ use burn::tensor::{Tensor, TensorData};
 use ndarray::Array2;
 
 use crate::bench::floor::{Floor, FloorOn};
+use crate::bench::unit_floor::UnitFloorOn;
 use crate::chain::walk_with_states;
 use crate::data::BinaryImages;
 use crate::data::packed::PackedImages;
+use crate::gradient::chain_path::ChainPath;
 use crate::gradient::sampled::sampled;
 use crate::gradient::{StateImages, two_step};
 use crate::model::recognition::{Recognition, RecognitionParameters};
@@ -56,8 +58,8 @@ pub trait Numerics {
         time: u64,
     ) -> (Option<Vec<i32>>, BinaryImages);
 
-    /// The parts of the lower bound on a step's time with these chains and images; see [`crate::bench`].
-    fn floor(&self, parameters: &Parameters, chains: &PackedImages, images: &PackedImages) -> Box<dyn Floor>;
+    /// The parts of the lower bound on a step's time with these chains and images, and of units whose states are not listed so many candidates for each image; see [`crate::bench`].
+    fn floor(&self, parameters: &Parameters, chains: &PackedImages, images: &PackedImages, candidates: usize) -> Box<dyn Floor>;
 
     /// Puts a training state on the device, to be trained there.
     fn trainer(&self, state: &TrainingState, recipe: Recipe) -> Box<dyn Trainer>;
@@ -81,6 +83,9 @@ pub trait Inspect: Numerics {
         count: usize,
         draws: Draws,
     ) -> (Parameters, RecognitionParameters);
+
+    /// The path entropy production of chains that are pairs of words h `[N, H]` and images, nats per step, and its gradient; see [`crate::gradient::unit_path`].
+    fn unit_path(&self, parameters: &Parameters, chains: (&BinaryImages, &BinaryImages)) -> (f64, Parameters);
 
     /// Draws `z ~ p(.|x)` for every image, through all latent layers.
     fn draw_states(&self, parameters: &Parameters, images: &BinaryImages, draws: Draws) -> Vec<i32>;
@@ -126,7 +131,10 @@ impl<B: ChainBackend> Numerics for On<B> {
         (states, images.to_host().unpack())
     }
 
-    fn floor(&self, parameters: &Parameters, chains: &PackedImages, images: &PackedImages) -> Box<dyn Floor> {
+    fn floor(&self, parameters: &Parameters, chains: &PackedImages, images: &PackedImages, candidates: usize) -> Box<dyn Floor> {
+        if !parameters.layers.are_listed() {
+            return Box::new(UnitFloorOn::<B>::new(parameters, [chains, images], candidates, &self.device));
+        }
         Box::new(FloorOn::<B>::new(parameters, chains, images, &self.device))
     }
 
@@ -172,6 +180,15 @@ impl<B: ChainBackend> Inspect for On<B> {
                 bias: to_vector(bias),
             },
         )
+    }
+
+    fn unit_path(&self, parameters: &Parameters, (words, chains): (&BinaryImages, &BinaryImages)) -> (f64, Parameters) {
+        let chains = Pairs {
+            units: self.images(words),
+            images: self.images(chains),
+        };
+        let ChainPath { produced, gradient } = ChainPath::of_units(&self.model(parameters), &chains);
+        (produced, gradient.to_host(&parameters.layers))
     }
 
     fn draw_states(&self, parameters: &Parameters, images: &BinaryImages, draws: Draws) -> Vec<i32> {

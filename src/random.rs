@@ -63,6 +63,15 @@ pub enum Stream {
     Autocorrelation = 26,
     /// Candidates for the posterior of a minibatch (training step, 0).
     Candidates = 27,
+    /// Chains of units whose states are not listed, of an evaluation or an analysis (training step and what the walk is for, twice the chain step: their words; and one
+    /// index on, their images).
+    FreshChains = 28,
+    /// Candidates for the posterior of images, of an evaluation or an analysis (training step, block of images).
+    Bound = 29,
+    /// Annealed importance sampling (step of the annealing, 0: words, 1: images).
+    Annealing = 30,
+    /// Images of words for the information that a step hands on (training step, word).
+    Information = 31,
     /// Latent paths of an analysis that are read as a time series (repetition, 0).
     TimeSeries = 25,
 }

@@ -9,8 +9,9 @@ use crate::data::{DataError, Dataset, likely_size};
 use crate::evaluation::Reference;
 use crate::files::FileError;
 use crate::model::Parameters;
+use crate::model::recognition::RecognitionParameters;
 use crate::random::Seed;
-use crate::record::{self, RecordError};
+use crate::record::{self, LoadedModel, RecordError};
 use crate::training::folder::{FolderError, checkpoints, holds_run, last_checkpoint, read_config, read_manifest};
 use crate::training::manifest::{Manifest, Status};
 
@@ -101,6 +102,8 @@ pub struct RunOf {
 pub struct Trained {
     /// The model.
     pub parameters: Parameters,
+    /// Its recognition distribution, where its posterior was sampled.
+    pub recognition: Option<RecognitionParameters>,
     /// Steps behind it; unknown for a model's record without its run.
     pub step: Option<u64>,
 }
@@ -195,8 +198,16 @@ impl Trained {
     /// # Errors
     /// When it cannot be read.
     pub fn record(path: &Path) -> Result<Self, RecordError> {
-        let (parameters, step) = record::load_trained(path)?;
-        Ok(Self { parameters, step })
+        let LoadedModel {
+            parameters,
+            recognition,
+            step,
+        } = record::load_trained(path)?;
+        Ok(Self {
+            parameters,
+            recognition,
+            step,
+        })
     }
 }
 
@@ -219,17 +230,18 @@ impl RunOf {
     /// When there is none that can be read.
     pub fn last(&self) -> Result<Trained, TrainedError> {
         if let Some(model) = self.final_model() {
-            let Trained { parameters, step } = Trained::record(&model)?;
+            let trained = Trained::record(&model)?;
             let of_manifest = self.manifest.as_ref().map(|manifest| manifest.step);
             return Ok(Trained {
-                parameters,
-                step: step.or(of_manifest),
+                step: trained.step.or(of_manifest),
+                ..trained
             });
         }
         let (last, mut broken) = last_checkpoint(&self.folder);
         match last {
             Some(state) => Ok(Trained {
                 parameters: state.parameters,
+                recognition: state.sampled.map(|sampled| sampled.recognition),
                 step: Some(state.step),
             }),
             None if !broken.is_empty() => Err(broken.remove(0).into()),

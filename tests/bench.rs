@@ -124,14 +124,15 @@ fn bench_refuses_what_it_cannot_measure() {
         (vec!["--latent", "0"], "latent is 0; it must be a whole number from 1 to 10000"),
         (vec!["--latent", "ten"], "expected a number of states, a table as"),
         (
-            vec!["--latent", "{ kind = \"binary\", units = 13 }"],
-            "of at most 4096 states; 2^13 is 8192",
+            vec!["--latent", "{ kind = \"groups\", sizes = [64, 65] }"],
+            "of at most 4096 states; 64 x 65 is 4160",
         ),
         (vec!["--latent", "{ kind = \"binary\" }"], "latent.units is nothing"),
         (
             vec!["--scaling", "a.svg", "--backend", "ndarray", "--latent", "[2, 3]"],
             "give --latent a number",
         ),
+        (vec!["--candidates", "7"], "--candidates is of units"),
         (vec!["--chains", "65537"], "65537 is not in 1..=65536"),
         (vec!["--seconds", "0"], "above 0"),
         (vec!["--seconds", "nan"], "above 0"),

@@ -13,8 +13,8 @@ use crate::layered::{Layered, kinds, random_layers};
 const VISIBLE: usize = 5;
 
 /// `sum_z pi_z sum_x q(x|z) [ sum_k p(k|x) f_k(x) - f_z(x) ]`, `f_k(x) = c_k . (W - A^T)^T x`, term by term.
-fn produced(plain: &Layered, pi: &Array1<f64>) -> f64 {
-    let images = all_images(VISIBLE).mapv(f64::from);
+pub fn produced(plain: &Layered, pi: &Array1<f64>) -> f64 {
+    let images = all_images(plain.backward.ncols()).mapv(f64::from);
     let (p, q) = (plain.log_p(&images).mapv(f64::exp), plain.log_q(&images).mapv(f64::exp));
     let excess = &plain.up[0].0 - &plain.backward.t();
     let f: Array2<f64> = images.dot(&excess).dot(&plain.codes[0].0.t());
@@ -28,12 +28,12 @@ fn produced(plain: &Layered, pi: &Array1<f64>) -> f64 {
 
 /// T.
 fn kernel(plain: &Layered) -> Array2<f64> {
-    let images = all_images(VISIBLE).mapv(f64::from);
+    let images = all_images(plain.backward.ncols()).mapv(f64::from);
     plain.log_q(&images).mapv(f64::exp).t().dot(&plain.log_p(&images).mapv(f64::exp))
 }
 
 /// pi of the chain, by many steps of it.
-fn stationary(plain: &Layered) -> Array1<f64> {
+pub fn stationary(plain: &Layered) -> Array1<f64> {
     let kernel = kernel(plain);
     let mut pi = Array1::from_elem(kernel.nrows(), 1.0 / kernel.nrows() as f64);
     for _ in 0..10_000 {

@@ -270,7 +270,7 @@ fn the_readme_and_the_guide_name_commands_and_files_that_exist() {
     let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
     let mut readme = read("README.md");
     assert!(readme.split_whitespace().count() <= 1200, "nobody reads more");
-    for topic in ["figures", "analysis", "objectives", "runs", "sweeps", "python"] {
+    for topic in ["figures", "analysis", "objectives", "units", "runs", "sweeps", "python"] {
         readme.push_str(&read(&format!("src/guide/{topic}.md")));
     }
     for link in readme

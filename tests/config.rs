@@ -256,8 +256,8 @@ fn kinds_gradients_and_sampling_go_together() {
             "training.gradient is complete; it must be \"two-step\"",
         ),
         (
-            &["training.posterior=recognition", BINARY, "training.path_entropy_weight=1"],
-            "training.path_entropy_weight is 1.0; it must be left out, as training.posterior is \"recognition\"",
+            &["training.posterior=recognition", BINARY, "training.entropy_weight=1"],
+            "training.entropy_weight is 1.0; it must be left out, as training.posterior is \"recognition\"",
         ),
         (
             &["training.posterior=recognition", BINARY, "training.rmsprop.decay=0.5"],
@@ -491,6 +491,7 @@ fn a_written_configuration_holds_what_the_machine_uses_and_survives_being_read()
         "training.posterior",
         "training.candidates",
         "training.optimizer",
+        "training.path_entropy_weight",
     ];
     const ADAM: &[&str] = &["training.adam.decay", "training.adam.square_decay", "training.adam.epsilon"];
     let folder = tempfile::tempdir().unwrap();

@@ -17,6 +17,8 @@ fn records<'a>(plan: &'a Plan, likelihood: impl Fn(&PlannedRun) -> Option<f64>) 
             step: Some(1),
             log_likelihood_train: Figure::exact(value),
             log_likelihood_test: none(),
+            log_likelihood_bound_train: none(),
+            log_likelihood_bound_test: none(),
             entropy_production: Figure::exact(value * value),
             path_entropy_production: none(),
             self_transition: none(),

@@ -19,6 +19,7 @@ use crate::layers::WRITTEN;
 fn exchanged(parameters: Parameters, config: Config) -> Exchanged {
     Exchanged {
         parameters,
+        recognition: None,
         config: Some(config),
         size: Some((1, 13)),
     }
@@ -31,7 +32,7 @@ fn a_model_survives_export_and_import() {
     let parameters = random_model(91, 13, 5, 1.0);
     let mut config = Config::default();
     config.training.seed = 17;
-    exchange::write(&path, &parameters, &config, (1, 13)).unwrap();
+    exchange::write(&path, &parameters, None, &config, (1, 13)).unwrap();
     assert_eq!(exchange::read(&path).unwrap(), exchanged(parameters, config));
 }
 
@@ -41,7 +42,7 @@ fn two_exports_of_one_model_are_the_same_bytes() {
     let parameters = random_model(93, 13, 5, 1.0);
     let export = |name: &str| {
         let path = folder.path().join(name);
-        exchange::write(&path, &parameters, &Config::default(), (1, 13)).unwrap();
+        exchange::write(&path, &parameters, None, &Config::default(), (1, 13)).unwrap();
         std::fs::read(path).unwrap()
     };
     let first = export("0");
@@ -69,7 +70,7 @@ fn two_exports_of_one_model_are_the_same_bytes() {
 fn an_export_of_states_has_three_tensors_and_says_what_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    exchange::write(&path, &random_model(93, 13, 5, 1.0), &Config::default(), (1, 13)).unwrap();
+    exchange::write(&path, &random_model(93, 13, 5, 1.0), None, &Config::default(), (1, 13)).unwrap();
     let content = std::fs::read(path).unwrap();
     let (_, header) = SafeTensors::read_metadata(&content).unwrap();
     let metadata = header.metadata().clone().unwrap();
@@ -110,7 +111,7 @@ fn models_of_all_latent_layers_survive_export_and_import() {
         let layers = Layers::parse(text).unwrap();
         let config = configured(&[&format!("model.latent={text}"), "training.seed=17"]);
         let mut parameters = random_parameters(91, 13, &layers, 1.0);
-        exchange::write(&path, &parameters, &config, (1, 13)).unwrap();
+        exchange::write(&path, &parameters, None, &config, (1, 13)).unwrap();
         let content = std::fs::read(&path).unwrap();
         let (_, header) = SafeTensors::read_metadata(&content).unwrap();
         let metadata = header.metadata().clone().unwrap();
@@ -123,7 +124,7 @@ fn models_of_all_latent_layers_survive_export_and_import() {
         );
         if layers.all().len() == 1 && !layers.is_one_hot() {
             parameters.log_weights = Some(ndarray::Array1::linspace(-1.0, 2.0, layers.states()));
-            exchange::write(&path, &parameters, &config, (1, 13)).unwrap();
+            exchange::write(&path, &parameters, None, &config, (1, 13)).unwrap();
             assert_eq!(exchange::read(&path).unwrap(), exchanged(parameters, config), "{text}");
         }
     }
@@ -143,7 +144,14 @@ fn exported_models_are_left_for_python() {
         if number == 3 {
             parameters.log_weights = Some(ndarray::Array1::linspace(-1.0, 2.0, layers.states()));
         }
-        exchange::write(&folder.join("model.safetensors"), &parameters, &Config::default(), (1, visible)).unwrap();
+        exchange::write(
+            &folder.join("model.safetensors"),
+            &parameters,
+            None,
+            &Config::default(),
+            (1, visible),
+        )
+        .unwrap();
         let settings = Settings {
             exact: true,
             ..Settings::of(&parameters)
@@ -177,7 +185,7 @@ fn foreign_files_of_latent_layers_are_refused_in_one_sentence() {
     type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
     let spoiled = |text: &str, spoil: &dyn Fn(&mut Tensors, &mut HashMap<String, String>)| {
         let parameters = random_parameters(94, 13, &Layers::parse(text).unwrap(), 1.0);
-        exchange::write(&path, &parameters, &Config::default(), (1, 13)).unwrap();
+        exchange::write(&path, &parameters, None, &Config::default(), (1, 13)).unwrap();
         let content = std::fs::read(&path).unwrap();
         let mut metadata = SafeTensors::read_metadata(&content).unwrap().1.metadata().clone().unwrap();
         let file = SafeTensors::deserialize(&content).unwrap();
@@ -214,7 +222,11 @@ fn foreign_files_of_latent_layers_are_refused_in_one_sentence() {
         ),
         (BINARY, Box::new(set_layers("8")), "`layers` is that of a model without it"),
         (BINARY, Box::new(set_layers("eight")), "its metadata `layers` is \"eight\": "),
-        (BINARY, Box::new(set_layers("{ kind = \"binary\", units = 13 }")), "2^13 is 8192"),
+        (
+            BINARY,
+            Box::new(set_layers("{ kind = \"groups\", sizes = [64, 65] }")),
+            "64 x 65 is 4160",
+        ),
         (
             BINARY,
             Box::new(set_layers("{ kind = \"binary\", units = 4 }")),

@@ -457,8 +457,8 @@ fn lies_about_layers(add: &mut Add, layered: &TrainingState) {
             "its arrays have the shapes",
         ),
         ("{ kind = \"binary\", units = 3}", "records write these layers as"),
-        ("{ kind = \"binary\", units = 13 }", "2^13 is 8192"),
-        ("{ kind = \"binary\", units = 9223372036854775807 }", "more than can be counted"),
+        ("{ kind = \"groups\", sizes = [64, 65] }", "64 x 65 is 4160"),
+        ("{ kind = \"binary\", units = 9223372036854775807 }", "of at most 4096 units"),
         ("{ kind = \"groups\", sizes = [1, 8] }", "each of two values or more"),
         (
             "{ kind = \"grid\", dimensions = 3, points = 2, range = 1.0 }",

@@ -245,8 +245,8 @@ fn impossible_sweeps_are_refused() {
         ("samples = 0", "samples must be a whole number"),
         ("[set]\nmodel.latent = 4097", "an analysis takes at most 4096"),
         (
-            "[set]\nmodel.latent.kind = \"binary\"\n[grid]\nmodel.latent.units = [4, 13]",
-            "F.toml, run units-13: model.latent is { kind = \"binary\", units = 13 }; it must be of at most 4096 states; 2^13 is 8192",
+            "[set]\nmodel.latent.kind = \"binary\"\n[grid]\nmodel.latent.units = [4, 4097]",
+            "F.toml, run units-4097: model.latent is { kind = \"binary\", units = 4097 }; it must be of at most 4096 units",
         ),
         (
             "[set]\nmodel.latent.kind = \"binary\"\n[grid]\nmodel.latent.units = [4, 12]\nmodel.latent.unit = [4]",

@@ -421,6 +421,6 @@ fn more_steps_with_a_falling_learning_rate_are_said_to_change_it() {
     std::fs::write(path.join("manifest.json"), manifest.replace("\"finished\"", "\"interrupted\"")).unwrap();
     std::fs::remove_file(path.join("checkpoints/step-0000400.mpk")).unwrap();
     let model = latent_cycles::load(&path).unwrap();
-    let (checkpoint, _) = latent_cycles::record::load_trained(&path.join("checkpoints/step-0000316.mpk")).unwrap();
+    let checkpoint = latent_cycles::record::load_model(&path.join("checkpoints/step-0000316.mpk")).unwrap();
     assert_eq!(model, checkpoint);
 }

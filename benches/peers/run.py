@@ -19,8 +19,16 @@ PEERS = {  # name: module, class, what to install
     "PyTorch, compiled": ("step_torch", "Compiled", "torch"),
 }
 CODED = {"NumPy": ("codes_numpy", "Peer", "numpy"), "JAX": ("codes_jax", "Peer", "jax")}  # latent layers with structure
+UNITS = {"JAX": ("units_jax", "Peer", "jax")}  # many binary units
 PRODUCTS = "five dense products, OpenBLAS"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def known(latent):
+    """The peers of a latent layer."""
+    if latent.isdigit():
+        return PEERS
+    return UNITS if latent.startswith("units-") else CODED
 
 
 def work(name, options):
@@ -28,14 +36,15 @@ def work(name, options):
     answers = sys.stdout
     sys.stdout = sys.stderr  # what a library prints is no answer
     latent = options.latent[0]
-    peers = PEERS if latent.isdigit() else CODED
-    module, kind, package = peers.get(name, peers["NumPy"])
+    peers = known(latent)
+    module, kind, package = peers.get(name) or peers["NumPy"]
     try:
         module = importlib.import_module(module)
     except ImportError as error:
         return print(f"{error}; pip install {package}", file=answers)
     import codes
     import common
+    import units
 
     images = common.load_images()
     peer = getattr(module, kind)(images, int(latent) if latent.isdigit() else latent, options.chains, options.batch, options.seed, options.device)
@@ -46,6 +55,8 @@ def work(name, options):
         if command == "check":
             if latent.isdigit():
                 likelihood = common.log_likelihood(images, *peer.parameters())
+            elif peers is UNITS:
+                likelihood = units.bound(images, *peer.parameters())
             else:
                 likelihood = codes.log_likelihood(images, peer.layer, *peer.parameters())
             print(likelihood, file=answers, flush=True)
@@ -122,7 +133,9 @@ class Ours:
         self.name, self.times, self.problem = f"ours, {backend}", [], None
         self.result = pathlib.Path(tempfile.mkdtemp()) / "bench.json"
         form = latent
-        if not latent.isdigit():
+        if latent.startswith("units-"):
+            form = f'{{ kind = "binary", units = {latent.removeprefix("units-")} }}'
+        elif not latent.isdigit():
             from codes import Layer
 
             form = Layer(latent).toml
@@ -149,7 +162,7 @@ class Ours:
 def compare(latent, options):
     """Measures everything in turn, round after round, so that a change of the machine's load meets all alike."""
     ours = [Ours(backend, latent, options) for backend in options.backends]
-    peers = [name for name in options.peers if latent.isdigit() or name in CODED]
+    peers = [name for name in options.peers if latent.isdigit() or name in known(latent)]
     entries = [*ours, *(Worker(name, latent, options) for name in peers)]
     for entry in entries:
         if not entry.problem:
@@ -192,7 +205,7 @@ def check(options):
     latent = options.latent[0]
     print(f"L = {latent}, nats per image\n\n| who | at step 0 | at step {options.check} |\n|---|---|---|", flush=True)
     for name in options.peers:
-        if name != PRODUCTS and (latent.isdigit() or name in CODED):
+        if name != PRODUCTS and name in known(latent):
             worker = Worker(name, latent, options)
             before = worker.problem or f"{worker.ask('check'):.1f}"
             worker.ask(f"go {options.check}")
@@ -202,7 +215,7 @@ def check(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    latent = "numbers of latent states, or layers such as binary-10 (units) and grid-24x24"
+    latent = "numbers of latent states, or layers such as binary-10 (units), grid-24x24 and units-100 (more than have their states listed)"
     parser.add_argument("--latent", nargs="+", default=["10", "100"], help=latent)
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--chains", type=int, default=500)

@@ -3,6 +3,7 @@
 use ndarray::{Array1, Axis};
 
 use super::classes::{self, ClassShares};
+use super::headline::exact_likelihood;
 use super::measures::units;
 use super::{
     Analysis, AnalysisError, Headline, Laws, MOST_CYCLED, MOST_STATES, MOST_TABLED, Macrostates, NamedPartition, Plane, Precision,
@@ -27,6 +28,10 @@ use crate::watch::{Stopped, Watch};
 /// # Errors
 /// When it is stopped, when there is no estimate of the kernel, when the memory or the device cannot hold what is made of the model.
 pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, watch: &dyn Watch) -> Result<Analysis, AnalysisError> {
+    if !subject.parameters.layers.are_listed() {
+        let layers = subject.parameters.layers.describe();
+        return Err(EstimateError::NotListed(layers).into());
+    }
     let latent = subject.parameters.latent();
     if latent > MOST_STATES {
         return Err(AnalysisError::TooManyStates(latent));
@@ -71,6 +76,8 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         step: subject.step,
         log_likelihood_train,
         log_likelihood_test,
+        log_likelihood_bound_train: exact_likelihood(),
+        log_likelihood_bound_test: exact_likelihood(),
         self_transition: estimate.self_transition(),
         class_kl: classes.as_ref().map_or_else(no_classes, |classes| classes.divergence.clone()),
         relaxation_time: spectra.relaxation_time(),

@@ -12,6 +12,7 @@ pub mod measures;
 mod partition;
 pub mod plane;
 mod residence;
+pub mod sampled;
 pub mod units;
 
 use std::collections::BTreeMap;

@@ -16,7 +16,11 @@ use crate::random::{Seed, Stream};
 
 /// The parts of the floor on some backend; milliseconds.
 pub trait Floor {
-    /// One of the five products of a step as a dense product by burn: `x W` at the old and the new images of the chains, `x A^T`,
+    /// How many products a step has.
+    fn products(&self) -> usize {
+        5
+    }
+    /// One of the products of a step as a dense product by burn; of a step over listed states `x W` at the old and the new images of the chains, `x A^T`,
     /// `x^T (r C)`, `x^T (excess C)`.
     fn product(&mut self, which: usize) -> f64;
     /// The draws of N images.
@@ -122,7 +126,9 @@ impl<B: ChainBackend> Floor for FloorOn<B> {
 
 /// [`Floor::memory`] on the CPU: parameters, their mean squares, chains and images copied once, by all threads. Milliseconds.
 pub fn host_memory(parameters: &Parameters, chains: &PackedImages, images: &PackedImages) -> f64 {
-    let numbers = 2 * parameters.numbers().count();
+    let listed = parameters.layers.are_listed();
+    // A sampled posterior has R besides, as large as W, and two moments of each.
+    let numbers = if listed { 2 } else { 3 } * parameters.numbers().count() + if listed { 0 } else { 3 * parameters.forward.len() };
     let words = images.words().len() + chains.words().len();
     let source = vec![1_u32; numbers + words];
     let mut copy = vec![0_u32; numbers + words];

@@ -2,6 +2,7 @@
 
 pub mod floor;
 pub mod plot;
+pub mod unit_floor;
 
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 
 use self::floor::{Floor, host_memory};
 use crate::codes::Layers;
-use crate::config::{Ascent, Chains, Config, GradientKind, Method, PathEntropy, Schedule};
+use crate::config::{Ascent, Chains, Config, GradientKind, Init, Method, PathEntropy, SampledConfig, Schedule};
 use crate::data::batches::Batches;
 use crate::data::{DataError, Dataset};
 use crate::numerics::Numerics;
@@ -28,6 +29,8 @@ pub struct Sizes {
     pub batch: usize,
     /// N, persistent chains.
     pub chains: usize,
+    /// K, candidates for each image's posterior, of units whose states are not listed.
+    pub candidates: usize,
 }
 
 /// What was measured of one backend at one size; milliseconds are medians, null where nothing was measured.
@@ -39,7 +42,7 @@ pub struct Row {
     pub device: String,
     /// D.
     pub visible: usize,
-    /// L.
+    /// L; of units whose states are not listed H.
     pub latent: usize,
     /// The latent layers as in a configuration, if they are not one one-hot layer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,11 +51,14 @@ pub struct Row {
     pub batch: usize,
     /// N.
     pub chains: usize,
+    /// K, of units whose states are not listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<usize>,
     /// One training step, its minibatch included.
     pub step_ms: Option<f64>,
     /// The sum of the three below.
     pub floor_ms: Option<f64>,
-    /// The five products of a step as dense matrix products, each by the fastest of the backends on the same device.
+    /// The products of a step, five where states are listed and eleven where they are not, as dense matrix products, each by the fastest of the backends on the same device.
     pub products_ms: Option<f64>,
     /// The draws of N images.
     pub sampler_ms: Option<f64>,
@@ -67,7 +73,11 @@ impl Row {
             backend,
             device: why,
             visible: sizes.visible,
-            latent: sizes.layers.states(),
+            latent: match sizes.layers.are_listed() {
+                true => sizes.layers.states(),
+                false => sizes.layers.first().width(),
+            },
+            candidates: (!sizes.layers.are_listed()).then_some(sizes.candidates),
             layers: (!sizes.layers.is_one_hot()).then(|| sizes.layers.to_string()),
             batch: sizes.batch,
             chains: sizes.chains,
@@ -95,18 +105,39 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: &Sizes, seconds: f64) -> R
     };
     let mut config = Config::default();
     config.model.latent = sizes.layers.clone();
-    let kind = GradientKind::TwoStep {
-        chains: Chains {
-            count: sizes.chains,
-            ..Chains::default()
-        },
-        stale: false,
-        path_entropy: PathEntropy::NONE,
+    let chains = Chains {
+        count: sizes.chains,
+        ..Chains::default()
     };
-    config.training.method = Method::Gradient {
-        kind,
-        ascent: ascent.clone(),
+    let (method, update) = if sizes.layers.are_listed() {
+        let kind = GradientKind::TwoStep {
+            chains,
+            stale: false,
+            path_entropy: PathEntropy::NONE,
+        };
+        let update = Update::Gradient {
+            kind,
+            ascent: ascent.clone(),
+        };
+        (Method::Gradient { kind, ascent }, update)
+    } else {
+        let sampled = SampledConfig {
+            chains,
+            candidates: sizes.candidates,
+            ascent: Ascent {
+                learning_rate: Ascent::sampled().learning_rate,
+                ..ascent
+            },
+            ..SampledConfig::default()
+        };
+        (Method::Sampled(sampled.clone()), Update::Sampled(sampled))
     };
+    config.training.method = method;
+    if !sizes.layers.are_listed() {
+        config.model.init = Init::Random {
+            scale: Init::SAMPLED_SCALE,
+        };
+    }
     for numerics in backends {
         // Batches go on from epoch to epoch, so that there are as many images as are asked for.
         config.check_against(sizes.batch, sizes.visible, numerics.device().largest_array)?;
@@ -114,7 +145,7 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: &Sizes, seconds: f64) -> R
     let data = Dataset::load_resampled(&config.data, sizes.visible)?;
     let state = initial_state(&config, &data.train, sizes.visible).expect("a random start reads no file");
     let chains = initial_chains(&state.parameters, sizes.chains, Seed(0));
-    let recipe = Recipe::new(&config.training, Update::Gradient { kind, ascent });
+    let recipe = Recipe::new(&config.training, update);
     let images = Batches::new(&data.train, sizes.batch, Seed(0)).at(0);
 
     let mut steps: Vec<_> = backends
@@ -136,7 +167,7 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: &Sizes, seconds: f64) -> R
         .collect();
     let mut floors: Vec<Box<dyn Floor>> = backends
         .iter()
-        .map(|numerics| numerics.floor(&state.parameters, &chains, &images))
+        .map(|numerics| numerics.floor(&state.parameters, &chains, &images, sizes.candidates))
         .collect();
     let counts: Vec<u64> = steps.iter_mut().map(calibrate).collect();
 
@@ -146,7 +177,9 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: &Sizes, seconds: f64) -> R
         for (index, numerics) in backends.iter().enumerate() {
             found[index].steps.push(steps[index](counts[index]));
             floors[index].wait();
-            let products = [0, 1, 2, 3, 4].map(|product| floors[index].product(product));
+            let products = (0..floors[index].products())
+                .map(|product| floors[index].product(product))
+                .collect();
             found[index].products.push(products);
             found[index].sampler.push(floors[index].sampler());
             found[index].memory.push(match numerics.device().host {
@@ -159,7 +192,7 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: &Sizes, seconds: f64) -> R
     let product = |index: usize, product: usize| median(found[index].products.iter().map(|products| products[product]));
     let rows = backends.iter().enumerate().map(|(index, numerics)| {
         let rivals = |other: &usize| *other == index || (numerics.device().host && backends[*other].device().host);
-        let products: f64 = (0..5)
+        let products: f64 = (0..floors[index].products())
             .map(|which| {
                 (0..backends.len())
                     .filter(rivals)
@@ -185,7 +218,7 @@ pub fn measure(backends: &[Box<dyn Numerics>], sizes: &Sizes, seconds: f64) -> R
 #[derive(Clone, Default)]
 struct Samples {
     steps: Vec<f64>,
-    products: Vec<[f64; 5]>,
+    products: Vec<Vec<f64>>,
     sampler: Vec<f64>,
     memory: Vec<f64>,
 }

@@ -10,12 +10,13 @@ use crate::backend::BackendName;
 use crate::bench::plot::{scan, svg};
 use crate::bench::{Row, Sizes, measure};
 use crate::codes::Layers;
+use crate::config::SampledConfig;
 use crate::files;
 use crate::numerics::Numerics;
 
 /// Measure the training step on every backend, beside a floor measured in the same run
 ///
-/// The floor is the sum of a step's five products as dense matrix products (each by the fastest backend on the same device), the draws
+/// The floor is the sum of a step's products (five, or eleven of units whose states are not listed) as dense matrix products (each by the fastest backend on the same device), the draws
 /// of N images, and one copy of every array; sums over latent states are not in it. A list of several values measures every combination.
 #[derive(Args)]
 #[command(after_help = "Example: latent-cycles bench --backend ndarray --latent 10 --latent 100 --out bench.json")]
@@ -35,6 +36,9 @@ pub struct Bench {
     /// N, persistent chains [default: 500]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     chains: Vec<u32>,
+    /// K, candidates for each image's posterior, of units whose states are not listed [default: 5]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..=65_536))]
+    candidates: Vec<u32>,
     /// Seconds to measure each backend at each size
     #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     seconds: f64,
@@ -52,6 +56,12 @@ impl Bench {
             if let Some(path) = path {
                 expect_extension(flag, path, extension)?;
             }
+        }
+        if !self.candidates.is_empty() && self.latent.iter().all(Layers::are_listed) {
+            return Err(Usage(
+                "--candidates is of units whose states are not listed, as '{ kind = \"binary\", units = 100 }'; leave it out".into(),
+            )
+            .into());
         }
         let (backends, missing) = self.open()?;
         let rows = match &self.scaling {
@@ -103,12 +113,16 @@ impl Bench {
             for layers in &latent {
                 for &batch in &or(&self.batch, &[500]) {
                     for &chains in &or(&self.chains, &[500]) {
-                        all.push(Sizes {
+                        // Where states are listed there are no candidates.
+                        let of_units = or(&self.candidates, &[SampledConfig::CANDIDATES as u32]);
+                        let candidates = if layers.are_listed() { &of_units[..1] } else { &of_units };
+                        all.extend(candidates.iter().map(|&candidates| Sizes {
                             visible,
                             layers: layers.clone(),
                             batch,
                             chains,
-                        });
+                            candidates,
+                        }));
                     }
                 }
             }
@@ -145,6 +159,7 @@ impl Bench {
             layers,
             batch: one("--batch", &self.batch, 500)?,
             chains: one("--chains", &self.chains, 500)?,
+            candidates: SampledConfig::CANDIDATES,
         };
         let panels = scan(&center);
         let bar = ProgressBar::new(panels.iter().map(|(_, sizes)| sizes.len() as u64).sum());
@@ -184,7 +199,8 @@ fn line(row: &Row) -> String {
         _ => format!("not measured: {}", row.device),
     };
     let layers = row.layers.as_ref().map_or(String::new(), |layers| format!("  {layers}"));
-    format!("{sizes}  {measured}{layers}")
+    let candidates = row.candidates.map_or(String::new(), |candidates| format!("  K = {candidates}"));
+    format!("{sizes}  {measured}{layers}{candidates}")
 }
 
 fn give_once(name: &str) -> Usage {

@@ -6,13 +6,14 @@ use clap::Args;
 
 use super::{Usage, expect_extension, run_or_latest, say, shell};
 use crate::exchange;
+use crate::model::recognition::RecognitionParameters;
 use crate::record;
 use crate::trained::{self, RunOf, Trained};
 
 /// Write a trained model as a safetensors file
 ///
 /// The file holds forward [D, L], forward_bias [L] and backward [L, D] in f32, with the run's configuration in its metadata; of latent layers with
-/// structure also the codes of their states, and in its metadata what is to be computed.
+/// structure also the codes of their states, and in its metadata what is to be computed; where the posterior was sampled, recognition [D, H] and recognition_bias [H] besides.
 #[derive(Args)]
 #[command(after_help = "Examples:
   latent-cycles export --out model.safetensors
@@ -41,14 +42,17 @@ impl Export {
                 ))
             })?,
         };
-        let parameters = Trained::record(&record)?.parameters;
+        let Trained {
+            parameters, recognition, ..
+        } = Trained::record(&record)?;
         let visible = run.manifest.as_ref().map_or(parameters.visible(), |manifest| manifest.visible);
         record::expect_shape(&record, &parameters, visible, &run.config.model.latent)?;
         let size = trained::image_size(Some(&run), parameters.visible())?;
-        exchange::write(&self.out, &parameters, &run.config, size)?;
+        exchange::write(&self.out, &parameters, recognition.as_ref(), &run.config, size)?;
         let arrays: Vec<String> = parameters
             .arrays()
-            .iter()
+            .into_iter()
+            .chain(recognition.iter().flat_map(RecognitionParameters::arrays))
             .map(|array| format!("{} {:?}", array.name, array.shape))
             .collect();
         say(format_args!("{}: {}, f32", self.out.display(), arrays.join(", ")));

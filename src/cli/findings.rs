@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::say;
-use crate::analysis::measures::{MEASURES, charts};
+use crate::analysis::measures::{charts, shown};
+use crate::analysis::sampled::UnitAnalysis;
 use crate::analysis::units::Unit;
 use crate::analysis::{Analysis, Headline};
 
@@ -16,17 +17,53 @@ pub fn checkpoint(headline: &Headline) {
     say(line);
 }
 
-/// Everything, in a dozen lines or so.
-pub fn all(analysis: &Analysis) {
-    for measure in &MEASURES {
-        let figure = (measure.of)(&analysis.headline);
+/// The single figures, a line each.
+fn single(headline: &Headline) {
+    for measure in shown(headline) {
+        let figure = (measure.of)(headline);
         let note = figure.note.as_ref().map_or(String::new(), |note| format!("  ({note})"));
         say(format_args!(
-            "{:<26}{figure:>24}  {}{note}",
+            "{:<30}{figure:>24}  {}{note}",
             measure.title.to_lowercase(),
             measure.unit
         ));
     }
+}
+
+/// What is found of a machine of units.
+pub fn of_units(analysis: &UnitAnalysis) {
+    single(&analysis.headline);
+    let data = (analysis.lit_pixels_of_data).map_or(String::new(), |data| format!(", in the data {data:.2}"));
+    say(format_args!(
+        "an image drawn has {} lit pixels{data}; in a step {} of {} units change",
+        analysis.lit_pixels, analysis.flips, analysis.binary_units
+    ));
+    let information = &analysis.information;
+    say(format_args!(
+        "mutual information of an image and the word after it: between {} and {} nats; of a word and the next one: between {} and {} nats",
+        information.image_and_word.low, information.image_and_word.high, information.words.low, information.words.high
+    ));
+    let by_unit = analysis.by_path_entropy_production();
+    if let Some(most) = by_unit.first().filter(|unit| unit.path_entropy_production.value > Some(0.0)) {
+        say(format_args!(
+            "unit {} carries most of the path entropy production, {} nats per step",
+            most.unit, most.path_entropy_production
+        ));
+    }
+    if let Some(classes) = &analysis.classes {
+        say(format_args!(
+            "the classes of successive images, as all that is seen, show an entropy production of {} nats per step",
+            classes.entropy_production
+        ));
+    }
+    for note in &analysis.notes {
+        say(note);
+    }
+}
+
+/// Everything, in a dozen lines or so.
+pub fn all(analysis: &Analysis) {
+    single(&analysis.headline);
     for note in &analysis.notes {
         say(note);
     }

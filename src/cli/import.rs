@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::{Usage, program, say, shell, tell};
 use crate::backend::BackendName;
-use crate::config::{Classes, Config, DataConfig, Source};
+use crate::config::{Classes, Config, DataConfig, Method, SampledConfig, Source};
 use crate::data::{Dataset, likely_size};
 use crate::exchange::{self, Exchanged};
 use crate::model::Parameters;
+use crate::model::recognition::RecognitionParameters;
 use crate::record;
 use crate::training::folder::RunFolder;
 use crate::training::manifest::{DataManifest, Manifest, Status};
@@ -39,6 +40,7 @@ impl Import {
         }
         let Exchanged {
             parameters,
+            recognition,
             config: own,
             size,
         } = exchange::read(&self.file)?;
@@ -50,7 +52,7 @@ impl Import {
         let data = data.unwrap_or_else(|| DataManifest::none(size.unwrap_or_else(|| likely_size(parameters.visible()))));
         let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
         let folder = RunFolder::create(self.run.as_deref(), &format!("imported-{stem}"), &config)?;
-        let folder = fill(folder, &config, &parameters, data, commit)?;
+        let folder = fill(folder, &config, (&parameters, recognition.as_ref()), data, commit)?;
         let path = shell(folder.path());
         say(format_args!(
             "{path} holds model.mpk, config.toml and manifest.json; next: {} analyze {path}",
@@ -84,6 +86,9 @@ impl Import {
 fn own_data(own: Option<Config>, parameters: &Parameters) -> (Config, Option<DataManifest>) {
     let mut config = own.clone().unwrap_or_default();
     config.model.latent = parameters.layers.clone();
+    if own.is_none() && !parameters.layers.are_listed() {
+        config.training.method = Method::Sampled(SampledConfig::default());
+    }
     let found = match own {
         None => Err("the file does not say what it was trained on".to_owned()),
         Some(_) if config.data.source == Source::None => Err("the file says that it has none".to_owned()),
@@ -117,12 +122,15 @@ fn own_data(own: Option<Config>, parameters: &Parameters) -> (Config, Option<Dat
 fn fill(
     folder: RunFolder,
     config: &Config,
-    parameters: &Parameters,
+    (parameters, recognition): (&Parameters, Option<&RecognitionParameters>),
     data: DataManifest,
     commit: Option<&str>,
 ) -> anyhow::Result<RunFolder> {
     let write = || -> anyhow::Result<()> {
         record::save_model(&folder.file("model.mpk"), parameters)?;
+        if let Some(recognition) = recognition {
+            record::save_recognition(&folder.file(record::RECOGNITION), recognition)?;
+        }
         let numerics = BackendName::Ndarray.open()?;
         let mut manifest = Manifest::new(config, folder.config_checksum(), data.clone(), numerics.device(), commit);
         manifest.ended(Status::Imported, 0);

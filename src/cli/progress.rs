@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use super::{say, warn};
+use crate::evaluation::Figures;
 use crate::files::UnreadLine;
 use crate::training::Observer;
 use crate::training::kept_steps::is_kept;
@@ -88,6 +89,50 @@ fn that_fit(texts: &[String]) -> String {
     (1..=texts.len()).rev().find(fits).map(joined).unwrap_or_default()
 }
 
+/// What stands beside the bar.
+fn main_figures(figures: &Figures) -> Vec<String> {
+    let mut texts = Vec::new();
+    texts.extend(figures.log_likelihood_train.map(|train| format!("log-likelihood {train:.2}")));
+    texts.extend(
+        figures
+            .log_likelihood_bound_train
+            .map(|train| format!("log-likelihood above {train:.2}")),
+    );
+    texts.extend(
+        figures
+            .entropy_production
+            .map(|sigma| format!("entropy production {ROUGH}{sigma:.2}")),
+    );
+    texts.extend(figures.lit_pixels.map(|lit| format!("lit pixels {lit:.1}")));
+    texts
+}
+
+/// A line that stays.
+fn in_words(figures: &Figures) -> String {
+    let or_none = |figure: Option<f64>, digits: usize| figure.map_or("-".to_owned(), |figure| format!("{figure:.digits$}"));
+    let Some(train) = figures.log_likelihood_train else {
+        let above = match figures.log_likelihood_bound_train {
+            Some(train) => format!(
+                "log-likelihood above {train:.3} (test {})  ",
+                or_none(figures.log_likelihood_bound_test, 3)
+            ),
+            None => String::new(),
+        };
+        return format!(
+            "{above}path entropy production {:.1}  class divergence {}  lit pixels {}",
+            figures.path_entropy_production,
+            or_none(figures.class_kl, 4),
+            or_none(figures.lit_pixels, 1)
+        );
+    };
+    format!(
+        "log-likelihood {train:.3} (test {})  entropy production {ROUGH}{}  self-transition {:.4}",
+        or_none(figures.log_likelihood_test, 3),
+        or_none(figures.entropy_production, 3),
+        figures.self_transition
+    )
+}
+
 impl Observer for Progress {
     fn pseudo_count(&mut self, pseudo_count: f64) {
         let line = format!("{}: pseudo-count {pseudo_count}", self.run);
@@ -114,20 +159,13 @@ impl Observer for Progress {
     fn evaluated(&mut self, metrics: &Metrics) {
         let figures = &metrics.figures;
         if let Display::Bar(bar) = &self.display {
-            bar.set_message(that_fit(&[
-                format!("log-likelihood {:.2}", figures.log_likelihood_train),
-                format!("entropy production {ROUGH}{:.2}", figures.entropy_production),
-            ]));
+            bar.set_message(that_fit(&main_figures(figures)));
         }
         if !self.is_due(metrics.step) {
             return;
         }
         self.printed = Some(metrics.step);
-        let test = figures.log_likelihood_test.map_or("-".to_owned(), |test| format!("{test:.3}"));
-        let line = format!(
-            "step {:>7}  {:>7.1} s  log-likelihood {:.3} (test {test})  entropy production {ROUGH}{:.3}  self-transition {:.4}",
-            metrics.step, metrics.seconds, figures.log_likelihood_train, figures.entropy_production, figures.self_transition
-        );
+        let line = format!("step {:>7}  {:>7.1} s  {}", metrics.step, metrics.seconds, in_words(figures));
         match &self.display {
             Display::Bar(bar) => bar.suspend(|| say(line)),
             Display::Lines => say(line),

@@ -123,7 +123,11 @@ fn compare(runs: &[KnownRun]) {
         }
     }
     let found: Vec<Found> = runs.iter().map(Found::of).collect();
+    let figures: Vec<&Headline> = found.iter().filter_map(|found| found.figures.as_ref()).collect();
     for measure in &MEASURES {
+        if measure.is_bound() && figures.iter().all(|figures| (measure.of)(figures).value.is_none()) {
+            continue;
+        }
         let cells = found.iter().map(|found| found.text(measure));
         let name = format!("{}, {}", measure.title.to_lowercase(), measure.unit);
         rows.push(std::iter::once(name).chain(cells).collect());

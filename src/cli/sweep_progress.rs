@@ -114,6 +114,15 @@ impl SweepProgress {
 
 fn main_figures(figures: &Headline) -> String {
     let number = |value: Option<f64>, digits: usize| value.map_or("-".to_owned(), |value| format!("{value:.digits$}"));
+    if figures.log_likelihood_bound_train.value.is_some() {
+        return format!(
+            "log-likelihood above {} (test {})  path entropy production {}  class divergence {}",
+            number(figures.log_likelihood_bound_train.value, 3),
+            number(figures.log_likelihood_bound_test.value, 3),
+            number(figures.path_entropy_production.value, 1),
+            number(figures.class_kl.value, 4)
+        );
+    }
     format!(
         "log-likelihood {} (test {})  entropy production {}  self-transition {}",
         number(figures.log_likelihood_train.value, 3),

@@ -117,9 +117,12 @@ impl Train {
         if !self.quiet {
             say(first_line(&session, &path));
             session.notes().iter().for_each(|note| say(format_args!("{path}: {note}")));
-            say(format_args!(
-                "entropy productions marked {ROUGH} rest on plain means, which overstate them; analyze finds better figures"
-            ));
+            say(match session.config().model.latent.are_listed() {
+                true => {
+                    format!("entropy productions marked {ROUGH} rest on plain means, which overstate them; analyze finds better figures")
+                }
+                false => "likelihoods are lower bounds by few draws, some nats too low; analyze finds better ones".to_owned(),
+            });
         }
         let events = self.tensorboard.then(|| events(&session)).transpose()?;
         let progress = Progress::new(&path, session.step(), steps, session.config().checkpoint.per_decade, self.quiet);

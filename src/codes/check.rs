@@ -1,6 +1,6 @@
 //! Sizes that a latent layer can have.
 
-use super::{Layer, Layers, MOST_LAYERS, MOST_ONE_HOT, MOST_STATES};
+use super::{Layer, Layers, MOST_LAYERS, MOST_ONE_HOT, MOST_STATES, MOST_UNITS};
 
 /// What is wrong with some layers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Layers {
             return Err(LayersError::of_all(count, format!("one of at most {MOST_LAYERS}")));
         }
         for (layer, number) in layers.iter().zip(1..) {
-            layer.check().map_err(|allowed| LayersError {
+            layer.check(layers.len() == 1).map_err(|allowed| LayersError {
                 layer: (layers.len() > 1).then_some(number),
                 ..LayersError::of_all(layer.to_string(), allowed)
             })?;
@@ -60,11 +60,13 @@ impl Layers {
 
 impl Layer {
     /// What is wrong with the sizes, in words: what it must be.
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, alone: bool) -> Result<(), String> {
         let (factors, arithmetic) = match self {
             Self::OneHot { states } if (1..=MOST_ONE_HOT).contains(states) => return Ok(()),
             Self::OneHot { .. } => return Err(format!("a whole number from 1 to {MOST_ONE_HOT}")),
             Self::Binary { units: 0 } => return Err("of one unit or more".to_owned()),
+            Self::Binary { units } if alone && *units <= MOST_UNITS => return Ok(()),
+            Self::Binary { units } if alone => return Err(format!("of at most {MOST_UNITS} units; {units} are too many")),
             Self::Binary { units } => (vec![2; (*units).min(64)], format!("2^{units}")),
             Self::Groups { sizes } if sizes.is_empty() || sizes.iter().any(|&size| size < 2) => {
                 return Err("of one group or more, each of two values or more".to_owned());

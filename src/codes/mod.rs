@@ -38,8 +38,10 @@ use crate::logs::{largest, log_softmax_rows, logsumexp};
 
 /// The most states of a one-hot layer.
 pub const MOST_ONE_HOT: usize = 10_000;
-/// The most states of a layer that is not one-hot.
+/// The most states of a layer that is not one-hot, where they are listed.
 pub const MOST_STATES: usize = 4096;
+/// The most binary units of a layer whose states are not listed.
+pub const MOST_UNITS: usize = 4096;
 /// The most layers of a chain.
 pub const MOST_LAYERS: usize = 8;
 
@@ -89,9 +91,18 @@ impl Layer {
         }
     }
 
-    /// L, the number of states.
+    /// L, the number of states; `usize::MAX` where that is more than can be counted.
     pub fn states(&self) -> usize {
-        self.factors().into_iter().map(Factor::values).product()
+        if let Self::Binary { units } = self {
+            return 1_usize.checked_shl((*units).min(64) as u32).unwrap_or(usize::MAX);
+        }
+        let sizes = self.factors().into_iter().map(Factor::values);
+        sizes.fold(1, usize::saturating_mul)
+    }
+
+    /// Are its states few enough to be listed?
+    pub fn is_listed(&self) -> bool {
+        self.is_one_hot() || self.states() <= MOST_STATES
     }
 
     /// H, the number of components of a code.
@@ -151,6 +162,11 @@ impl Layers {
             [Layer::Binary { units }] => Some(*units),
             _ => None,
         }
+    }
+
+    /// Are the states of every layer few enough to be listed?
+    pub fn are_listed(&self) -> bool {
+        self.all().iter().all(Layer::is_listed)
     }
 
     /// Is it a single one-hot layer?

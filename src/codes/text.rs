@@ -86,6 +86,9 @@ impl Layers {
         if self.is_one_hot() {
             return states(self.states());
         }
+        if let (Some(units), false) = (self.binary_units(), self.are_listed()) {
+            return format!("{units} binary units");
+        }
         let layers: Vec<String> = self.all().iter().map(Layer::describe).collect();
         format!("{} ({})", states(self.states()), layers.join(", then "))
     }

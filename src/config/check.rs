@@ -3,7 +3,7 @@
 use crate::codes::Layer;
 
 use super::{
-    Ascent, Binarize, Classes, Config, ConfigError, GradientKind, Init, Method, ModelKind, Optimizer, PathEntropy, PseudoCount,
+    Ascent, Binarize, Chains, Classes, Config, ConfigError, GradientKind, Init, Method, ModelKind, Optimizer, PathEntropy, PseudoCount,
     SampledConfig,
 };
 
@@ -86,17 +86,15 @@ impl Config {
             Method::Gradient {
                 kind: GradientKind::TwoStep { chains, path_entropy, .. },
                 ..
-            } if *path_entropy != PathEntropy::NONE => {
-                match path_entropy {
-                    PathEntropy::Weight(weight) => within("training.path_entropy_weight", *weight, -1e6..=1e6)?,
-                    PathEntropy::Target(target) => within("training.path_entropy_target", *target, 1e-6..=1e6)?,
-                }
-                if chains.count < 2 {
-                    let allowed = "at least 2, as the path entropy production is followed at the chains";
-                    return Err(ConfigError::value("training.chains", chains.count.to_string(), allowed));
-                }
-            }
-            Method::Sampled(SampledConfig { candidates, optimizer, .. }) => {
+            } => path_entropy.check(*chains)?,
+            Method::Sampled(SampledConfig {
+                chains,
+                candidates,
+                optimizer,
+                path_entropy,
+                ..
+            }) => {
+                path_entropy.check(*chains)?;
                 count("training.candidates", *candidates as u64, 2, MOST_ROWS as u64)?;
                 if let Optimizer::Adam(adam) = optimizer {
                     within("training.adam.decay", adam.decay, 0.0..=0.999999)?;
@@ -178,7 +176,6 @@ impl Config {
             ));
         }
         let layers = self.model.latent.all();
-        let latent = self.model.latent.states();
         if visible > MOST_ROWS {
             return Err(ConfigError::value(
                 "the size of an image",
@@ -186,11 +183,21 @@ impl Config {
                 format!("at most {MOST_ROWS} pixels"),
             ));
         }
-        if (self.evaluation.samples * latent) as u64 > MOST_SAMPLES {
+        let listed = self.model.latent.are_listed();
+        // Where states are listed, there is a number for each; otherwise for each unit.
+        let size = |layer: &Layer| if listed { layer.states() } else { layer.width() };
+        let latent = size(self.model.latent.last());
+        let most_samples = if listed { MOST_SAMPLES / latent as u64 } else { MOST_ROWS as u64 };
+        if self.evaluation.samples as u64 > most_samples {
+            let of_each = if listed {
+                format!(" in each of {latent} latent states")
+            } else {
+                String::new()
+            };
             return Err(ConfigError::value(
                 "evaluation.samples",
                 self.evaluation.samples.to_string(),
-                format!("at most {} in each of {latent} latent states", MOST_SAMPLES / latent as u64),
+                format!("at most {most_samples}{of_each}"),
             ));
         }
         let chains = match method {
@@ -201,7 +208,7 @@ impl Config {
             _ => method.chains().map_or(0, |chains| chains.count),
         };
         let most = MOST_ELEMENTS.min(device_bytes / 4);
-        let widest = layers.iter().map(Layer::states).max().unwrap_or(latent);
+        let widest = layers.iter().map(size).max().unwrap_or(latent);
         let mut arrays = vec![
             ("training.chains", chains, visible),
             ("training.batch_size", batch_size, visible),
@@ -209,12 +216,18 @@ impl Config {
             ("model.latent", self.model.latent.first().width(), visible),
             ("training.chains", chains, widest),
             ("training.batch_size", batch_size, latent),
-            ("model.latent", latent, latent),
         ];
+        if listed {
+            arrays.push(("model.latent", latent, latent));
+        }
         let between = layers.windows(2).map(|pair| ("model.latent", pair[0].states(), pair[1].states()));
         arrays.extend(between);
         if let Method::Sampled(sampled) = method {
-            arrays.push(("training.candidates", sampled.candidates, batch_size * visible.max(chains)));
+            arrays.push((
+                "training.candidates",
+                sampled.candidates,
+                batch_size * visible.max(chains).max(self.model.latent.first().width()),
+            ));
         }
         for (key, value, other) in arrays {
             if value as u64 * other as u64 > most {
@@ -231,6 +244,21 @@ impl Config {
                     ),
                 ));
             }
+        }
+        Ok(())
+    }
+}
+
+impl PathEntropy {
+    fn check(self, chains: Chains) -> Result<(), ConfigError> {
+        match self {
+            Self::NONE => return Ok(()),
+            Self::Weight(weight) => within("training.path_entropy_weight", weight, -1e6..=1e6)?,
+            Self::Target(target) => within("training.path_entropy_target", target, 1e-6..=1e6)?,
+        }
+        if chains.count < 2 {
+            let allowed = "at least 2, as the path entropy production is followed at the chains";
+            return Err(ConfigError::value("training.chains", chains.count.to_string(), allowed));
         }
         Ok(())
     }

@@ -205,15 +205,19 @@ impl Init {
 pub struct EvaluationConfig {
     /// Steps between evaluations; the start and the end are always evaluated.
     pub every: u64,
-    /// M, images drawn in each latent state to estimate the latent kernel.
+    /// M, images drawn in each latent state to estimate the latent kernel; where states are not listed, chains.
     pub samples: usize,
 }
 
 impl EvaluationConfig {
-    /// The defaults for L latent states, chosen so that evaluations take about a tenth of the time of training: one every 100 steps, or every L
-    /// steps if that is more; `250,000 / L^2` images in each state, but at most 1,000 and at least 50.
-    pub fn of(latent: usize) -> Self {
-        let states = latent.max(1);
+    /// The defaults, chosen so that evaluations take about a tenth of the time of training. For L latent states, one every 100 steps, or every L
+    /// steps if that is more, and `250,000 / L^2` images in each state, but at most 1,000 and at least 50; where states are not listed, one every 500 steps,
+    /// and 1,000 chains.
+    pub fn of(layers: &Layers) -> Self {
+        if !layers.are_listed() {
+            return Self { every: 500, samples: 1000 };
+        }
+        let states = layers.states();
         Self {
             every: states.max(100) as u64,
             samples: (250_000 / states.saturating_mul(states)).clamp(50, 1000),
@@ -254,7 +258,7 @@ impl Default for ModelConfig {
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self::of(ModelConfig::default().latent.states())
+        Self::of(&ModelConfig::default().latent)
     }
 }
 

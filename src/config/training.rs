@@ -36,6 +36,8 @@ pub enum Method {
 /// `training.posterior = "recognition"`: candidates from a recognition distribution; see [`crate::gradient::sampled`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampledConfig {
+    /// `model.kind = "directed"`: W stays 0, so that the units are independent, and every image is drawn anew.
+    pub directed: bool,
     /// The persistent chains.
     pub chains: Chains,
     /// K, `training.candidates`: draws for the posterior of each image.
@@ -44,6 +46,8 @@ pub struct SampledConfig {
     pub ascent: Ascent,
     /// How the parameters move uphill.
     pub optimizer: Optimizer,
+    /// What the objective has of the path entropy production; nothing where `directed`.
+    pub path_entropy: PathEntropy,
 }
 
 /// `model.kind`, `training.gradient` and `training.sampling` of a machine that follows a gradient.
@@ -207,6 +211,7 @@ impl Method {
                 GradientKind::Mixture => ModelKind::Mixture,
                 GradientKind::Directed => ModelKind::Directed,
             },
+            Self::Sampled(SampledConfig { directed: true, .. }) => ModelKind::Directed,
             Self::Sampled(_) => ModelKind::Nonequilibrium,
             Self::Em(_) => ModelKind::Mixture,
         }
@@ -333,6 +338,19 @@ impl Ascent {
 impl SampledConfig {
     /// K by default.
     pub const CANDIDATES: usize = 5;
+}
+
+impl Default for SampledConfig {
+    fn default() -> Self {
+        Self {
+            directed: false,
+            chains: Chains::default(),
+            candidates: Self::CANDIDATES,
+            ascent: Ascent::sampled(),
+            optimizer: Optimizer::Adam(AdamConfig::default()),
+            path_entropy: PathEntropy::NONE,
+        }
+    }
 }
 
 impl Default for AdamConfig {

@@ -72,6 +72,9 @@ pub enum EstimateError {
     /// The kernel is that of no chain with one steady state.
     #[error("the model's latent states are no Markov chain with one steady state, as far as f64 can tell: {0}")]
     NoChain(ChainError),
+    /// Too many states for a kernel.
+    #[error("a model of {0} has too many latent states for a table of their transitions")]
+    NotListed(String),
     /// For enumeration.
     #[error("2^D images are enumerated, for at most {MOST_PIXELS} pixels; this model has {0}")]
     TooManyPixels(usize),
@@ -146,8 +149,9 @@ impl Settings {
     /// means [`Sampling::default_plain_samples`]; with seed 1.
     pub fn of(parameters: &Parameters) -> Self {
         let latent = parameters.latent();
+        let kernel = latent.saturating_mul(latent);
         Self {
-            exact: parameters.visible() <= MOST_PIXELS && (latent * latent) << parameters.visible() <= MOST_TERMS,
+            exact: parameters.visible() <= MOST_PIXELS && kernel <= MOST_TERMS >> parameters.visible(),
             samples: match Method::of(parameters) {
                 Method::Plain => Sampling::default_plain_samples(latent),
                 Method::Enumeration | Method::Tilts => Sampling::default_samples(latent),
@@ -240,6 +244,9 @@ impl Estimate {
     /// When the model's numbers overflow, when it has too many pixels to be enumerated or too many states for so many draws, or when it is
     /// stopped.
     pub fn with(parameters: &Parameters, settings: Settings, watch: &dyn Watch) -> Result<Self, EstimateError> {
+        if !parameters.layers.are_listed() {
+            return Err(EstimateError::NotListed(parameters.layers.describe()));
+        }
         let model = Conditionals::new(parameters);
         if settings.exact {
             return Self::enumerated(parameters, &model, watch);

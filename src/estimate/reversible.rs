@@ -9,7 +9,7 @@ use crate::logs::{logaddexp, logsumexp, softplus};
 use crate::model::Parameters;
 use crate::watch::{Stopped, Watch};
 
-/// `ln pi` `[L]` of a model whose forward matrix is the Bayes posterior of its backward matrix, `None` for any other:
+/// `ln pi` `[L]` of a model whose forward matrix is the Bayes posterior of its backward matrix, `None` for any other and where states are not listed:
 ///
 /// ```text
 /// c_k . (W^T x - A x) = a function of x alone:     pi_k ~ e^{g_k + b . c_k} prod_i (1 + e^{A~_ki}),      A~ = a + C A
@@ -21,7 +21,7 @@ use crate::watch::{Stopped, Watch};
 pub fn closed_form(parameters: &Parameters) -> Option<Array1<f64>> {
     /// Roundings to f32: of W, of A, and of a sum from which either was made.
     const ROUNDINGS: f64 = 2.0;
-    if !parameters.is_finite() || !parameters.between.is_empty() {
+    if !parameters.is_finite() || !parameters.between.is_empty() || !parameters.layers.are_listed() {
         return None;
     }
     let codes = Codes::of(parameters.layers.last());

@@ -36,6 +36,11 @@ impl Judge {
         self.classifier.classes(images)
     }
 
+    /// The share of each class among some images, `[C]`.
+    pub fn shares(&self, images: &PackedImages) -> Array1<f64> {
+        shares(self.classes(images).into_iter(), self.data_shares.len())
+    }
+
     /// The share of test images (training images where there is no labelled test set) whose class it finds.
     pub fn accuracy(&self) -> f64 {
         self.accuracy

@@ -3,6 +3,7 @@
 pub mod classifier;
 pub mod judge;
 pub mod likelihood;
+pub mod units;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,24 +16,34 @@ use crate::estimate::EstimateError;
 use crate::estimate::plain::PlainEstimate;
 use crate::estimate::reversible::closed_form;
 use crate::model::Parameters;
+use crate::model::recognition::RecognitionParameters;
 use crate::random::Seed;
 use crate::watch::Watch;
 
 /// The figures of one evaluation; a figure that cannot be had (no test set, no labels, an infinite divergence) is null in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Nats per image.
-    pub log_likelihood_train: f64,
+    /// Nats per image; null where latent states are not listed.
+    pub log_likelihood_train: Option<f64>,
     /// Nats per image, of images not trained on.
     pub log_likelihood_test: Option<f64>,
-    /// Of the latent chain, nats per step.
-    pub entropy_production: f64,
+    /// A lower bound of it by few draws and at 500 images; null where the likelihood is exact.
+    #[serde(default)]
+    pub log_likelihood_bound_train: Option<f64>,
+    /// The same of images not trained on.
+    #[serde(default)]
+    pub log_likelihood_bound_test: Option<f64>,
+    /// Of the latent chain, nats per step; null where latent states are not listed.
+    pub entropy_production: Option<f64>,
     /// Of the whole chain, images included, nats per step.
     pub path_entropy_production: f64,
     /// Mean probability that the latent state stays, per step.
     pub self_transition: f64,
     /// `sum_c d_c ln( d_c / m_c )` between the class shares d of the training labels and m of images drawn from the model; nats.
     pub class_kl: Option<f64>,
+    /// Lit pixels of an image drawn from the model; only where latent states are not listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lit_pixels: Option<f64>,
 }
 
 /// What models are compared with.
@@ -70,7 +81,7 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    /// `samples` is the number of images drawn in each latent state at each evaluation.
+    /// `samples` is the number of images drawn in each latent state at each evaluation, or of chains where states are not listed.
     pub fn new(data: &Dataset, samples: usize, seed: Seed) -> Self {
         Self {
             reference: Reference::new(data, seed),
@@ -79,16 +90,26 @@ impl Evaluator {
         }
     }
 
-    /// Computes all figures of a model; `time` keys the draws.
+    /// Computes all figures of a model, with its recognition distribution if it has one; `time` keys the draws.
     ///
     /// The model's class shares are those of the images that the kernel's estimate draws, weighted by pi: images of the steady state,
     /// judged one by one.
     ///
     /// # Errors
     /// When the parameters or what is computed from them are not finite (training has diverged), or when it is stopped.
-    pub fn evaluate(&self, parameters: &Parameters, time: u64, watch: &dyn Watch) -> Result<Figures, EstimateError> {
+    pub fn evaluate(
+        &self,
+        parameters: &Parameters,
+        recognition: Option<&RecognitionParameters>,
+        time: u64,
+        watch: &dyn Watch,
+    ) -> Result<Figures, EstimateError> {
         if !parameters.is_finite() {
             return Err(EstimateError::NoNumbers);
+        }
+        if !parameters.layers.are_listed() {
+            let draws = (self.samples, self.seed, time);
+            return units::evaluate(&self.reference, parameters, recognition, draws, watch);
         }
         let model = Conditionals::new(parameters);
         let Reference { train, test, judge, .. } = &self.reference;
@@ -104,12 +125,15 @@ impl Evaluator {
             judge.divergence(&model_shares)
         });
         Ok(Figures {
-            log_likelihood_train: likelihood(train)?,
+            log_likelihood_train: Some(likelihood(train)?),
             log_likelihood_test: test.as_ref().map(likelihood).transpose()?,
-            entropy_production: steady.entropy_production(),
+            log_likelihood_bound_train: None,
+            log_likelihood_bound_test: None,
+            entropy_production: Some(steady.entropy_production()),
             path_entropy_production: kernel.path_entropy_production(),
             self_transition: steady.self_transition(),
             class_kl: class_kl.filter(|kl| kl.is_finite()),
+            lit_pixels: None,
         })
     }
 }

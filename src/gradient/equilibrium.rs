@@ -59,10 +59,12 @@ pub struct Center<B: ChainBackend> {
 impl<B: ChainBackend> Center<B> {
     /// About the mean of some images, and the mean code of a layer whose states count as their log-weights g say.
     pub fn of(model: &Model<B>, images: &DeviceImages<B>) -> Self {
-        let codes = model.last_codes();
-        let code = match &codes.factors {
-            None => Tensor::zeros([model.backward.dims()[0]], &model.backward.device()),
-            Some(factors) => factors
+        let (width, device) = (model.backward.dims()[0], model.backward.device());
+        let code = match model.codes.last().map(|codes| &codes.factors) {
+            // Units that are on half of the time.
+            None => Tensor::full([width], 0.5, &device),
+            Some(None) => Tensor::zeros([width], &device),
+            Some(Some(factors)) => factors
                 .gather(B::log_softmax_rows(factors.log_weights.clone()).exp())
                 .squeeze_dim(0),
         };
@@ -111,9 +113,18 @@ pub fn exact<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> Tie
 /// The gradient with the model term from N persistent `chains`: persistent contrastive divergence (T. Tieleman, ICML 2008), with
 /// probabilities in place of sampled hidden states. Its error is that of the chains, which must visit every state in proportion to pi.
 pub fn persistent<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>, chains: &DeviceImages<B>) -> TiedGradient<B> {
-    let (of_data, of_chains) = B::both(|| posterior_means(model, images), || posterior_means(model, chains));
+    let (of_data, of_chains) = if model.layers.are_listed() {
+        B::both(|| posterior_means(model, images), || posterior_means(model, chains))
+    } else {
+        B::both(|| unit_means(model, images), || unit_means(model, chains))
+    };
+    let excess = of_data.0 - of_chains.0;
+    let bias = match model.codes.last() {
+        Some(codes) => codes.gather(excess),
+        None => excess,
+    };
     TiedGradient {
-        bias: model.last_codes().gather(of_data.0 - of_chains.0).squeeze_dim(0),
+        bias: bias.squeeze_dim(0),
         backward: of_data.1 - of_chains.1,
         visible_bias: model.visible_bias.as_ref().map(|_| lit(images) - lit(chains)),
     }
@@ -123,6 +134,13 @@ pub fn persistent<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>, c
 pub fn posterior_means<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let (p, mean) = posterior(model, images);
     let p = model.last_codes().gather(p);
+    (mean, B::transposed_product(images, p).transpose() / images.len() as f64)
+}
+
+/// `mean_n s(l_nh)`, `[1, H]`, and `mean_n s(l_nh) x_ni`, `[H, D]`, of units with logits `l = x W + b`: the same where states are not listed, unit by unit.
+fn unit_means<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let (p, _) = B::bernoulli(model.forward_logits(images));
+    let mean = p.clone().mean_dim(0);
     (mean, B::transposed_product(images, p).transpose() / images.len() as f64)
 }
 

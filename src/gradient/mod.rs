@@ -30,6 +30,7 @@ pub mod functional;
 pub mod path;
 pub mod sampled;
 pub mod stratified;
+pub mod unit_path;
 
 use burn::tensor::Tensor;
 

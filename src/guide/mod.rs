@@ -9,6 +9,9 @@ pub mod analysis {}
 #[doc = include_str!("objectives.md")]
 pub mod objectives {}
 
+#[doc = include_str!("units.md")]
+pub mod units {}
+
 #[doc = include_str!("runs.md")]
 pub mod runs {}
 

@@ -45,7 +45,7 @@ pub struct Model<B: Backend> {
     pub visible_bias: Option<Param<Tensor<B, 1>>>,
     /// g, `[L]`, of a machine in equilibrium whose weights are free; otherwise g is fixed by the codes.
     pub log_weights: Option<Param<Tensor<B, 1>>>,
-    /// C of each latent layer.
+    /// C of each latent layer whose states are listed.
     #[module(skip)]
     pub codes: Vec<DeviceCodes<B>>,
     /// What the latent layers are.
@@ -93,6 +93,7 @@ impl<B: Backend> Model<B> {
                 .layers
                 .all()
                 .iter()
+                .filter(|layer| layer.is_listed())
                 .map(|layer| DeviceCodes::new(layer, device))
                 .collect(),
             layers: parameters.layers.clone(),

@@ -144,7 +144,7 @@ pub struct Array<'a> {
     pub numbers: Box<dyn Iterator<Item = &'a f32> + 'a>,
 }
 
-fn matrix<'a>(name: &str, values: &'a Array2<f32>) -> Array<'a> {
+pub(super) fn matrix<'a>(name: &str, values: &'a Array2<f32>) -> Array<'a> {
     Array {
         name: name.to_owned(),
         shape: values.shape().to_vec(),
@@ -152,7 +152,7 @@ fn matrix<'a>(name: &str, values: &'a Array2<f32>) -> Array<'a> {
     }
 }
 
-fn vector<'a>(name: &str, values: &'a Array1<f32>) -> Array<'a> {
+pub(super) fn vector<'a>(name: &str, values: &'a Array1<f32>) -> Array<'a> {
     Array {
         name: name.to_owned(),
         shape: values.shape().to_vec(),

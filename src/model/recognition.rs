@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use ndarray::{Array1, Array2};
 
-use super::{matrix, to_matrix, to_vector, vector};
+use super::parameters::{matrix as named_matrix, vector as named_vector};
+use super::{Array, matrix, to_matrix, to_vector, vector};
 use crate::ops::{ChainBackend, DeviceImages};
 
 /// `s(h|x) = prod_j s(e_j)^h_j (1 - s(e_j))^(1 - h_j)`, `e = x R + c`: see [`crate::gradient::sampled`].
@@ -59,6 +60,14 @@ impl RecognitionParameters {
             matrix: Array2::zeros((visible, units)),
             bias: Array1::zeros(units),
         }
+    }
+
+    /// Both arrays by the names that they have in files.
+    pub fn arrays(&self) -> Vec<Array<'_>> {
+        vec![
+            named_matrix("recognition", &self.matrix),
+            named_vector("recognition_bias", &self.bias),
+        ]
     }
 
     /// All numbers.

@@ -2,6 +2,7 @@
 
 mod fields;
 mod messagepack;
+mod recognition;
 mod written;
 
 use std::path::{Path, PathBuf};
@@ -206,15 +207,60 @@ pub fn save_model(path: &Path, parameters: &Parameters) -> Result<(), RecordErro
 
 /// Loads a model from its record, or from a checkpoint's.
 pub fn load_model(path: &Path) -> Result<Parameters, RecordError> {
-    Ok(load_trained(path)?.0)
+    Ok(match load(path)? {
+        Recorded::Model(parameters) => *parameters,
+        Recorded::Checkpoint(state) => state.parameters,
+    })
 }
 
-/// As [`load_model`], with the steps behind the model, which a checkpoint knows.
-pub fn load_trained(path: &Path) -> Result<(Parameters, Option<u64>), RecordError> {
-    match load(path)? {
-        Recorded::Model(parameters) => Ok((*parameters, None)),
-        Recorded::Checkpoint(state) => Ok((state.parameters, Some(state.step))),
-    }
+/// What a record holds of a trained model.
+#[derive(Clone, Debug)]
+pub struct LoadedModel {
+    /// The model.
+    pub parameters: Parameters,
+    /// The recognition distribution beside it: in a checkpoint, or in [`RECOGNITION`] beside the record of a model.
+    pub recognition: Option<RecognitionParameters>,
+    /// The steps behind it, which a checkpoint knows.
+    pub step: Option<u64>,
+}
+
+/// The file of a recognition distribution, beside the model's.
+pub const RECOGNITION: &str = "recognition.mpk";
+
+/// As [`load_model`], with what else is known of it.
+pub fn load_trained(path: &Path) -> Result<LoadedModel, RecordError> {
+    let loaded = match load(path)? {
+        Recorded::Model(parameters) => {
+            let beside = path.with_file_name(RECOGNITION);
+            let is_there = parameters.layers.binary_units().is_some() && beside.is_file();
+            LoadedModel {
+                recognition: is_there.then(|| load_recognition(&beside, &parameters)).transpose()?,
+                parameters: *parameters,
+                step: None,
+            }
+        }
+        Recorded::Checkpoint(state) => LoadedModel {
+            parameters: state.parameters,
+            recognition: state.sampled.map(|sampled| sampled.recognition),
+            step: Some(state.step),
+        },
+    };
+    Ok(loaded)
+}
+
+/// Saves a recognition distribution as a burn record of [`Recognition`].
+pub fn save_recognition(path: &Path, parameters: &RecognitionParameters) -> Result<(), RecordError> {
+    save(path, Recognition::<Host>::new(parameters, &Default::default()).into_record())
+}
+
+/// Loads one that is to go with a model, which must have one layer of binary units.
+///
+/// # Errors
+/// When it cannot be read, or is that of other sizes.
+pub fn load_recognition(path: &Path, model: &Parameters) -> Result<RecognitionParameters, RecordError> {
+    let shape = [model.visible(), model.forward_bias.len()];
+    let read = recognition::read(&files::read_sealed(path)?, shape);
+    read.map_err(|problem| foreign(path, "recognition distribution", problem))
 }
 
 /// Saves a checkpoint.

@@ -5,22 +5,31 @@ use ndarray::{Array1, Array2};
 
 use super::fields::Fields;
 use super::messagepack::{Value, quoted};
-use super::{MOST_CHAINS, MOST_PIXELS, MOST_STATES, MOST_STEPS, Recorded, SampledState, TrainingState};
+use super::{MOST_CHAINS, MOST_PIXELS, MOST_STATES, MOST_STEPS, Recorded, TrainingState, recognition};
 use crate::codes::Layers;
 use crate::data::packed::PackedImages;
 use crate::kernels::bits::WORD;
-use crate::model::recognition::RecognitionParameters;
 use crate::model::{BetweenParameters, Parameters, shapes};
 
 /// A tensor of R dimensions whose data are as many as its shape takes, 4 bytes each.
-struct Written<'a, const R: usize> {
-    path: String,
-    shape: [usize; R],
+pub(super) struct Written<'a, const R: usize> {
+    pub(super) path: String,
+    pub(super) shape: [usize; R],
     data: &'a [[u8; 4]],
 }
 
 /// Reads a whole record; the error says in words what is wrong, and in which field.
 pub fn read(content: &[u8]) -> Result<Recorded, String> {
+    let item = item(content)?;
+    if item.has("model") {
+        checkpoint(item).map(|state| Recorded::Checkpoint(Box::new(state)))
+    } else {
+        model(item).map(|parameters| Recorded::Model(Box::new(parameters)))
+    }
+}
+
+/// What a record is about.
+pub(super) fn item(content: &[u8]) -> Result<Fields<'_>, String> {
     let mut record = Fields::of(Value::parse(content)?, "")?;
     check_metadata(record.take("metadata")?)?;
     // A phantom of the backend's type.
@@ -30,11 +39,7 @@ pub fn read(content: &[u8]) -> Result<Recorded, String> {
     }
     let item = Fields::of(record.take("item")?, "item")?;
     record.end()?;
-    if item.has("model") {
-        checkpoint(item).map(|state| Recorded::Checkpoint(Box::new(state)))
-    } else {
-        model(item).map(|parameters| Recorded::Model(Box::new(parameters)))
-    }
+    Ok(item)
 }
 
 /// The names of the types are burn's and rustc's, and say nothing that the tensors do not say themselves, but for the precision.
@@ -56,7 +61,7 @@ fn check_metadata(value: Value) -> Result<(), String> {
     metadata.end()
 }
 
-fn model(item: Fields) -> Result<Parameters, String> {
+pub(super) fn model(item: Fields) -> Result<Parameters, String> {
     if item.has("layers") {
         return model_with_layers(item);
     }
@@ -187,7 +192,7 @@ fn checkpoint(mut item: Fields) -> Result<TrainingState, String> {
     };
     let sampled = if item.has("sampled") {
         let sampled = item.take_optional_map("sampled")?;
-        sampled.map(|sampled| self::sampled(sampled, &model)).transpose()?
+        sampled.map(|sampled| recognition::sampled(sampled, &model)).transpose()?
     } else {
         None
     };
@@ -211,60 +216,8 @@ fn checkpoint(mut item: Fields) -> Result<TrainingState, String> {
     })
 }
 
-/// What a checkpoint of a model whose posterior is sampled has besides.
-fn sampled(mut fields: Fields, model: &Parameters) -> Result<SampledState, String> {
-    let Some(units) = model.layers.binary_units() else {
-        return Err(format!(
-            "the field `{}` is that of a layer of binary units, and its model has {}",
-            fields.path,
-            model.layers.describe()
-        ));
-    };
-    let shape = [model.visible(), units];
-    let recognition = recognition(fields.take_map("recognition")?, shape)?;
-    let recognition_mean_squares = self::recognition(fields.take_map("recognition_mean_squares")?, shape)?;
-    if let Some(negative) = recognition_mean_squares.numbers().find(|&&square| square < 0.0) {
-        return Err(format!("its mean squares are not all 0 or more: one is {negative}"));
-    }
-    let means = fields.take_optional_map("means")?.map(self::model).transpose()?;
-    let recognition_means = fields.take_optional_map("recognition_means")?;
-    let recognition_means = recognition_means.map(|means| self::recognition(means, shape)).transpose()?;
-    let means = match (means, recognition_means) {
-        (None, None) => None,
-        (Some(means), Some(_)) if means.visible() != model.visible() || means.layers != model.layers || means.log_weights.is_some() => {
-            return Err("its means are not of the shape of its model".to_owned());
-        }
-        (Some(means), Some(recognition)) => Some((means, recognition)),
-        _ => return Err(format!("the field `{}` has means of one part and not of the other", fields.path)),
-    };
-    fields.end()?;
-    Ok(SampledState {
-        recognition,
-        recognition_mean_squares,
-        means,
-    })
-}
-
-/// R and c, or what lies beside each, of D pixels and H units.
-fn recognition(mut fields: Fields, shape: [usize; 2]) -> Result<RecognitionParameters, String> {
-    let matrix: Written<2> = parameter(fields.take_map("matrix")?)?;
-    let bias: Written<1> = parameter(fields.take_map("bias")?)?;
-    let path = fields.path.clone();
-    fields.end()?;
-    if matrix.shape != shape || bias.shape != [shape[1]] {
-        return Err(format!(
-            "the shapes {:?} and {:?} of the field `{path}` are not those of {} pixels and {} units",
-            matrix.shape, bias.shape, shape[0], shape[1]
-        ));
-    }
-    Ok(RecognitionParameters {
-        matrix: matrix.matrix()?,
-        bias: bias.vector()?,
-    })
-}
-
 /// A burn `Param`: a tensor with an identity, which has no use here.
-fn parameter<const R: usize>(mut fields: Fields) -> Result<Written<R>, String> {
+pub(super) fn parameter<const R: usize>(mut fields: Fields) -> Result<Written<R>, String> {
     let id = fields.take_text("id")?;
     // burn panics over some longer ones that it takes for its own.
     if id.len() != 13 || ParamId::try_deserialize(id).is_none() {
@@ -359,13 +312,13 @@ impl<const R: usize> Written<'_, R> {
 }
 
 impl Written<'_, 1> {
-    fn vector(&self) -> Result<Array1<f32>, String> {
+    pub(super) fn vector(&self) -> Result<Array1<f32>, String> {
         Ok(Array1::from_vec(self.floats()?))
     }
 }
 
 impl Written<'_, 2> {
-    fn matrix(&self) -> Result<Array2<f32>, String> {
+    pub(super) fn matrix(&self) -> Result<Array2<f32>, String> {
         Array2::from_shape_vec(self.shape, self.floats()?).map_err(|error| format!("the matrix `{}`: {error}", self.path))
     }
 

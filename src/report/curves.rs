@@ -43,6 +43,13 @@ impl Axes {
     }
 }
 
+/// Does a chart of these measures show anything?
+pub fn has_values(measures: &[&Measure], evaluations: &[Metrics], checkpoints: &[Headline]) -> bool {
+    let noted = |measure: &&Measure| evaluations.iter().any(|line| (measure.noted)(&line.figures).is_some());
+    let analyzed = |measure: &&Measure| checkpoints.iter().any(|line| (measure.of)(line).value.is_some());
+    measures.iter().any(|measure| noted(measure) || analyzed(measure))
+}
+
 /// The chart of some measures, the first of them on top.
 pub fn svg(chart: &Chart, measures: &[&Measure], evaluations: &[Metrics], checkpoints: &[Headline]) -> String {
     let curves: Vec<Curve> = (measures.iter().zip(COLOURS))

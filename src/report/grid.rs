@@ -5,6 +5,8 @@ use std::time::Duration;
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, DynamicImage, Frame, GrayImage, ImageError, Luma};
 
+use ndarray::Array2;
+
 use super::png;
 use crate::data::BinaryImages;
 use crate::data::packed::PackedImages;
@@ -53,8 +55,8 @@ impl Grid {
         (self.rows * self.scale + 2, self.columns * self.scale + 2)
     }
 
-    /// Images `[N, D]` in rows of `across`, lit pixels white, as the bytes of a PNG file.
-    pub fn png(self, images: &BinaryImages, across: usize) -> Vec<u8> {
+    /// Grey levels `[N, D]` of images in rows of `across`, as the bytes of a PNG file.
+    pub fn png(self, images: &Levels, across: usize) -> Vec<u8> {
         png::bytes(self.picture(images, across))
     }
 
@@ -62,13 +64,13 @@ impl Grid {
     ///
     /// # Errors
     /// When a frame is larger than a GIF can be.
-    pub fn gif<'a>(self, frames: impl IntoIterator<Item = &'a BinaryImages>) -> Result<Vec<u8>, ImageError> {
+    pub fn gif(self, frames: impl IntoIterator<Item = Levels>) -> Result<Vec<u8>, ImageError> {
         const SHOWN: Duration = Duration::from_millis(250);
         let mut bytes = Vec::new();
         let mut encoder = GifEncoder::new(&mut bytes);
         encoder.set_repeat(Repeat::Infinite)?;
         for images in frames {
-            let picture = DynamicImage::from(self.picture(images, images.nrows()));
+            let picture = DynamicImage::from(self.picture(&images, images.nrows()));
             encoder.encode_frame(Frame::from_parts(
                 picture.into_rgba8(),
                 0,
@@ -80,7 +82,7 @@ impl Grid {
         Ok(bytes)
     }
 
-    fn picture(self, images: &BinaryImages, across: usize) -> GrayImage {
+    fn picture(self, images: &Levels, across: usize) -> GrayImage {
         let (height, width) = self.cell();
         let down = images.nrows().div_ceil(across);
         let mut picture = GrayImage::from_pixel((across * width + 2) as u32, (down * height + 2) as u32, Luma([GAP]));
@@ -88,13 +90,26 @@ impl Grid {
             let (left, top) = (2 + index % across * width, 2 + index / across * height);
             for y in 0..self.rows * self.scale {
                 for x in 0..self.columns * self.scale {
-                    let lit = image[y / self.scale * self.columns + x / self.scale];
-                    picture.put_pixel((left + x) as u32, (top + y) as u32, Luma([255 * lit]));
+                    let level = image[y / self.scale * self.columns + x / self.scale];
+                    picture.put_pixel((left + x) as u32, (top + y) as u32, Luma([level]));
                 }
             }
         }
         picture
     }
+}
+
+/// Grey levels of pixels, `[N, D]`, 255 being white.
+pub type Levels = Array2<u8>;
+
+/// Binary images with lit pixels in white.
+pub fn of_bits(images: &BinaryImages) -> Levels {
+    images.mapv(|lit| 255 * lit)
+}
+
+/// Probabilities to be lit as grey levels.
+pub fn of_means(means: &Array2<f64>) -> Levels {
+    means.mapv(|mean| (255.0 * mean).round() as u8)
 }
 
 /// The most images in samples.png.
@@ -109,5 +124,5 @@ pub fn samples(images: &PackedImages, size: (usize, usize)) -> Vec<u8> {
     let across = 10.min((EASY / width).max(1)).min(images.len().max(1));
     let down = 10.min((EASY / height).max(1));
     let first: Vec<usize> = (0..images.len().min(across * down)).collect();
-    grid.png(&images.select(&first).unpack(), across)
+    grid.png(&of_bits(&images.select(&first).unpack()), across)
 }

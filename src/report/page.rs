@@ -4,12 +4,10 @@ use std::fmt::Write;
 
 use super::names::letters;
 use super::provenance::Provenance;
-use super::{currents, curves, cycles, drawings, emergence, grid, heatmap, laws, macrostates, plane, png, tables, units};
-use crate::analysis::measures::{MEASURES, charts};
+use super::{currents, cycles, drawings, emergence, grid, headlines, heatmap, laws, macrostates, plane, png, tables, units};
 use crate::analysis::{Analysis, Headline};
 use crate::codes::Codes;
 use crate::data::packed::PackedImages;
-use crate::estimate::jackknife::Figure;
 use crate::model::Parameters;
 use crate::random::Seed;
 use crate::training::metrics::Metrics;
@@ -36,6 +34,13 @@ pub struct Page<'a> {
     pub evaluations: &'a [Metrics],
 }
 
+/// Beneath the single figures.
+const CAPTION: &str = "Each figure has its 95% interval. Of a log-likelihood, a mean over images, it says how far the mean over as many other images of the kind could lie; \
+                 what the draws behind the latent kernel add to it, for these very images, stands beneath. Of all other figures it says how well the kernel is known from draws. \
+                 Entropy production: σ = ½ Σ J<sub>ij</sub> ln(F<sub>ij</sub>/F<sub>ji</sub>) with fluxes F<sub>ij</sub> = π<sub>i</sub>T<sub>ij</sub> and \
+                 currents J<sub>ij</sub> = F<sub>ij</sub> − F<sub>ji</sub>; it is zero in equilibrium and at most that of the whole path, which sees the images \
+                 too. Self-transition: Σ π<sub>k</sub>T<sub>kk</sub>. Relaxation time: −1/ln|λ<sub>2</sub>|; rotation period: 2π/arg λ of the slowest complex eigenvalue.";
+
 impl Page<'_> {
     /// The page.
     pub fn html(&self) -> String {
@@ -57,8 +62,8 @@ impl Page<'_> {
             self.verdict(),
             if analysis.latent > 26 { "; AA follows Z" } else { "" }
         );
-        body.push_str(&self.headlines());
-        body.push_str(&self.training());
+        body.push_str(&headlines::figures(&analysis.headline, CAPTION));
+        body.push_str(&headlines::over_training(self.evaluations, self.checkpoints));
         body.push_str(&plane::html(analysis, self.parameters, self.size));
         body.push_str(&currents::section(self, &order));
         if let Some(emergence) = emergence::figure(self.stills, &order, self.size) {
@@ -72,12 +77,7 @@ impl Page<'_> {
         body.push_str(&self.images());
         body.push_str(&self.method());
         body.push_str(&self.provenance.section());
-        let script = format!(
-            "<script type=\"application/json\" id=\"palette\">{}</script>\n<script type=\"module\">\n{}</script>\n",
-            drawings::palette(),
-            include_str!("page.js")
-        );
-        document(self.name, "", &script, &body)
+        document(self.name, "", &script(), &body)
     }
 
     fn verdict(&self) -> String {
@@ -99,67 +99,6 @@ impl Page<'_> {
              backwards, and the loop {} costs {cost} nats.",
             states.join(" → ")
         )
-    }
-
-    fn headlines(&self) -> String {
-        let mut html = String::from(r#"<div class="headlines">"#);
-        for measure in &MEASURES {
-            let ((name, unit), figure) = (measure.card, (measure.of)(&self.analysis.headline));
-            let note = figure
-                .note
-                .as_ref()
-                .map_or(String::new(), |note| format!("<small>{}</small>", escape(note)));
-            let (shown, note) = match figure.standard_error_over_images {
-                // How far the mean over other images of the kind could be from this one matters, not how well the kernel is known.
-                Some(error) => (
-                    with_reach(figure, 1.96 * error),
-                    format!("<small>interval: other images of the kind</small>{}", kernels(figure)),
-                ),
-                None => (figure.clone(), note),
-            };
-            let _ = write!(
-                html,
-                "<div><h3>{name}</h3><b>{}</b><span>{unit}</span>{note}</div>",
-                unbroken(&shown)
-            );
-        }
-        html.push_str("</div>");
-        section(
-            "Figures",
-            &[figure(
-                "headlines",
-                &html,
-                "Each figure has its 95% interval. Of a log-likelihood, a mean over images, it says how far the mean over as many other images of the kind could lie; \
-                 what the draws behind the latent kernel add to it, for these very images, stands beneath. Of all other figures it says how well the kernel is known from draws. \
-                 Entropy production: σ = ½ Σ J<sub>ij</sub> ln(F<sub>ij</sub>/F<sub>ji</sub>) with fluxes F<sub>ij</sub> = π<sub>i</sub>T<sub>ij</sub> and \
-                 currents J<sub>ij</sub> = F<sub>ij</sub> − F<sub>ji</sub>; it is zero in equilibrium and at most that of the whole path, which sees the images \
-                 too. Self-transition: Σ π<sub>k</sub>T<sub>kk</sub>. Relaxation time: −1/ln|λ<sub>2</sub>|; rotation period: 2π/arg λ of the slowest complex eigenvalue.",
-            )],
-        )
-    }
-
-    fn training(&self) -> String {
-        if self.evaluations.is_empty() && self.checkpoints.is_empty() {
-            return section(
-                "Over training",
-                &["<p>No figures over training were found beside this record.</p>".to_owned()],
-            );
-        }
-        let points = if self.checkpoints.is_empty() {
-            " <code>analyze --all-checkpoints</code> adds points with intervals."
-        } else {
-            " Points with bars: checkpoints, analyzed with 95% intervals."
-        };
-        let mut figures = Vec::new();
-        for (index, (chart, measures)) in charts().into_iter().enumerate() {
-            let svg = curves::svg(chart, &measures, self.evaluations, self.checkpoints);
-            figures.push(figure(
-                &format!("training-{index}"),
-                &format!("<h3>{}, {}</h3>{svg}", chart.title, measures[0].unit),
-                &format!("{}{points}", chart.caption),
-            ));
-        }
-        section("Over training", &figures)
     }
 
     fn images(&self) -> String {
@@ -223,35 +162,13 @@ impl Page<'_> {
     }
 }
 
-/// A figure with another interval.
-fn with_reach(figure: &Figure, reach: f64) -> Figure {
-    Figure {
-        low: figure.value.map(|value| value - reach),
-        high: figure.value.map(|value| value + reach),
-        ..figure.clone()
-    }
-}
-
-/// What the kernel's error adds to a mean over images.
-fn kernels(figure: &Figure) -> String {
-    let half = figure.low.zip(figure.high).map(|(low, high)| 0.5 * (high - low));
-    let half = half.filter(|half| *half > 0.0);
-    half.map_or(String::new(), |half| {
-        let digits = (1.0 - half.log10().floor()).clamp(0.0, 12.0) as usize;
-        format!("<small>for these images: ± {half:.digits$}</small>")
-    })
-}
-
-/// A figure that breaks before its interval in brackets alone, unless it is too long for a line.
-fn unbroken(figure: &Figure) -> String {
-    /// Characters that have room.
-    const LINE: usize = 22;
-    let text = figure.to_string();
-    let longest = text.split(" (").map(|part| part.chars().count()).max();
-    if longest > Some(LINE) {
-        return text;
-    }
-    text.replace(" ± ", "\u{a0}±\u{a0}").replace(" to ", "\u{a0}to\u{a0}")
+/// What the pages of analyses run.
+pub(super) fn script() -> String {
+    format!(
+        "<script type=\"application/json\" id=\"palette\">{}</script>\n<script type=\"module\">\n{}</script>\n",
+        drawings::palette(),
+        include_str!("page.js")
+    )
 }
 
 /// A whole page with the style of all pages, and more of its own; `script` comes before the body and runs after it.

@@ -10,7 +10,7 @@ use super::provenance::Provenance;
 use super::scatter::{self, ScatterPoint};
 use super::sweep_tables as tables;
 use crate::analysis::Headline;
-use crate::analysis::measures::{CLASS_KL, ENTROPY_PRODUCTION, LOG_LIKELIHOOD_TEST, LOG_LIKELIHOOD_TRAIN, Measure, SELF_TRANSITION, swept};
+use crate::analysis::measures::{CLASS_KL, ENTROPY_PRODUCTION, LOG_LIKELIHOOD_TEST, LOG_LIKELIHOOD_TRAIN, Measure, SELF_TRANSITION};
 use crate::sweep::effects::Effects;
 use crate::sweep::plan::Plan;
 use crate::sweep::statistics::{FEWEST_SEEDS, REPLICATES};
@@ -73,7 +73,7 @@ impl SweepPage<'_> {
             "Runs",
             &[wide(
                 "runs",
-                &tables::runs(self.records, |record| self.link(record)),
+                &tables::runs(self.records, &self.plan.measures(), |record| self.link(record)),
                 &format!(
                     "Each figure with the half width of its own 95% interval, where it has one. {}",
                     self.source()
@@ -246,7 +246,11 @@ impl SweepPage<'_> {
             let classes: Vec<String> = classes
                 .map(|(number, colouring)| format!("k{number}-{}", colouring.of_run[place]))
                 .collect();
-            let lines = swept().map(|measure| format!("\n{}: {}", measure.title, (measure.of)(figures)));
+            let lines = self
+                .plan
+                .measures()
+                .into_iter()
+                .map(|measure| format!("\n{}: {}", measure.title, (measure.of)(figures)));
             Some(ScatterPoint {
                 x: ENTROPY_PRODUCTION.value(figures)?,
                 y: measure.value(figures)?,
@@ -279,7 +283,7 @@ impl SweepPage<'_> {
         let mut figures = vec![
             wide(
                 "settings",
-                &tables::settings(&self.effects.settings),
+                &tables::settings(&self.effects.settings, &self.plan.measures()),
                 &format!(
                     "Runs that differ in their seed alone. Each mean is followed by the half width of its 95% interval by Student's distribution, t s/√n over the n \
                      finished runs; s is their standard deviation. {}",
@@ -306,7 +310,7 @@ impl SweepPage<'_> {
                 &format!(
                     "<h3>Differences from {}</h3>{}",
                     escape(baseline),
-                    tables::differences(&self.effects.differences)
+                    tables::differences(&self.effects.differences, &self.plan.measures())
                 ),
                 "The variant less the baseline, seed by seed, between settings with the same values of the keys that both take from the sweep's grid; the mean with the \
                  half width of its 95% interval by Student's distribution. More is better for log-likelihoods and worse for the class divergence.",

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::page::escape;
-use crate::analysis::measures::swept;
+use crate::analysis::measures::{Measure, swept};
 use crate::estimate::jackknife::Figure;
 use crate::sweep::effects::{Difference, Setting, WithEntropyProduction};
 use crate::sweep::statistics::{Correlation, SampleStatistics};
 use crate::sweep::summary::{RunRecord, RunStatus};
 
 /// Each setting: mean with interval, and below it spread, median and range.
-pub fn settings(settings: &[Setting]) -> String {
+pub fn settings(settings: &[Setting], measures: &[&Measure]) -> String {
     let rows = settings.iter().map(|setting| {
         let most = setting.figures.values().map(|sample| sample.n).max().unwrap_or(0);
-        let cells = by_measure(&setting.figures, |sample: &SampleStatistics| {
+        let cells = by_measure(measures, &setting.figures, |sample: &SampleStatistics| {
             let deviation = sample
                 .deviation
                 .map_or(String::new(), |deviation| format!("s {}, ", short(deviation)));
@@ -27,7 +27,7 @@ pub fn settings(settings: &[Setting]) -> String {
             setting.runs
         )
     });
-    table(&format!("<th>setting</th><th>runs</th>{}", headings()), rows)
+    table(&format!("<th>setting</th><th>runs</th>{}", headings(measures)), rows)
 }
 
 /// Correlations with entropy production.
@@ -57,9 +57,9 @@ fn correlation(found: &Correlation) -> String {
 }
 
 /// Variants against the baseline.
-pub fn differences(all: &[Difference]) -> String {
+pub fn differences(all: &[Difference], measures: &[&Measure]) -> String {
     let rows = all.iter().map(|difference| {
-        let cells = by_measure(&difference.figures, |paired| {
+        let cells = by_measure(measures, &difference.figures, |paired| {
             let n = paired.difference.n;
             let above = (paired.above * n as f64).round();
             format!("{}<small>more in {above:.0} of {n}</small>", mean(&paired.difference))
@@ -72,17 +72,17 @@ pub fn differences(all: &[Difference]) -> String {
         )
     });
     table(
-        &format!("<th>variant</th><th>its setting</th><th>the baseline's</th>{}", headings()),
+        &format!("<th>variant</th><th>its setting</th><th>the baseline's</th>{}", headings(measures)),
         rows,
     )
 }
 
 /// Every run.
-pub fn runs(records: &[RunRecord], link: impl Fn(&RunRecord) -> Option<String>) -> String {
+pub fn runs(records: &[RunRecord], measures: &[&Measure], link: impl Fn(&RunRecord) -> Option<String>) -> String {
     let rows = records.iter().map(|record| {
         let name = escape(&record.run.name);
         let name = link(record).map_or(name.clone(), |link| format!(r#"<a href="{}">{name}</a>"#, escape(&link)));
-        let cells: String = swept()
+        let cells: String = (measures.iter())
             .map(|measure| {
                 format!(
                     "<td>{}</td>",
@@ -100,7 +100,7 @@ pub fn runs(records: &[RunRecord], link: impl Fn(&RunRecord) -> Option<String>) 
         };
         format!("<tr><th>{name}{status}</th><td>{seconds}</td>{cells}</tr>")
     });
-    table(&format!("<th>run</th><th>seconds of training</th>{}", headings()), rows)
+    table(&format!("<th>run</th><th>seconds of training</th>{}", headings(measures)), rows)
 }
 
 fn table(headings: &str, rows: impl Iterator<Item = String>) -> String {
@@ -110,15 +110,17 @@ fn table(headings: &str, rows: impl Iterator<Item = String>) -> String {
     html
 }
 
-fn headings() -> String {
-    swept().fold(String::new(), |mut html, measure| {
+fn headings(measures: &[&Measure]) -> String {
+    measures.iter().fold(String::new(), |mut html, measure| {
         let _ = write!(html, "<th>{}<small>{}</small></th>", measure.title, measure.unit);
         html
     })
 }
 
-fn by_measure<T>(figures: &BTreeMap<&'static str, T>, cell: impl Fn(&T) -> String) -> String {
-    let cells = swept().map(|measure| figures.get(measure.key).map_or("-".to_owned(), &cell));
+fn by_measure<T>(measures: &[&Measure], figures: &BTreeMap<&'static str, T>, cell: impl Fn(&T) -> String) -> String {
+    let cells = measures
+        .iter()
+        .map(|measure| figures.get(measure.key).map_or("-".to_owned(), &cell));
     cells.map(|cell| format!("<td>{cell}</td>")).collect()
 }
 

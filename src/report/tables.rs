@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use ndarray::Array1;
+
 use super::names::letters;
 use super::png;
 use crate::analysis::{Analysis, ClassShares};
@@ -12,19 +14,26 @@ pub const MOST_CARDS: usize = 100;
 
 /// Class shares, data beside model, a bar in each cell.
 pub fn classes(classes: &ClassShares) -> String {
-    let columns = [
-        ("data", &classes.data),
-        ("drawn", &classes.generated),
-        ("from π", &classes.from_stationary),
-        ("by state", &classes.by_latent_state),
-    ];
+    shares(
+        &classes.labels,
+        &[
+            ("data", &classes.data),
+            ("drawn", &classes.generated),
+            ("from π", &classes.from_stationary),
+            ("by state", &classes.by_latent_state),
+        ],
+    )
+}
+
+/// Shares of classes, of the data first, side by side.
+pub fn shares(labels: &[u8], columns: &[(&str, &Array1<f64>)]) -> String {
     let mut html = String::from(r#"<div class="scroll"><table class="bars"><thead><tr><th>class</th>"#);
     for (name, _) in columns {
         let _ = write!(html, "<th>{name}</th>");
     }
     html.push_str("</tr></thead><tbody>");
     let largest = columns.iter().flat_map(|(_, shares)| shares.iter()).copied().fold(0.0, f64::max);
-    for (class, label) in classes.labels.iter().enumerate() {
+    for (class, label) in labels.iter().enumerate() {
         let _ = write!(html, "<tr><th>{label}</th>");
         for (column, (_, shares)) in columns.iter().enumerate() {
             let kind = if column == 0 { "second" } else { "first" };

@@ -9,6 +9,7 @@ use super::grid::MOST_RUNS;
 use super::run::PlannedRun;
 use super::variants::{Variant, parse, variants};
 use crate::analysis::MOST_STATES;
+use crate::analysis::measures::{Measure, swept};
 use crate::estimate::sampling::{GROUPS, Sampling};
 use crate::files;
 use crate::text::shortened;
@@ -92,6 +93,12 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The measures that its machines have: those of sweeps, but bounds only where latent states are not listed.
+    pub fn measures(&self) -> Vec<&'static Measure> {
+        let listed = self.runs.iter().all(|run| run.config.model.latent.are_listed());
+        swept().filter(|measure| !(listed && measure.is_bound())).collect()
+    }
+
     /// Refuses what `analyze` would refuse after the training.
     fn check_analysis(&self, place: &str) -> Result<(), PlanError> {
         if !self.analyze {
@@ -113,6 +120,9 @@ impl Plan {
                     layers.describe()
                 }
             };
+            if !layers.are_listed() {
+                continue;
+            }
             if latent > MOST_STATES {
                 let problem = format!(
                     "run {name} has {}, and an analysis takes at most {MOST_STATES}; set analyze = false",

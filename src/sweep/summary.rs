@@ -7,7 +7,7 @@ use super::plan::Plan;
 use super::pool::Failure;
 use super::run::PlannedRun;
 use crate::analysis::Headline;
-use crate::analysis::measures::{Measure, swept};
+use crate::analysis::measures::Measure;
 use crate::files::{self, FileError, JsonLines, UnreadLine};
 use crate::training::metrics::Metrics;
 
@@ -117,7 +117,7 @@ fn header(plan: &Plan) -> Vec<String> {
     names.extend(has_variants(plan).then(|| "variant".to_owned()));
     names.extend(plan.keys.iter().cloned());
     names.extend(["status", "steps", "seconds"].map(str::to_owned));
-    for Measure { key, .. } in swept() {
+    for Measure { key, .. } in plan.measures() {
         names.extend([(*key).to_owned(), format!("{key}_low"), format!("{key}_high")]);
     }
     names.push("error".to_owned());
@@ -132,7 +132,7 @@ fn row(plan: &Plan, record: &RunRecord) -> Vec<String> {
     cells.push(record.status.to_string());
     cells.push(record.steps.map_or(String::new(), |steps| steps.to_string()));
     cells.push(record.seconds.map_or(String::new(), |seconds| format!("{seconds:.3}")));
-    for measure in swept() {
+    for measure in plan.measures() {
         let figure = record.figures.as_ref().map(measure.of);
         let parts = figure.map_or([None; 3], |figure| [figure.value, figure.low, figure.high]);
         cells.extend(parts.map(|part| part.map_or(String::new(), |part| part.to_string())));

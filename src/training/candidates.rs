@@ -8,12 +8,14 @@ use super::step::{Recipe, Trainer, ascend, persistent_chains, rules};
 use crate::chain::walk_units;
 use crate::config::{Optimizer, SampledConfig};
 use crate::data::packed::PackedImages;
+use crate::gradient::chain_path::ChainPath;
 use crate::gradient::sampled::sampled;
-use crate::model::recognition::Recognition;
+use crate::model::recognition::{Recognition, RecognitionParameters};
 use crate::model::{Model, Parameters};
 use crate::ops::{Adam, ChainBackend, DeviceImages, Moved, RmsProp};
 use crate::random::{Seed, Stream};
 use crate::record::{SampledState, TrainingState};
+use crate::training::path_weight::PathWeight;
 
 /// A machine in training, with its recognition distribution.
 pub struct CandidateTraining<B: ChainBackend> {
@@ -21,6 +23,7 @@ pub struct CandidateTraining<B: ChainBackend> {
     recognition: Recognition<B>,
     moments: Moments<B>,
     chains: DeviceImages<B>,
+    path: Option<PathWeight>,
     config: SampledConfig,
     step: u64,
     /// Steps in all.
@@ -61,6 +64,7 @@ impl<B: ChainBackend> CandidateTraining<B> {
                 ),
             },
             chains: persistent_chains(state, config.chains, recipe.seed, device),
+            path: PathWeight::new(config.path_entropy, state.path_entropy_weight),
             config,
             step: state.step,
             steps: recipe.steps,
@@ -108,10 +112,21 @@ impl<B: ChainBackend> Trainer for CandidateTraining<B> {
         let pairs = walk_units(model, self.chains.clone(), self.config.chains.steps, *seed, *time);
         let draws = seed.draws(Stream::Candidates, *time, 0);
         let found = sampled(model, recognition, &images, &pairs, self.config.candidates, draws);
+        let gradient = match &mut self.path {
+            None => found.gradient,
+            Some(path) => {
+                let ChainPath {
+                    produced,
+                    gradient: of_path,
+                } = ChainPath::of_units(model, &pairs);
+                found.gradient.plus(of_path, path.at(produced))
+            }
+        };
         self.chains = pairs.images;
 
-        let gradient = found.gradient;
-        moments.ascend(upward, &mut model.forward, gradient.forward, |(model, _)| &mut model.forward);
+        if !self.config.directed {
+            moments.ascend(upward, &mut model.forward, gradient.forward, |(model, _)| &mut model.forward);
+        }
         moments.ascend(upward, &mut model.forward_bias, gradient.forward_bias, |(model, _)| {
             &mut model.forward_bias
         });
@@ -136,8 +151,12 @@ impl<B: ChainBackend> Trainer for CandidateTraining<B> {
         self.model.parameters()
     }
 
+    fn recognition(&self) -> Option<RecognitionParameters> {
+        Some(self.recognition.parameters())
+    }
+
     fn path_entropy_weight(&self) -> Option<f64> {
-        None
+        self.path.as_ref().and_then(PathWeight::steered)
     }
 
     fn state(&self) -> TrainingState {
@@ -147,7 +166,7 @@ impl<B: ChainBackend> Trainer for CandidateTraining<B> {
             parameters: self.parameters(),
             mean_squares: model.parameters(),
             chains: Some(self.chains.to_host()),
-            path_entropy_weight: None,
+            path_entropy_weight: self.path_entropy_weight(),
             sampled: Some(SampledState {
                 recognition: self.recognition.parameters(),
                 recognition_mean_squares: recognition.parameters(),

@@ -30,8 +30,9 @@ pub struct Manifest {
     pub data: DataManifest,
     /// D.
     pub visible: usize,
-    /// L.
-    pub latent: usize,
+    /// L; none where latent states are not listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latent: Option<usize>,
     /// The run's seed.
     pub seed: u64,
     /// How well the judge of generated images (for `class_kl`) tells classes on test images; training images without labelled test
@@ -138,7 +139,7 @@ impl Manifest {
             earlier_config: None,
             visible: data.rows * data.columns,
             data,
-            latent: config.model.latent.states(),
+            latent: config.model.latent.are_listed().then(|| config.model.latent.states()),
             seed: config.training.seed,
             classifier_accuracy: None,
             pseudo_count: None,

@@ -145,6 +145,9 @@ impl Run<'_> {
         }
         let state = self.checked_state(&*trainer)?;
         record::save_model(&self.folder.file("model.mpk"), &state.parameters)?;
+        if let Some(sampled) = &state.sampled {
+            record::save_recognition(&self.folder.file(record::RECOGNITION), &sampled.recognition)?;
+        }
         let images = match state.chains {
             Some(chains) => chains,
             None => match steady_images(&state.parameters, grid::SAMPLES, Seed(training.seed), stop) {
@@ -201,7 +204,8 @@ impl Journal<'_> {
         observer: &mut dyn Observer,
         stop: &AtomicBool,
     ) -> Result<bool, TrainingError> {
-        let figures = match self.run.evaluator.evaluate(&trainer.parameters(), step, stop) {
+        let recognition = trainer.recognition();
+        let figures = match (self.run.evaluator).evaluate(&trainer.parameters(), recognition.as_ref(), step, stop) {
             Ok(figures) => figures,
             Err(EstimateError::Stopped(_)) => return Ok(false),
             Err(_) => return Err(self.run.diverged(step)),

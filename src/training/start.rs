@@ -5,7 +5,7 @@ use rand::Rng;
 
 use crate::codes::{Codes, Layers};
 use crate::conditionals::Conditionals;
-use crate::config::{Config, Init, Method, ModelKind};
+use crate::config::{Config, Init, Method, ModelKind, SampledConfig};
 use crate::data::GreyImages;
 use crate::data::packed::PackedImages;
 use crate::estimate::reversible::closed_form;
@@ -13,6 +13,7 @@ use crate::logs::{sigmoid, softplus};
 use crate::model::{BetweenParameters, Parameters};
 use crate::random::{Seed, Stream, normal, permutation, uniform_f64};
 use crate::record::{self, RecordError, SampledState, TrainingState};
+use crate::units::UnitConditionals;
 
 /// The state that a configuration starts from.
 ///
@@ -22,6 +23,9 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
     let seed = Seed(config.training.seed);
     let layers = &config.model.latent;
     let floor = config.training.probability_floor;
+    if let Method::Sampled(sampled) = &config.training.method {
+        return sampled_state(config, sampled, train, visible);
+    }
     let kind = config.training.method.machine();
     let equilibrium = kind != ModelKind::Nonequilibrium;
     let parameters = match &config.model.init {
@@ -37,7 +41,6 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
             let parameters = images(train, layers.states(), *scale, floor, seed, 0);
             if equilibrium { tied_start(parameters) } else { parameters }
         }
-        Init::Random { scale } if config.training.method.samples_posterior() => units(&train.mean(), layers, *scale, floor, seed),
         Init::Random { scale } => random(&train.mean(), layers, *scale, floor, seed),
         Init::Reversible { scale } => reversible(&train.mean(), layers, *scale, floor, seed),
         Init::Cyclic { scale } => cyclic(&train.mean(), layers.states(), *scale, floor, seed),
@@ -68,10 +71,40 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
             .method
             .chains()
             .map(|chains| initial_chains(&parameters, chains.count, seed)),
-        sampled: match &config.training.method {
-            Method::Sampled(sampled) => Some(SampledState::begin(&parameters, sampled.optimizer)),
-            _ => None,
-        },
+        sampled: None,
+        parameters,
+        path_entropy_weight: None,
+        step: 0,
+    })
+}
+
+/// The same where the posterior is sampled: the recognition distribution starts as the forward transition. A directed machine, whose W stays 0, has a like
+/// one to start from, and units that are on half of the time.
+fn sampled_state(config: &Config, sampled: &SampledConfig, train: &GreyImages, visible: usize) -> Result<TrainingState, RecordError> {
+    let seed = Seed(config.training.seed);
+    let layers = &config.model.latent;
+    let floor = config.training.probability_floor;
+    let mut parameters = match &config.model.init {
+        Init::Record(path) => {
+            let mut parameters = record::load_model(path)?;
+            record::expect_shape(path, &parameters, visible, layers)?;
+            record::expect_fixed_log_weights(path, &parameters)?;
+            let bound = logit_bound(floor) as f32;
+            parameters.backward.mapv_inplace(|logit| logit.clamp(-bound, bound));
+            parameters
+        }
+        Init::Reversible { scale } => reversible(&train.mean(), layers, *scale, floor, seed),
+        init => units(&train.mean(), layers, init.scale(), floor, seed),
+    };
+    let begun = SampledState::begin(&parameters, sampled.optimizer);
+    if sampled.directed && parameters.forward.iter().any(|weight| *weight != 0.0) {
+        parameters.forward.fill(0.0);
+        parameters.forward_bias.fill(0.0);
+    }
+    Ok(TrainingState {
+        mean_squares: Parameters::of_zeros(visible, layers),
+        chains: Some(initial_chains(&parameters, sampled.chains.count, seed)),
+        sampled: Some(begun),
         parameters,
         path_entropy_weight: None,
         step: 0,
@@ -265,8 +298,12 @@ fn log_dark<A: Copy + Into<f64>>(backward: &Array2<A>) -> Array1<f64> {
 
 /// N images drawn from `q(.|z)` with every state equally likely.
 pub fn initial_chains(parameters: &Parameters, count: usize, seed: Seed) -> PackedImages {
-    let model = Conditionals::new(parameters);
     let draws = seed.draws(Stream::ChainStart, 0, 0);
+    if !parameters.layers.are_listed() {
+        let model = UnitConditionals::new(parameters);
+        return model.draw_images(&model.fair_words(count, draws), draws.part(1));
+    }
+    let model = Conditionals::new(parameters);
     let mut generator = draws.generator();
     let states: Vec<i32> = (0..count)
         .map(|_| (uniform_f64(&mut generator) * model.latent() as f64) as i32)

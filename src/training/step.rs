@@ -11,6 +11,7 @@ use crate::gradient::equilibrium::{Center, TiedGradient, exact, persistent};
 use crate::gradient::functional::Objective;
 use crate::gradient::stratified::{draw, stratified};
 use crate::gradient::{Gradient, two_step};
+use crate::model::recognition::RecognitionParameters;
 use crate::model::{Model, Parameters};
 use crate::ops::{ChainBackend, DeviceImages, RmsProp};
 use crate::random::{Seed, Stream};
@@ -76,6 +77,11 @@ pub trait Trainer {
 
     /// The present parameters.
     fn parameters(&self) -> Parameters;
+
+    /// The recognition distribution, where the posterior is sampled.
+    fn recognition(&self) -> Option<RecognitionParameters> {
+        None
+    }
 
     /// Where the path entropy production is held at a target, the present weight of it in the objective.
     fn path_entropy_weight(&self) -> Option<f64>;

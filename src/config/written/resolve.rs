@@ -31,7 +31,7 @@ impl WrittenConfig {
                 probability_floor: self.training.probability_floor,
                 method,
             },
-            evaluation: self.evaluation.resolve(model.latent.states()),
+            evaluation: self.evaluation.resolve(&model.latent),
             model,
             checkpoint: self.checkpoint.clone(),
         };
@@ -160,8 +160,8 @@ impl Model {
 }
 
 impl Evaluation {
-    fn resolve(&self, latent: usize) -> EvaluationConfig {
-        let default = EvaluationConfig::of(latent);
+    fn resolve(&self, layers: &Layers) -> EvaluationConfig {
+        let default = EvaluationConfig::of(layers);
         EvaluationConfig {
             every: self.every.unwrap_or(default.every),
             samples: self.samples.unwrap_or(default.samples),
@@ -174,7 +174,7 @@ impl Training {
     fn method(&self, kind: ModelKind, layers: &Layers, unused: &mut UnusedKeys) -> Result<Method, ConfigError> {
         let of_kind = format!("model.kind is \"{}\"", word(&kind));
         if self.samples_posterior(kind, layers)? {
-            let method = self.sampled()?;
+            let method = self.sampled(kind)?;
             self.find_unused(&method, "training.posterior is \"recognition\"", unused);
             return Ok(method);
         }
@@ -187,8 +187,8 @@ impl Training {
             (ModelKind::Nonequilibrium, None | Some(GradientWord::TwoStep | GradientWord::Complete)) => {
                 gradient(self.nonequilibrium(layers)?)
             }
-            (ModelKind::Rbm, None | Some(GradientWord::Exact)) => gradient(GradientKind::Exact { centered }),
-            (ModelKind::Rbm, Some(GradientWord::Pcd)) => gradient(GradientKind::Pcd {
+            (ModelKind::Rbm, None | Some(GradientWord::Exact)) if layers.are_listed() => gradient(GradientKind::Exact { centered }),
+            (ModelKind::Rbm, None | Some(GradientWord::Pcd)) => gradient(GradientKind::Pcd {
                 chains: self.chains(),
                 centered,
             }),
@@ -201,6 +201,7 @@ impl Training {
             (kind, Some(gradient)) => {
                 let allowed = match kind {
                     ModelKind::Nonequilibrium => "\"two-step\" or \"complete\"",
+                    ModelKind::Rbm if !layers.are_listed() => "\"pcd\"",
                     ModelKind::Rbm => "\"exact\" or \"pcd\"",
                     ModelKind::Mixture => "\"em\"",
                     ModelKind::Directed => "\"exact\"",
@@ -216,25 +217,40 @@ impl Training {
         Ok(method)
     }
 
-    /// Is the posterior of the data sampled?
+    /// Is the posterior of the data sampled? Where states are listed, only if that is asked for; a Boltzmann machine's never has to be.
     fn samples_posterior(&self, kind: ModelKind, layers: &Layers) -> Result<bool, ConfigError> {
-        let recognition = PosteriorWord::Recognition;
-        if self.posterior != Some(recognition) {
-            return Ok(false);
+        let refuse = |key: &str, value: String, allowed: &str| Err(ConfigError::value(key, value, allowed));
+        let asked = self.posterior == Some(PosteriorWord::Recognition);
+        let listed = layers.are_listed();
+        match kind {
+            _ if listed && !asked => Ok(false),
+            _ if layers.binary_units().is_none() => refuse(
+                "training.posterior",
+                word(&PosteriorWord::Recognition),
+                "\"enumerate\" or left out, as model.latent is not one layer of binary units",
+            ),
+            ModelKind::Rbm | ModelKind::Mixture if asked => refuse(
+                "model.kind",
+                word(&kind),
+                "\"nonequilibrium\" or \"directed\", as training.posterior is \"recognition\"",
+            ),
+            ModelKind::Rbm => Ok(false),
+            ModelKind::Mixture => refuse(
+                "model.kind",
+                word(&kind),
+                "\"nonequilibrium\", \"directed\" or \"rbm\", as a mixture has a weight for each of its states, and so many units have too many to list",
+            ),
+            ModelKind::Nonequilibrium | ModelKind::Directed if self.posterior == Some(PosteriorWord::Enumerate) => refuse(
+                "training.posterior",
+                word(&PosteriorWord::Enumerate),
+                "\"recognition\" or left out, as so many units have too many states to list",
+            ),
+            ModelKind::Nonequilibrium | ModelKind::Directed => Ok(true),
         }
-        if layers.binary_units().is_none() {
-            let allowed = "\"enumerate\" or left out, as model.latent is not one layer of binary units";
-            return Err(ConfigError::value("training.posterior", word(&recognition), allowed));
-        }
-        if kind != ModelKind::Nonequilibrium {
-            let allowed = "\"nonequilibrium\", as training.posterior is \"recognition\"";
-            return Err(ConfigError::value("model.kind", word(&kind), allowed));
-        }
-        Ok(true)
     }
 
     /// The method of a machine whose posterior is sampled.
-    fn sampled(&self) -> Result<Method, ConfigError> {
+    fn sampled(&self, kind: ModelKind) -> Result<Method, ConfigError> {
         let sampled = "as training.posterior is \"recognition\"";
         if let Some(gradient) = self.gradient.filter(|gradient| *gradient != GradientWord::TwoStep) {
             return Err(ConfigError::value(
@@ -251,7 +267,9 @@ impl Training {
             ));
         }
         let default = AdamConfig::default();
+        let directed = kind == ModelKind::Directed;
         Ok(Method::Sampled(SampledConfig {
+            directed,
             chains: self.chains(),
             candidates: self.candidates.unwrap_or(SampledConfig::CANDIDATES),
             ascent: self.ascent(Ascent::sampled()),
@@ -263,6 +281,7 @@ impl Training {
                     epsilon: self.adam.epsilon.unwrap_or(default.epsilon),
                 }),
             },
+            path_entropy: if directed { PathEntropy::NONE } else { self.path_entropy()? },
         }))
     }
 
@@ -370,8 +389,6 @@ impl Training {
             Method::Sampled(SampledConfig { optimizer, .. }) => {
                 let sampled = "training.posterior is \"recognition\"";
                 unused.add("training.entropy_weight", &self.entropy_weight, 0.0, sampled);
-                unused.add("training.path_entropy_weight", &self.path_entropy_weight, 0.0, sampled);
-                unused.add("training.path_entropy_target", &self.path_entropy_target, f64::NAN, sampled);
                 *optimizer
             }
             _ => {

@@ -104,7 +104,12 @@ impl From<&TrainingConfig> for Training {
     fn from(training: &TrainingConfig) -> Self {
         let method = &training.method;
         let (gradient, sampling, entropy_weight, path_entropy) = match method {
-            Method::Sampled(_) => (GradientWord::TwoStep, None, None, None),
+            Method::Sampled(sampled) => (
+                GradientWord::TwoStep,
+                None,
+                None,
+                (!sampled.directed).then_some(sampled.path_entropy),
+            ),
             Method::Gradient { kind, .. } => match kind {
                 GradientKind::TwoStep { stale, path_entropy, .. } => {
                     let sampling = if *stale { SamplingWord::Stale } else { SamplingWord::Persistent };

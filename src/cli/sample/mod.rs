@@ -1,24 +1,23 @@
 //! `sample`: images from a trained chain.
 
+mod stills;
+
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use ndarray::{Array1, Array3, Axis, concatenate};
+use ndarray::{Array2, Array3};
 use ndarray_npy::NpzWriter;
 
+use self::stills::{Latent, Still, by_chain};
 use super::{Stopped, Usage, run_or_latest, say, shell};
-use crate::analysis::MOST_STATES;
 use crate::backend::BackendName;
-use crate::conditionals::Conditionals;
 use crate::estimate::EstimateError;
 use crate::files;
-use crate::generation::{Frame, MOST_CHAINS, TrainedChains, steady_state};
-use crate::model::Parameters;
-use crate::random::Seed;
-use crate::report::grid::Grid;
+use crate::generation::MOST_CHAINS;
+use crate::report::grid::{Grid, Levels, of_bits, of_means};
 use crate::trained::{self, Trained};
-use crate::watch::Watch;
+use crate::watch::Stopped as WasStopped;
 
 /// Draw images from a trained chain
 ///
@@ -27,7 +26,8 @@ use crate::watch::Watch;
 #[command(after_help = "Examples:
   latent-cycles sample artifacts/runs/default-ndarray-1 --count 64 --out samples.png
   latent-cycles sample artifacts/runs/default-ndarray-1 --film --count 20 --steps 1 --start 3,5 --out film.png
-  latent-cycles sample artifacts/runs/default-ndarray-1 --film --count 60 --out film.gif")]
+  latent-cycles sample artifacts/runs/default-ndarray-1 --film --count 60 --out film.gif
+  latent-cycles sample artifacts/runs/default-ndarray-1 --count 64 --means --out means.png")]
 pub struct Sample {
     /// A run's folder, or a record file [default: the latest run in artifacts/runs]
     #[arg(value_name = "RUN-or-RECORD")]
@@ -41,16 +41,19 @@ pub struct Sample {
     /// Full steps x -> z -> x of a chain before its image, or between two frames
     #[arg(long, value_name = "S", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     steps: u32,
-    /// Latent states that emit the first images, as in 3,5 [default: drawn from the steady state]
+    /// Latent states that emit the first images, as in 3,5 [default: drawn from the steady state; of units whose states are not listed, chains that began at noise]
     #[arg(long, value_name = "STATES", value_delimiter = ',')]
     start: Vec<u32>,
     /// Follow one chain, or one from each state of --start
     #[arg(long)]
     film: bool,
+    /// Show each image's mean given its latent state, E[x|z], without the noise of single pixels; in a .npz, as `means` besides
+    #[arg(long)]
+    means: bool,
     /// The seed of all draws
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The file to write, a picture (.png), with --film an animation (.gif), or numpy's arrays `images`, `states` (z of each) and `start` (.npz); an existing one is replaced
+    /// The file to write, a picture (.png), with --film an animation (.gif), or numpy's arrays `images`, `states` (z of each; `words` of units that are not listed) and `start` (.npz); an existing one is replaced
     #[arg(long, value_name = "F.png|F.gif|F.npz", default_value = "samples.png")]
     out: PathBuf,
 }
@@ -76,44 +79,56 @@ impl Sample {
         let size = trained::image_size(run.as_ref(), trained.parameters.visible())?;
         let across = self.across(format, size)?;
         let stop = super::stop_on_ctrl_c("")?;
-        let parameters = &trained.parameters;
-        let model = Conditionals::new(parameters);
-        let numerics = self.backend.open()?;
-        let trained = TrainedChains::new(&*numerics, parameters, &model, Seed(self.seed))?;
-
-        let states = match self.start_states(&trained, parameters, &model, &*stop) {
-            Err(error) if matches!(error.downcast_ref(), Some(EstimateError::Stopped(_))) => return Err(stopped()),
-            states => states?,
-        };
-        let start = trained.start(states.clone());
-        let (count, steps) = (self.count as usize, self.steps as usize);
-        let frames = match self.film {
-            true => trained.film(start, count, steps),
-            false => vec![trained.walk(&start, steps, 0)],
+        let film = match self.film_of(&trained, &stop) {
+            Err(error) if was_stopped(&error) => return Err(stopped()),
+            film => film?,
         };
         let content = match format {
-            Format::Picture => Grid::new(size).png(&by_chain(&frames).images, across),
-            Format::Animation => Grid::of_film(size).gif(frames.iter().map(|frame| &frame.images))?,
-            Format::Arrays => npz(by_chain(&frames), &states, size)?,
+            Format::Picture => {
+                let levels: Vec<Levels> = film.iter().map(|still| self.levels(still)).collect();
+                Grid::new(size).png(&by_chain(&levels), across)
+            }
+            Format::Animation => Grid::of_film(size).gif(film.iter().map(|still| self.levels(still)))?,
+            Format::Arrays => npz(&film, size)?,
         };
-        if stop.load(Ordering::Relaxed) {
-            return Err(stopped());
-        }
         files::write(&self.out, &content)?;
-        say(format_args!("{}: {}", shell(&self.out), self.what(states.len())));
+        say(format_args!("{}: {}", shell(&self.out), self.what(film[0].images.nrows())));
         Ok(())
+    }
+
+    /// One moment of all chains after the other.
+    fn film_of(&self, trained: &Trained, stop: &AtomicBool) -> anyhow::Result<Vec<Still>> {
+        if trained.parameters.layers.are_listed() {
+            self.through_states(&trained.parameters, stop)
+        } else {
+            self.through_units(&trained.parameters, stop)
+        }
+    }
+
+    /// What a picture shows.
+    fn levels(&self, still: &Still) -> Levels {
+        still.means.as_ref().map_or_else(|| of_bits(&still.images), of_means)
+    }
+
+    /// Chains: those of --start, one, or one for each image.
+    fn chains(&self) -> usize {
+        match (self.film, self.start.len()) {
+            (true, named) => named.max(1),
+            (false, _) => self.count as usize,
+        }
     }
 
     /// Images in a row of the picture, which must hold all.
     fn across(&self, format: Format, size: (usize, usize)) -> Result<usize, Usage> {
         let count = self.count as usize;
-        let chains = if self.film { self.start.len().max(1) } else { 1 };
+        let chains = if self.film { self.chains() } else { 1 };
         if count * chains > MOST_CHAINS {
             return Err(Usage(format!(
                 "{count} frames of {chains} chains are more than {MOST_CHAINS} images; ask for fewer"
             )));
         }
-        if (count * chains) as u64 * (size.0 * size.1) as u64 > MOST_BYTES {
+        let bytes_of_pixel = if self.means { 1 + size_of::<f64>() } else { 1 };
+        if (count * chains) as u64 * (size.0 * size.1 * bytes_of_pixel) as u64 > MOST_BYTES {
             return Err(Usage(format!(
                 "{} images of {} x {} pixels are more than {MOST_BYTES} bytes; ask for fewer",
                 count * chains,
@@ -139,35 +154,6 @@ impl Sample {
             )));
         }
         Ok(across)
-    }
-
-    /// One state for each chain.
-    fn start_states(
-        &self,
-        trained: &TrainedChains,
-        parameters: &Parameters,
-        model: &Conditionals,
-        watch: &dyn Watch,
-    ) -> anyhow::Result<Vec<i32>> {
-        let latent = parameters.latent();
-        if let Some(state) = self.start.iter().find(|state| **state as usize >= latent) {
-            return Err(Usage(format!("--start names state {state}; the model's states are 0 to {}", latent - 1)).into());
-        }
-        let chains = match (self.film, self.start.len()) {
-            (true, named) => named.max(1),
-            (false, _) => self.count as usize,
-        };
-        if self.start.is_empty() && latent > MOST_STATES {
-            return Err(Usage(format!(
-                "the steady state of {latent} latent states, more than {MOST_STATES}, is not computed; name states to start in with --start"
-            ))
-            .into());
-        }
-        if self.start.is_empty() {
-            let log_pi = steady_state(parameters, model, Seed(self.seed), watch)?;
-            return Ok(trained.steady_states(&log_pi, chains));
-        }
-        Ok(self.start.iter().cycle().take(chains).map(|&state| state as i32).collect())
     }
 
     fn what(&self, chains: usize) -> String {
@@ -211,28 +197,32 @@ fn stopped() -> anyhow::Error {
     Stopped("stopped; nothing was written".into()).into()
 }
 
-/// Frames of a film as all frames of the first chain, then of the second: images `[chains x frames, D]` and their states.
-fn by_chain(film: &[Frame]) -> Frame {
-    let chains = film.first().map_or(0, |frame| frame.states.len());
-    let places = || (0..chains).flat_map(|chain| film.iter().map(move |frame| (chain, frame)));
-    let rows: Vec<_> = places()
-        .map(|(chain, frame)| frame.images.slice(ndarray::s![chain..chain + 1, ..]))
-        .collect();
-    Frame {
-        images: concatenate(Axis(0), &rows).unwrap_or_default(),
-        states: places().map(|(chain, frame)| frame.states[chain]).collect(),
-    }
+fn was_stopped(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(EstimateError::Stopped(_))) || error.downcast_ref::<WasStopped>().is_some()
 }
 
-/// The archive: `images` `[N, rows, columns]` of 0 and 1, `states`, z of each, and `start`, the state that each chain began in.
-fn npz(frames: Frame, start: &[i32], (rows, columns): (usize, usize)) -> anyhow::Result<Vec<u8>> {
-    let count = frames.images.nrows();
-    let images: Array3<u8> = frames.images.into_shape_with_order((count, rows, columns))?;
+/// The archive, all frames of the first chain, then of the second: `images` `[N, rows, columns]` of 0 and 1; `states`, z of each, and `start`, the state that each chain
+/// began in, or of units that are not listed `words` `[N, H]`; `means` `[N, rows, columns]`, E[x|z], where they were asked for.
+fn npz(film: &[Still], (rows, columns): (usize, usize)) -> anyhow::Result<Vec<u8>> {
+    let gathered = |of: &dyn Fn(&Still) -> Array2<u8>| by_chain(&film.iter().map(of).collect::<Vec<_>>());
+    let images = gathered(&|still| still.images.clone());
+    let count = images.nrows();
+    let images: Array3<u8> = images.into_shape_with_order((count, rows, columns))?;
     let mut bytes = std::io::Cursor::new(Vec::new());
     let mut archive = NpzWriter::new(&mut bytes);
     archive.add_array("images", &images)?;
-    archive.add_array("states", &Array1::from_vec(frames.states))?;
-    archive.add_array("start", &Array1::from_vec(start.to_vec()))?;
+    let latent: Vec<&Latent> = film.iter().map(|still| &still.latent).collect();
+    match latent[0] {
+        Latent::States { start, .. } => {
+            archive.add_array("states", &by_chain(&stills::states(&latent)).column(0))?;
+            archive.add_array("start", start)?;
+        }
+        Latent::Words(_) => archive.add_array("words", &by_chain(&stills::words(&latent)))?,
+    }
+    if film[0].means.is_some() {
+        let means: Vec<Array2<f64>> = film.iter().filter_map(|still| still.means.clone()).collect();
+        archive.add_array("means", &by_chain(&means).into_shape_with_order((count, rows, columns))?)?;
+    }
     archive.finish()?;
     Ok(bytes.into_inner())
 }

@@ -1,0 +1,121 @@
+//! Path entropy production of a machine of units, and what each unit does in a step.
+//!
+//! Of one latent layer, with `V = W - A^T`,
+//!
+//! ```text
+//! sigma = E[ ln q(x|h) p(h'|x) - ln q(x|h') p(h|x) ] = sum_j E[ (x V)_j ( p_j(x) - h_j ) ],      h ~ pi,  x ~ q(.|h),  p_j(x) = s((x W + b)_j)
+//! ```
+//!
+//! since in the steady state whatever is a function of h alone has the same mean before and after the step, and h' has the mean p(x) given x.
+
+use ndarray::{Array1, Array2, Axis};
+use rayon::prelude::*;
+
+use super::UnitConditionals;
+use super::chains::Moment;
+use crate::estimate::jackknife::{Figure, student_95};
+use crate::logs::sigmoid;
+
+/// What chains say of the step, each chain by itself, as means over moments.
+pub struct Steps {
+    /// sigma, `[N]`, nats per step.
+    pub path_entropy_production: Array1<f64>,
+    /// `p(h|x)`, the probability that the word stays, `[N]`.
+    pub self_transition: Array1<f64>,
+    /// Units that change, `[N]`.
+    pub flips: Array1<f64>,
+    /// Lit pixels, `[N]`.
+    pub lit: Array1<f64>,
+    /// sigma by unit, `[N, H]`, nats per step.
+    pub by_unit: Array2<f64>,
+    /// How often each unit is on, `[H]`.
+    pub on: Array1<f64>,
+    /// How often it changes, `[H]`, per step.
+    pub flip_rates: Array1<f64>,
+}
+
+impl Steps {
+    /// From moments of chains in the steady state.
+    pub fn of(model: &UnitConditionals, film: &[Moment]) -> Self {
+        let (chains, units) = (film[0].words.len(), model.units());
+        let excess = model.excess();
+        let of_moment = |moment: &Moment| {
+            let logits = model.forward_logits(&moment.images).mapv(f64::from);
+            let drive = super::conditionals::affine(&moment.images, &excess, &Array1::zeros(units)); //    x V   [N, H]
+            let words = moment.words.unpack();
+            let bits = moment.images.bits();
+            let mut found = Self::zeros(chains, units);
+            for chain in 0..chains {
+                let mut log_stay = 0.0;
+                for unit in 0..units {
+                    let on = f64::from(words[[chain, unit]]);
+                    let p = sigmoid(logits[[chain, unit]]);
+                    let flip = on + p - 2.0 * on * p;
+                    log_stay += (1.0 - flip).ln();
+                    found.by_unit[[chain, unit]] = f64::from(drive[[chain, unit]]) * (p - on);
+                    found.flips[chain] += flip;
+                    found.on[unit] += on / chains as f64;
+                    found.flip_rates[unit] += flip / chains as f64;
+                }
+                found.self_transition[chain] = log_stay.exp();
+                found.lit[chain] = f64::from(bits.row(chain).iter().map(|word| word.count_ones()).sum::<u32>());
+            }
+            found
+        };
+        let mut sum = film.par_iter().map(of_moment).reduce(|| Self::zeros(chains, units), Self::plus);
+        let share = 1.0 / film.len() as f64;
+        for column in [
+            &mut sum.self_transition,
+            &mut sum.flips,
+            &mut sum.lit,
+            &mut sum.on,
+            &mut sum.flip_rates,
+        ] {
+            *column *= share;
+        }
+        sum.by_unit *= share;
+        sum.path_entropy_production = sum.by_unit.sum_axis(Axis(1));
+        sum
+    }
+
+    fn zeros(chains: usize, units: usize) -> Self {
+        let of_chains = || Array1::zeros(chains);
+        Self {
+            path_entropy_production: of_chains(),
+            self_transition: of_chains(),
+            flips: of_chains(),
+            lit: of_chains(),
+            by_unit: Array2::zeros((chains, units)),
+            on: Array1::zeros(units),
+            flip_rates: Array1::zeros(units),
+        }
+    }
+
+    fn plus(mut self, other: Self) -> Self {
+        self.self_transition += &other.self_transition;
+        self.flips += &other.flips;
+        self.lit += &other.lit;
+        self.by_unit += &other.by_unit;
+        self.on += &other.on;
+        self.flip_rates += &other.flip_rates;
+        self
+    }
+}
+
+/// The mean over independent chains, with its interval.
+pub fn mean_of_chains(values: &Array1<f64>) -> Figure {
+    let count = values.len() as f64;
+    let mean = values.sum() / count;
+    if values.len() < 2 {
+        return Figure::exact(mean);
+    }
+    let variance = values.mapv(|value| (value - mean).powi(2)).sum() / (count - 1.0);
+    let error = (variance / count).sqrt();
+    let reach = student_95(values.len() - 1) * error;
+    Figure {
+        low: Some(mean - reach),
+        high: Some(mean + reach),
+        standard_error: Some(error),
+        ..Figure::exact(mean)
+    }
+}
