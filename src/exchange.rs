@@ -10,6 +10,7 @@ use crate::codes::{Codes, Layer, Layers};
 use crate::config::Config;
 use crate::files::{self, FileError};
 use crate::model::recognition::RecognitionParameters;
+use crate::model::tanh::{self, TanhParameters};
 use crate::model::{BetweenParameters, Parameters, between_name};
 use crate::record::{MOST_PIXELS, MOST_STATES};
 
@@ -50,8 +51,10 @@ pub fn write(
 ) -> Result<(), ExchangeError> {
     let layers = &parameters.layers;
     let mut format = format_of(parameters);
-    if recognition.is_some() {
-        format.push_str(", s(h_j=1|x) = sigmoid(x @ recognition + recognition_bias)");
+    if let Some(recognition) = recognition {
+        let [inward, bias, outward] = tanh::names("recognition_");
+        let tanh = (recognition.tanh.as_ref()).map_or(String::new(), |_| format!(" + tanh(x @ {inward} + {bias}) @ {outward}"));
+        format.push_str(&format!(", s(h_j=1|x) = sigmoid(x @ recognition + recognition_bias{tanh})"));
     }
     let mut metadata = HashMap::from(
         [
@@ -116,8 +119,10 @@ fn code_arrays(layers: &Layers) -> Vec<(String, Vec<usize>, Vec<f64>)> {
 fn format_of(parameters: &Parameters) -> String {
     let layers = &parameters.layers;
     if !layers.are_listed() {
-        return "latent-cycles model: p(h_j=1|x) = sigmoid(x @ forward + forward_bias), q(x_i=1|h) = sigmoid(h @ backward + visible_bias)"
-            .to_owned();
+        let tanh = (parameters.tanh.as_ref()).map_or("", |_| " + tanh(x @ tanh_inward + tanh_bias) @ tanh_outward");
+        return format!(
+            "latent-cycles model: p(h_j=1|x) = sigmoid(x @ forward + forward_bias{tanh}), q(x_i=1|h) = sigmoid(h @ backward + visible_bias)"
+        );
     }
     let state = |number| format!("z{}", ending(layers, number));
     let from_state = |number: usize, matrix: &str, column: Option<&str>| {
@@ -265,7 +270,12 @@ fn recognition(file: &SafeTensors, parameters: &Parameters) -> Result<Option<Rec
     let found = RecognitionParameters {
         matrix: matrix(file, "recognition")?,
         bias: vector(file, "recognition_bias")?,
+        tanh: tanh(file, "recognition_")?,
     };
+    let sizes = |tanh: &TanhParameters| (tanh.inward.dim(), tanh.count(), tanh.outward.dim());
+    if found.tanh.as_ref().map(sizes) != parameters.tanh.as_ref().map(sizes) {
+        return Err("its recognition distribution has not the tanh units of its model".to_owned());
+    }
     let (visible, units) = parameters.forward.dim();
     if found.matrix.dim() != (visible, units) || found.bias.len() != units {
         return Err(format!(
@@ -275,6 +285,19 @@ fn recognition(file: &SafeTensors, parameters: &Parameters) -> Result<Option<Rec
         ));
     }
     Ok(Some(found))
+}
+
+/// tanh units, where a file has some.
+fn tanh(file: &SafeTensors, of: &str) -> Result<Option<TanhParameters>, String> {
+    let [inward, bias, outward] = tanh::names(of);
+    if !file.names().contains(&inward.as_str()) {
+        return Ok(None);
+    }
+    Ok(Some(TanhParameters {
+        inward: matrix(file, &inward)?,
+        bias: vector(file, &bias)?,
+        outward: matrix(file, &outward)?,
+    }))
 }
 
 /// The model of a file that says nothing of its latent layers: one one-hot layer.
@@ -324,6 +347,7 @@ fn with_layers(file: &SafeTensors, text: &str) -> Result<Parameters, String> {
         backward: matrix(file, "backward")?,
         visible_bias: optional("visible_bias")?,
         log_weights: optional("log_weights")?,
+        tanh: if layers.are_listed() { None } else { tanh(file, "")? },
         layers,
     };
     let visible = parameters.visible();

@@ -16,6 +16,7 @@ use crate::gradient::chain_path::ChainPath;
 use crate::gradient::sampled::sampled;
 use crate::gradient::{StateImages, two_step};
 use crate::model::recognition::{Recognition, RecognitionParameters};
+use crate::model::tanh::{TanhGradient, UpwardGradient};
 use crate::model::units::Pairs;
 use crate::model::{Model, Parameters, matrix, to_matrix, to_vector};
 use crate::ops::{ChainBackend, DeviceImages};
@@ -172,12 +173,13 @@ impl<B: ChainBackend> Inspect for On<B> {
         };
         let recognition = Recognition::new(recognition, &self.device);
         let sampled = sampled(&self.model(parameters), &recognition, &self.images(images), &chains, count, draws);
-        let (matrix, bias) = sampled.recognition;
+        let UpwardGradient { matrix, bias, tanh } = sampled.recognition;
         (
             sampled.gradient.to_host(&parameters.layers),
             RecognitionParameters {
                 matrix: to_matrix(matrix),
                 bias: to_vector(bias),
+                tanh: tanh.as_ref().map(TanhGradient::to_host),
             },
         )
     }

@@ -22,7 +22,7 @@ use rand::{Rng, TryRng};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Stream {
-    /// The initial parameters: their noise (0, 0), the training images that they start from (1, start).
+    /// The initial parameters: their noise (0, 0), the training images that they start from (1, start), the tanh units beside them (2, 0).
     Parameters = 1,
     /// The images the persistent chains start from (0, 0).
     ChainStart = 2,

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::command::run;
 use crate::common::{program, random_images};
 use crate::data::idx_bytes;
-use crate::lying_records::{LATENT, LAYERS, Lie, VISIBLE, lies, sampled_state, state, state_of};
+use crate::lying_records::{LATENT, LAYERS, Lie, VISIBLE, lies, sampled_state, state, state_of, tanh_state};
 use crate::messagepack::{checkpoint, model, old_checkpoint};
 
 /// What burn itself makes of a checkpoint's record.
@@ -66,6 +66,9 @@ fn bits_of_model(record: ModelRecord<NdArrayBackend>) -> Vec<Vec<u32>> {
     all.push(bits(record.backward.val()));
     all.extend(record.visible_bias.map(|bias| bits(bias.val())));
     all.extend(record.log_weights.map(|log_weights| bits(log_weights.val())));
+    if let Some(tanh) = record.tanh {
+        all.extend([bits(tanh.inward.val()), bits(tanh.bias.val()), bits(tanh.outward.val())]);
+    }
     all
 }
 
@@ -137,7 +140,7 @@ fn a_record_is_written_as_the_lies_below_are_but_for_the_lie() {
     assert_eq!(files::read_sealed(&path).unwrap(), model(&state.parameters).encode());
     record::save_checkpoint(&path, &state).unwrap();
     assert_eq!(files::read_sealed(&path).unwrap(), checkpoint(&state).encode());
-    for state in LAYERS.map(state_of).into_iter().chain([sampled_state()]) {
+    for state in LAYERS.map(state_of).into_iter().chain([sampled_state(), tanh_state()]) {
         record::save_model(&path, &state.parameters).unwrap();
         assert_eq!(files::read_sealed(&path).unwrap(), model(&state.parameters).encode());
         record::save_checkpoint(&path, &state).unwrap();

@@ -3,6 +3,7 @@
 use latent_cycles::codes::Layers;
 use latent_cycles::config::{AdamConfig, Optimizer};
 use latent_cycles::data::packed::PackedImages;
+use latent_cycles::model::tanh::TanhParameters;
 use latent_cycles::record::{SampledState, TrainingState};
 
 use crate::common::{random_images, random_mean_squares, random_model, random_parameters};
@@ -65,6 +66,22 @@ pub fn sampled_state() -> TrainingState {
     }
 }
 
+/// The same of a machine with tanh units, whose states are not listed.
+pub fn tanh_state() -> TrainingState {
+    let mut state = state_of("{ kind = \"binary\", units = 13 }");
+    let mut units = TanhParameters::zeros([VISIBLE, 2, 13]);
+    units.inward.fill(0.75);
+    units.bias.fill(-0.5);
+    state.mean_squares.tanh = Some(units.zeros_like());
+    state.parameters.tanh = Some(units);
+    let mut sampled = SampledState::begin(&state.parameters, Optimizer::Adam(AdamConfig::default()));
+    sampled.recognition.bias.fill(0.5);
+    TrainingState {
+        sampled: Some(sampled),
+        ..state
+    }
+}
+
 /// A record with one lie, and what must be said of it.
 pub struct Lie {
     pub name: String,
@@ -77,7 +94,7 @@ pub fn lies() -> Vec<Lie> {
     let mut lies = Vec::new();
     let state = state();
     let [layered, deeper] = LAYERS.map(state_of);
-    let sampled = sampled_state();
+    let (sampled, of_tanh) = (sampled_state(), tanh_state());
     let mut add = |base: &str, name: &str, says: &'static str, spoil: &dyn Fn(&mut Value)| {
         let mut record = match base {
             "model" => model(&state.parameters),
@@ -87,6 +104,7 @@ pub fn lies() -> Vec<Lie> {
             "deeper chain" => model(&deeper.parameters),
             "checkpoint of a deeper chain" => checkpoint(&deeper),
             "sampled" => checkpoint(&sampled),
+            "tanh units" => checkpoint(&of_tanh),
             _ => old_checkpoint(&state),
         };
         spoil(&mut record);
@@ -647,8 +665,8 @@ fn lies_about_sampling(add: &mut Add, sampled: &TrainingState, deeper: &Training
         let shown = format!("{path} = {}", short(&value));
         add("sampled", &shown, says, &|record| *record.at(path) = value.clone());
     };
+    let zeros = |shape: &[u64]| tensor(shape, "F32", vec![0; 4 * shape.iter().product::<u64>() as usize]);
     let recognition = |units: u64| {
-        let zeros = |shape: &[u64]| tensor(shape, "F32", vec![0; 4 * shape.iter().product::<u64>() as usize]);
         map([
             ("matrix", parameter(1, zeros(&[7, units]))),
             ("bias", parameter(2, zeros(&[units]))),
@@ -678,6 +696,30 @@ fn lies_about_sampling(add: &mut Add, sampled: &TrainingState, deeper: &Training
             *record.at("item.sampled") = of_sampled.clone();
         },
     );
+    let tanh = |pixels: u64, count: u64, units: u64| {
+        map([
+            ("inward", parameter(101, zeros(&[pixels, count]))),
+            ("bias", parameter(102, zeros(&[count]))),
+            ("outward", parameter(103, zeros(&[count, units]))),
+        ])
+    };
+    for (path, value, says) in [
+        ("item.model.tanh", tanh(7, 3, 13), "its mean squares are those of 7 pixels and"),
+        ("item.model.tanh", tanh(11, 2, 13), "is not that of 7 pixels and 13 binary units"),
+        ("item.model.tanh", tanh(7, 0, 13), "is not that of 7 pixels and 13 binary units"),
+        ("item.model.tanh", text("no"), "is \"no\", not a map of fields"),
+        ("item.model.tanh.bias", parameter(102, zeros(&[5])), "do not fit together"),
+        ("item.model.tanh.outward", Nil, "not a map of fields"),
+        ("item.sampled.recognition.tanh", tanh(7, 3, 13), "are not those of its model"),
+        ("item.sampled.recognition.tanh", Nil, "are not those of its model"),
+    ] {
+        let shown = format!("{path} = {}", short(&value));
+        add("tanh units", &shown, says, &|record| *record.at(path) = value.clone());
+    }
+    let of_listed = tanh(7, 2, 3);
+    add("layers", "tanh units of listed states", "is not that of 7 pixels", &|record| {
+        *record.at("item.tanh") = of_listed.clone();
+    });
     add("sampled", "a negative mean square", "one is -1", &|record| {
         let Bytes(bytes) = record.at("item.sampled.recognition_mean_squares.bias.param.bytes") else {
             panic!()

@@ -65,6 +65,7 @@ mod step;
 mod structured;
 mod sweep;
 mod sweep_pages;
+mod tanh;
 mod terminal;
 mod unit_runs;
 mod units;

@@ -52,6 +52,7 @@ fn recognition(seed: u64) -> RecognitionParameters {
     RecognitionParameters {
         matrix: Array2::from_shape_simple_fn((VISIBLE, UNITS), &mut draw),
         bias: Array1::from_shape_simple_fn(UNITS, &mut draw),
+        tanh: None,
     }
 }
 

@@ -4,6 +4,7 @@ use burn::module::ParamId;
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::model::Parameters;
 use latent_cycles::model::recognition::RecognitionParameters;
+use latent_cycles::model::tanh::TanhParameters;
 use latent_cycles::record::{SampledState, TrainingState};
 use ndarray::{Array1, Array2};
 
@@ -138,7 +139,20 @@ fn layers_item(parameters: &Parameters) -> Value {
         ("backward", matrix(3, &parameters.backward)),
         ("visible_bias", optional(4, &parameters.visible_bias)),
         ("log_weights", optional(5, &parameters.log_weights)),
+        ("tanh", parameters.tanh.as_ref().map_or(Nil, |units| tanh(101, units))),
         ("layers", text(&parameters.layers.to_string())),
+    ])
+}
+
+fn tanh(id: u64, units: &TanhParameters) -> Value {
+    let matrix = |matrix: &Array2<f32>| tensor(&[matrix.nrows() as u64, matrix.ncols() as u64], "F32", floats(matrix));
+    map([
+        ("inward", parameter(id, matrix(&units.inward))),
+        (
+            "bias",
+            parameter(id + 1, tensor(&[units.bias.len() as u64], "F32", floats(&units.bias))),
+        ),
+        ("outward", parameter(id + 2, matrix(&units.outward))),
     ])
 }
 
@@ -147,7 +161,11 @@ fn sampled_item(state: &SampledState) -> Value {
         let (visible, units) = parameters.matrix.dim();
         let matrix = tensor(&[visible as u64, units as u64], "F32", floats(&parameters.matrix));
         let bias = tensor(&[units as u64], "F32", floats(&parameters.bias));
-        map([("matrix", parameter(1, matrix)), ("bias", parameter(2, bias))])
+        map([
+            ("matrix", parameter(1, matrix)),
+            ("bias", parameter(2, bias)),
+            ("tanh", parameters.tanh.as_ref().map_or(Nil, |units| tanh(3, units))),
+        ])
     };
     let means = state.means.as_ref();
     map([

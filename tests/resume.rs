@@ -129,12 +129,13 @@ fn a_killed_run_of_latent_layers_with_structure_resumes_bit_for_bit() {
 
 #[test]
 fn a_killed_run_whose_posterior_is_sampled_resumes_bit_for_bit() {
-    for optimizer in ["adam", "rmsprop"] {
-        let more = [
-            "model.latent={ kind = \"binary\", units = 3 }".to_owned(),
+    for (optimizer, layer, tanh) in [("adam", 3, None), ("rmsprop", 3, None), ("adam", 13, Some(7))] {
+        let mut more = vec![
+            format!("model.latent={{ kind = \"binary\", units = {layer} }}"),
             "training.posterior=recognition".to_owned(),
             format!("training.optimizer={optimizer}"),
         ];
+        more.extend(tanh.map(|tanh| format!("model.tanh={tanh}")));
         let more: Vec<&str> = more.iter().flat_map(|setting| ["--set", setting]).collect();
         killed_at_equals_uninterrupted("ndarray", 400, &[(2, 1), (5, 3)], &more);
     }

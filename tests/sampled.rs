@@ -27,6 +27,7 @@ fn recognition(seed: u64, visible: usize, units: usize, scale: f64) -> Recogniti
     RecognitionParameters {
         matrix: Array2::from_shape_simple_fn((visible, units), &mut draw),
         bias: Array1::from_shape_simple_fn(units, &mut draw),
+        tanh: None,
     }
 }
 
@@ -200,6 +201,7 @@ fn candidates_point_along_the_gradient_and_proposals_of_the_machine_itself_do_no
         let own = RecognitionParameters {
             matrix: parameters.forward.clone(),
             bias: parameters.forward_bias.clone(),
+            tanh: None,
         };
         let (forward, backward) = (0..visible * hidden, hidden * (visible + 1)..hidden * (2 * visible + 1));
         // Of the gradients with respect to W and A.

@@ -240,6 +240,7 @@ fn what_needs_listed_states_is_refused_in_words() {
         ),
         ("model.init=cyclic", "\"random\", \"reversible\" or \"record\""),
         ("evaluation.samples=70000", "at most 65536"),
+        ("model.tanh=4097", "model.tanh is 4097; it must be a whole number from 0 to 4096"),
     ] {
         let arguments = with(setting);
         refused(path, &arguments.iter().map(String::as_str).collect::<Vec<_>>(), words);
@@ -265,6 +266,41 @@ fn what_needs_listed_states_is_refused_in_words() {
     let error = latent_cycles::Estimate::of(&latent_cycles::load(path.join("run")).unwrap()).unwrap_err();
     assert!(error.to_string().contains("too many latent states"), "{error}");
     assert!(latent_cycles::analyze(path.join("run")).is_err());
+}
+
+/// tanh units go with the machine and its recognition distribution wherever they go.
+#[test]
+fn tanh_units_go_all_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    train(path, "run", &["model.tanh=7"]);
+    let parameters = latent_cycles::load(path.join("run")).unwrap();
+    let tanh = parameters.tanh.as_ref().unwrap();
+    assert_eq!((tanh.inward.dim(), tanh.outward.dim()), ((784, 7), (7, 17)));
+    assert!(tanh.outward.iter().any(|weight| *weight != 0.0), "it learns");
+    let stdout = succeeds(path, "export run --out run.safetensors");
+    assert!(
+        stdout.contains("tanh_inward [784, 7], tanh_bias [7], tanh_outward [7, 17]") && stdout.contains("recognition_tanh_outward [7, 17]"),
+        "{stdout}"
+    );
+    succeeds(path, "import run.safetensors --run back");
+    for file in ["model.mpk", "recognition.mpk"] {
+        let read = |run: &str| std::fs::read(path.join(run).join(file)).unwrap();
+        assert!(read("run") == read("back"), "{file}");
+    }
+    let (found, _) = analysis(path, "analyze run --candidates 100 --samples 256");
+    assert!(found["log_likelihood_bound_test"]["value"].is_number());
+    let mut from_record = vec!["train", "--run", "more"];
+    from_record.extend(UNITS);
+    from_record.extend(["--set", "model.init=record", "--set", "model.record=run/model.mpk"]);
+    let (status, _, stderr) = run(program().args(&from_record).current_dir(path));
+    assert!(
+        status == 1 && stderr.contains("7 tanh units, and the configuration asks for 0 (model.tanh)"),
+        "{stderr}"
+    );
+    from_record.extend(["--set", "model.tanh=7"]);
+    let (status, _, stderr) = run(program().args(&from_record).current_dir(path));
+    assert_eq!(status, 0, "{stderr}");
 }
 
 /// A sweep compares bounds, which sweeps of other machines have no columns of.

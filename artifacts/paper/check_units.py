@@ -15,15 +15,25 @@ import numpy as np
 from safetensors.numpy import load_file
 
 path, count, candidates, chains = sys.argv[1], *map(int, (sys.argv[2:] + ["500", "100", "4096"][len(sys.argv) - 2 :]))
-W, b, A, a, R, c = (
-    load_file(path)[name].astype(np.float64)
-    for name in ("forward", "forward_bias", "backward", "visible_bias", "recognition", "recognition_bias")
-)
+tensors = {name: array.astype(np.float64) for name, array in load_file(path).items()}
+A, a = tensors["backward"], tensors["visible_bias"]
 rng = np.random.default_rng(20251126)
 
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
+
+
+def upward(x, matrix, tanh=""):
+    """x times a matrix of an upward map, with what tanh units add."""
+    logits = x @ tensors[matrix]
+    if tanh + "tanh_inward" in tensors:
+        logits += np.tanh(x @ tensors[tanh + "tanh_inward"] + tensors[tanh + "tanh_bias"]) @ tensors[tanh + "tanh_outward"]
+    return logits
+
+
+def logits_of_units(x):
+    return upward(x, "forward") + tensors["forward_bias"]
 
 
 def draw(p):
@@ -40,22 +50,22 @@ def report(name, values):
 
 x = draw(np.full((chains, len(a)), 0.5))
 for _ in range(100):
-    h = draw(sigmoid(x @ W + b))
+    h = draw(sigmoid(logits_of_units(x)))
     x = draw(sigmoid(h @ A + a))
-after = draw(sigmoid(x @ W + b))
-definition = log_bernoulli(x, h @ A + a) - log_bernoulli(x, after @ A + a) + log_bernoulli(after, x @ W + b) - log_bernoulli(h, x @ W + b)
+after = draw(sigmoid(logits_of_units(x)))
+definition = log_bernoulli(x, h @ A + a) - log_bernoulli(x, after @ A + a) + log_bernoulli(after, logits_of_units(x)) - log_bernoulli(h, logits_of_units(x))
 report("path entropy production by its definition", definition)
-report("by its closed form", ((x @ (W - A.T)) * (sigmoid(x @ W + b) - h)).sum(1))
+report("by its closed form", ((upward(x, "forward") - x @ A.T) * (sigmoid(logits_of_units(x)) - h)).sum(1))
 report("lit pixels", x.sum(1))
 
-logits = x @ W + b
+logits = logits_of_units(x)
 log_silent = -np.logaddexp(0, logits).sum(1)
 file = Path(__file__).parents[2] / "src/data/mnist-subset/t10k-images-idx3-ubyte.gz"
 images = np.frombuffer(gzip.open(file).read(), np.uint8)[16:].reshape(-1, 784)[:count] > 127
 bounds, effective = [], []
 for image in images.astype(np.float64):
-    proposal = image @ R + c
-    words = draw(np.broadcast_to(sigmoid(proposal), (candidates, len(c))))
+    proposal = upward(image, "recognition", "recognition_") + tensors["recognition_bias"]
+    words = draw(np.broadcast_to(sigmoid(proposal), (candidates, len(proposal))))
     log_p = words @ logits.T + log_silent
     top = log_p.max(1)
     log_pi = top + np.log(np.exp(log_p - top[:, None]).mean(1))
@@ -68,7 +78,7 @@ report("candidates that count", np.array(effective))
 
 steps = [x[:256]]
 for _ in range(300):
-    steps.append(draw(sigmoid(draw(sigmoid(steps[-1] @ W + b)) @ A + a)))
+    steps.append(draw(sigmoid(draw(sigmoid(logits_of_units(steps[-1]))) @ A + a)))
 steps = np.array(steps)
 mu = steps.mean((0, 1))
 covariance = lambda lag: ((steps[: len(steps) - lag] * steps[lag:]).mean((0)) - mu**2).sum(1)

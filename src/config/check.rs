@@ -1,6 +1,6 @@
 //! What a configuration may say: every number in its range, every combination meaningful.
 
-use crate::codes::Layer;
+use crate::codes::{Layer, MOST_UNITS};
 
 use super::{
     Ascent, Binarize, Chains, Classes, Config, ConfigError, GradientKind, Init, Method, ModelKind, Optimizer, PathEntropy, PseudoCount,
@@ -44,6 +44,7 @@ impl Config {
         layers.check()?;
         self.check_against_layers()?;
         within("model.scale", model.init.scale(), 0.0..=100.0)?;
+        count("model.tanh", model.tanh as u64, 0, MOST_UNITS as u64)?;
 
         let training = &self.training;
         count("training.steps", training.steps, 1, 1_000_000_000)?;

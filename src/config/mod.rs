@@ -140,6 +140,8 @@ pub struct ModelConfig {
     pub latent: Layers,
     /// How the parameters start.
     pub init: Init,
+    /// T, tanh units beside the matrices of the upward maps, of units whose states are not listed.
+    pub tanh: usize,
 }
 
 /// `model.kind`
@@ -252,6 +254,7 @@ impl Default for ModelConfig {
         Self {
             latent: Layers::one_hot(10),
             init: Init::Random { scale: Init::SCALE },
+            tanh: 0,
         }
     }
 }

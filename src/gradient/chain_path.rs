@@ -63,6 +63,7 @@ impl<B: ChainBackend> ChainPath<B> {
             visible_bias: (model.visible_bias.as_ref())
                 .and(visible_means)
                 .map(|means| B::transposed_product(chains, weights).squeeze_dim(1) - means),
+            tanh: None,
         };
         Self { produced, gradient }
     }

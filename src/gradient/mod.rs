@@ -35,6 +35,7 @@ pub mod unit_path;
 use burn::tensor::Tensor;
 
 use crate::codes::Layers;
+use crate::model::tanh::TanhGradient;
 use crate::model::{BetweenParameters, LogForward, Model, Parameters, to_matrix, to_vector};
 use crate::ops::codes::Factors;
 use crate::ops::{ChainBackend, DeviceImages};
@@ -53,6 +54,8 @@ pub struct Gradient<B: ChainBackend> {
     pub backward: Tensor<B, 2>,
     /// dl/da, `[D]`, where there is an a.
     pub visible_bias: Option<Tensor<B, 1>>,
+    /// By the tanh units beside W, where there are some.
+    pub tanh: Option<TanhGradient<B>>,
 }
 
 impl<B: ChainBackend> Gradient<B> {
@@ -66,6 +69,7 @@ impl<B: ChainBackend> Gradient<B> {
             between: between.collect(),
             backward: model.backward.val().full_like(nan),
             visible_bias: model.visible_bias.as_ref().map(|bias| bias.val().full_like(nan)),
+            tanh: None,
         }
     }
 
@@ -80,6 +84,7 @@ impl<B: ChainBackend> Gradient<B> {
                 .collect(),
             backward: self.backward + other.backward * weight,
             visible_bias: self.visible_bias.zip(other.visible_bias).map(|(own, other)| own + other * weight),
+            tanh: self.tanh.zip(other.tanh).map(|(own, other)| own.plus(other, weight)),
         }
     }
 
@@ -97,6 +102,7 @@ impl<B: ChainBackend> Gradient<B> {
             backward: to_matrix(self.backward.clone()),
             visible_bias: self.visible_bias.clone().map(to_vector),
             log_weights: None,
+            tanh: self.tanh.as_ref().map(TanhGradient::to_host),
         }
     }
 }
@@ -127,6 +133,7 @@ pub fn two_step<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>, cha
         between: forward.between,
         backward,
         visible_bias,
+        tanh: None,
     }
 }
 

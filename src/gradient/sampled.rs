@@ -25,6 +25,7 @@ use burn::tensor::backend::Backend;
 use super::Gradient;
 use crate::model::Model;
 use crate::model::recognition::Recognition;
+use crate::model::tanh::{Upward, UpwardGradient};
 use crate::model::units::{Pairs, draw_bits};
 use crate::ops::generic::repeat_rows;
 use crate::ops::{ChainBackend, DeviceImages};
@@ -34,8 +35,8 @@ use crate::random::Draws;
 pub struct Sampled<B: ChainBackend> {
     /// Of the log-likelihood, with respect to the machine's parameters; nats per image.
     pub gradient: Gradient<B>,
-    /// Uphill for R, `[D, H]`, and c, `[H]`.
-    pub recognition: (Tensor<B, 2>, Tensor<B, 1>),
+    /// Uphill for the recognition distribution.
+    pub recognition: UpwardGradient<B>,
 }
 
 /// Candidates for the posterior of B images, K of each.
@@ -46,14 +47,21 @@ struct Candidates<B: ChainBackend> {
     log_s: Tensor<B, 2>,
     /// `h_k - s(x R + c)`, `[B K, H]`: d ln s(h_k|x) by the logits.
     residuals: Tensor<B, 2>,
+    /// x R + c, `[B, H]`.
+    upward: Upward<B>,
 }
 
 impl<B: ChainBackend> Candidates<B> {
     fn draw(recognition: &Recognition<B>, images: &DeviceImages<B>, count: usize, draws: Draws) -> Self {
-        let logits = recognition.logits(images); //                                    x R + c         [B, H]
-        let words = draw_bits(logits.clone(), count, draws);
-        let (log_s, residuals) = B::log_bernoulli(&words, 1, repeat_rows(logits, count));
-        Self { words, log_s, residuals }
+        let upward = recognition.upward(images); //                                    x R + c         [B, H]
+        let words = draw_bits(upward.logits.clone(), count, draws);
+        let (log_s, residuals) = B::log_bernoulli(&words, 1, repeat_rows(upward.logits.clone(), count));
+        Self {
+            words,
+            log_s,
+            residuals,
+            upward,
+        }
     }
 }
 
@@ -65,29 +73,31 @@ struct ChainWeights<B: ChainBackend> {
     log_p: Tensor<B, 2>,
     /// `ln sum_n p(h|x'_n)`, `[M, 1]`: ln pi(h), but for ln N.
     log_sum: Tensor<B, 2>,
+    /// l, `[N, H]`.
+    upward: Upward<B>,
 }
 
 impl<B: ChainBackend> ChainWeights<B> {
     fn of(model: &Model<B>, chains: &DeviceImages<B>, words: &DeviceImages<B>) -> Self {
-        let logits = model.forward_logits(chains); //                                  l               [N, H]
-        let (means, log_silent) = B::bernoulli(logits.clone()); //                     ln p(0|x'_n)    [1, N]
-        let log_p = B::affine(words, logits.transpose(), log_silent);
+        let upward = model.upward(chains); //                                          l               [N, H]
+        let (means, log_silent) = B::bernoulli(upward.logits.clone()); //              ln p(0|x'_n)    [1, N]
+        let log_p = B::affine(words, upward.logits.clone().transpose(), log_silent);
         let nothing = Tensor::zeros([1, chains.len()], &log_p.device());
         Self {
             log_sum: B::logsumexp(log_p.clone(), nothing),
             log_p,
             means,
+            upward,
         }
     }
 
-    /// dl/dW, `[D, H]`, and dl/db, `[H]`, of words with weights `[M, 1]` that sum to 1.
-    fn gradient(self, chains: &DeviceImages<B>, words: &DeviceImages<B>, weights: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 1>) {
+    /// By what leads from images to words, of words with weights `[M, 1]` that sum to 1.
+    fn gradient(self, model: &Model<B>, chains: &DeviceImages<B>, words: &DeviceImages<B>, weights: Tensor<B, 2>) -> UpwardGradient<B> {
         let nothing = Tensor::zeros([1, chains.len()], &weights.device());
         let v = B::responsibilities(self.log_p, weights.log() - self.log_sum, nothing); // w v_n(h)     [M, N]
         let arrivals = v.clone().sum_dim(0).transpose(); //                            sum over h      [N, 1]
         let excess = B::transposed_product(words, v).transpose() - self.means * arrivals; //             [N, H]
-        let bias = excess.clone().sum_dim(0).squeeze_dim(0);
-        (B::transposed_product(chains, excess), bias)
+        self.upward.gradient(chains, model.tanh.as_ref(), excess)
     }
 }
 
@@ -111,8 +121,8 @@ pub fn sampled<B: ChainBackend>(
     let weights = B::log_softmax_rows(log_w.reshape([batch, count])).exp(); //         w               [B, K]
     let shares = (weights / batch as f64).reshape([batch * count, 1]); //      of the mean over data
 
-    let ((forward, forward_bias), (backward, visible_bias)) = B::both(
-        || pi.gradient(&chains.images, &candidates.words, shares.clone()),
+    let (forward, (backward, visible_bias)) = B::both(
+        || pi.gradient(model, &chains.images, &candidates.words, shares.clone()),
         || {
             let missing = missing * shares.clone();
             let visible_bias = model.visible_bias.as_ref().map(|_| missing.clone().sum_dim(0).squeeze_dim(0));
@@ -121,19 +131,22 @@ pub fn sampled<B: ChainBackend>(
     );
 
     let wake = of_each(candidates.residuals * shares, count); //                       sum_k w_k d ln s(h_k|x)  [B, H]
-    let (_, sleep) = B::log_bernoulli(&chains.units, 1, recognition.logits(&chains.images));
+    let of_chains = recognition.upward(&chains.images);
+    let (_, sleep) = B::log_bernoulli(&chains.units, 1, of_chains.logits.clone());
     let sleep = sleep / chains.units.len() as f64; //                                  d ln s(h_n|x_n)          [N, H]
-    let bias = wake.clone().sum_dim(0) + sleep.clone().sum_dim(0);
-    let matrix = B::transposed_product(images, wake) + B::transposed_product(&chains.images, sleep);
+    let tanh = recognition.tanh.as_ref();
+    let wake = candidates.upward.gradient(images, tanh, wake);
+    let sleep = of_chains.gradient(&chains.images, tanh, sleep);
     Sampled {
         gradient: Gradient {
-            forward,
-            forward_bias,
+            forward: forward.matrix,
+            forward_bias: forward.bias,
             between: Vec::new(),
             backward,
             visible_bias,
+            tanh: forward.tanh,
         },
-        recognition: (matrix, bias.squeeze_dim(0)),
+        recognition: wake.plus(sleep),
     }
 }
 

@@ -92,6 +92,7 @@ pub fn stratified<B: ChainBackend>(
             .collect(),
         backward: of_data + of_backward.transpose(),
         visible_bias: visible_bias.map(|bias| bias + B::transposed_product(drawn, matrix(&by_image, &device)).squeeze_dim(1)),
+        tanh: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The gradient of the path entropy production at the persistent chains of binary units whose states are not listed: [`super::chain_path`], unit by unit.
 //!
-//! With `f = V^T x`, `V = W - A^T`, `p = s(x W + b)` and `R(x, h) = sum_j ( p_j - h_j ) f_j`, whose mean is sigma,
+//! With `f = V^T x`, `V = W - A^T` (and what tanh units beside W add to the logits), `p = s(x W + b)` and `R(x, h) = sum_j ( p_j - h_j ) f_j`, whose mean is sigma,
 //!
 //! ```text
 //! dsigma/dW_ij =  D_ij + E[ x_i p_j ( 1 - p_j ) f_j ],      D_ij = E[ x_i ( p_j - h_j ) ]
@@ -14,6 +14,7 @@ use burn::tensor::{ElementConversion, Tensor};
 use super::Gradient;
 use super::chain_path::ChainPath;
 use crate::model::Model;
+use crate::model::tanh::Upward;
 use crate::model::units::Pairs;
 use crate::ops::{ChainBackend, DeviceImages};
 
@@ -23,8 +24,10 @@ impl<B: ChainBackend> ChainPath<B> {
         let Pairs { units, images } = chains;
         let count = images.len() as f64;
         let excess = model.forward.val() - model.backward.val().transpose(); //          V              [D, H]
-        let (p, _) = B::bernoulli(model.forward_logits(images)); //                      p              [N, H]
-        let f = product(images, excess); //                                              V^T x          [N, H]
+        let upward = model.upward(images);
+        let (p, _) = B::bernoulli(upward.logits.clone()); //                             p              [N, H]
+        let nothing = model.forward_bias.val().zeros_like();
+        let f = Upward::of(images, (excess, nothing), model.tanh.as_ref()).logits; //    V^T x          [N, H]
         let own = product(units, Tensor::eye(units.pixels, &p.device())); //           h              [N, H]
         let (_, missing) = B::log_bernoulli(images, 1, model.visible_logits(units)); //  x - s          [N, D]
 
@@ -35,14 +38,18 @@ impl<B: ChainBackend> ChainPath<B> {
         // The mean as a baseline was made of the N images themselves.
         let weights = (ratio - mean.unsqueeze()) / (count - 1.0);
         let missing = missing * weights;
-        let opposite = B::transposed_product(images, ahead / count); //                  D              [D, H]
+        let ahead = ahead / count;
+        let opposite = B::transposed_product(images, ahead.clone()); //                  D              [D, H]
         let pull = p.clone() * (-p + 1.0) * f / count; //                               p (1 - p) f    [N, H]
+        let by_logits = ahead + pull.clone();
+        let upward = upward.gradient(images, model.tanh.as_ref(), by_logits);
         let gradient = Gradient {
-            forward: opposite.clone() + B::transposed_product(images, pull.clone()),
+            forward: upward.matrix,
             forward_bias: pull.sum_dim(0).squeeze_dim(0),
             between: Vec::new(),
             backward: B::transposed_product(units, missing.clone()) - opposite.transpose(),
             visible_bias: model.visible_bias.as_ref().map(|_| missing.sum_dim(0).squeeze_dim(0)),
+            tanh: upward.tanh,
         };
         Self { produced, gradient }
     }

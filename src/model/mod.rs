@@ -2,6 +2,7 @@
 
 mod parameters;
 pub mod recognition;
+pub mod tanh;
 pub mod units;
 
 use burn::module::{Module, Param, ParamId};
@@ -10,6 +11,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use ndarray::{Array1, Array2};
 
 pub use self::parameters::{Array, BetweenParameters, Parameters, between_name, shapes};
+use self::tanh::{Tanh, Upward};
 use crate::codes::Layers;
 use crate::ops::codes::{DeviceCodes, Factors, StateLogs};
 use crate::ops::{ChainBackend, DeviceImages};
@@ -45,6 +47,8 @@ pub struct Model<B: Backend> {
     pub visible_bias: Option<Param<Tensor<B, 1>>>,
     /// g, `[L]`, of a machine in equilibrium whose weights are free; otherwise g is fixed by the codes.
     pub log_weights: Option<Param<Tensor<B, 1>>>,
+    /// tanh units beside W, of units whose states are not listed.
+    pub tanh: Option<Tanh<B>>,
     /// C of each latent layer whose states are listed.
     #[module(skip)]
     pub codes: Vec<DeviceCodes<B>>,
@@ -89,6 +93,7 @@ impl<B: Backend> Model<B> {
                 });
                 between.collect()
             }),
+            tanh: (parameters.tanh.as_ref()).map(|tanh| Tanh::new(tanh, 101, device)),
             codes: parameters
                 .layers
                 .all()
@@ -116,6 +121,7 @@ impl<B: Backend> Model<B> {
             backward: to_matrix(self.backward.val()),
             visible_bias: optional(&self.visible_bias),
             log_weights: optional(&self.log_weights),
+            tanh: self.tanh.as_ref().map(Tanh::parameters),
         }
     }
 }
@@ -136,9 +142,14 @@ impl<B: ChainBackend> LogForward<B> {
 }
 
 impl<B: ChainBackend> Model<B> {
-    /// `x W + b`, `[N, H]`: the logits of the first latent layer.
+    /// `x W + b`, `[N, H]`, with what tanh units add: the logits of the first latent layer.
     pub fn forward_logits(&self, images: &DeviceImages<B>) -> Tensor<B, 2> {
-        B::affine(images, self.forward.val(), self.forward_bias.val().unsqueeze())
+        self.upward(images).logits
+    }
+
+    /// The same with what its gradient needs.
+    pub fn upward(&self, images: &DeviceImages<B>) -> Upward<B> {
+        Upward::of(images, (self.forward.val(), self.forward_bias.val()), self.tanh.as_ref())
     }
 
     /// `ln p(z=k | x)`, `[N, L]`; nats.

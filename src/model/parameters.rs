@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, Array2};
 
+use super::tanh::{self, TanhParameters};
 use crate::codes::{Codes, Layer, Layers};
 
 /// The parameters of a [`Model`](super::Model) on the host, in the f32 that records hold.
@@ -21,6 +22,8 @@ pub struct Parameters {
     pub visible_bias: Option<Array1<f32>>,
     /// g, `[L]`, where it is not the codes' own.
     pub log_weights: Option<Array1<f32>>,
+    /// tanh units beside W, of units whose states are not listed.
+    pub tanh: Option<TanhParameters>,
 }
 
 /// The transition from a latent layer to the next one, on the host.
@@ -43,6 +46,7 @@ impl Parameters {
             backward,
             visible_bias: None,
             log_weights: None,
+            tanh: None,
         }
     }
 
@@ -69,7 +73,21 @@ impl Parameters {
             backward: Array2::zeros((last, visible)),
             visible_bias: (!layers.last().spans_constant()).then(|| Array1::zeros(visible)),
             log_weights: None,
+            tanh: None,
         }
+    }
+
+    /// All zeros, of the same shape but for log-weights, which no optimizer moves.
+    pub fn zeros_like(&self) -> Self {
+        Self {
+            tanh: self.tanh.as_ref().map(TanhParameters::zeros_like),
+            ..Self::of_zeros(self.visible(), &self.layers)
+        }
+    }
+
+    /// T, the number of tanh units.
+    pub fn tanh_units(&self) -> usize {
+        self.tanh.as_ref().map_or(0, TanhParameters::count)
     }
 
     /// D, the number of pixels.
@@ -99,17 +117,19 @@ impl Parameters {
     pub fn numbers(&self) -> impl Iterator<Item = &f32> {
         let between = self.between.iter().flat_map(|between| between.matrix.iter().chain(&between.bias));
         let biases = self.visible_bias.iter().chain(&self.log_weights).flatten();
+        let tanh = self.tanh.iter().flat_map(TanhParameters::numbers);
         self.forward
             .iter()
             .chain(&self.forward_bias)
             .chain(between)
             .chain(&self.backward)
             .chain(biases)
+            .chain(tanh)
     }
 
     /// Do the arrays have the shapes that the layers and D ask for?
     pub fn is_consistent(&self) -> bool {
-        let expected = shapes(self.visible(), &self.layers, self.log_weights.is_some());
+        let expected = shapes(self.visible(), &self.layers, self.log_weights.is_some(), self.tanh_units());
         let fits = |(array, (name, shape)): (&Array, &(String, Vec<usize>))| array.name == *name && array.shape == *shape;
         let arrays = self.arrays();
         arrays.len() == expected.len() && arrays.iter().zip(&expected).all(fits)
@@ -125,6 +145,7 @@ impl Parameters {
         arrays.push(matrix("backward", &self.backward));
         arrays.extend(self.visible_bias.iter().map(|bias| vector("visible_bias", bias)));
         arrays.extend(self.log_weights.iter().map(|log_weights| vector("log_weights", log_weights)));
+        arrays.extend(self.tanh.iter().flat_map(|tanh| tanh.arrays("")));
         arrays
     }
 
@@ -161,8 +182,9 @@ pub(super) fn vector<'a>(name: &str, values: &'a Array1<f32>) -> Array<'a> {
 }
 
 /// The names and shapes of a model's arrays: `forward` `[D, H]`, `forward_bias` `[H]`, of deeper chains `between_1` `[H, H']` and `between_1_bias`
-/// `[H']` and so on, `backward` `[H, D]`, `visible_bias` `[D]` where A does not hold it, and `log_weights` `[L]` where they are free.
-pub fn shapes(visible: usize, layers: &Layers, free_log_weights: bool) -> Vec<(String, Vec<usize>)> {
+/// `[H']` and so on, `backward` `[H, D]`, `visible_bias` `[D]` where A does not hold it, `log_weights` `[L]` where they are free, and of T tanh units `tanh_inward` `[D, T]`,
+/// `tanh_bias` `[T]` and `tanh_outward` `[T, H]`.
+pub fn shapes(visible: usize, layers: &Layers, free_log_weights: bool, tanh: usize) -> Vec<(String, Vec<usize>)> {
     let widths: Vec<usize> = layers.all().iter().map(Layer::width).collect();
     let last = widths[widths.len() - 1];
     let mut shapes = vec![
@@ -179,6 +201,10 @@ pub fn shapes(visible: usize, layers: &Layers, free_log_weights: bool) -> Vec<(S
     }
     if free_log_weights {
         shapes.push(("log_weights".to_owned(), vec![layers.states()]));
+    }
+    if tanh > 0 {
+        let sizes = [vec![visible, tanh], vec![tanh], vec![tanh, widths[0]]];
+        shapes.extend(tanh::names("").into_iter().zip(sizes));
     }
     shapes
 }

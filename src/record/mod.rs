@@ -17,6 +17,7 @@ use crate::config::Optimizer;
 use crate::data::packed::PackedImages;
 use crate::files::{self, FileError};
 use crate::model::recognition::{Recognition, RecognitionParameters, RecognitionRecord};
+use crate::model::tanh::TanhRecord;
 use crate::model::{BetweenRecord, Model, Parameters, matrix, vector};
 use crate::ops::DeviceImages;
 use crate::ops::cpu::NdArrayBackend;
@@ -121,13 +122,15 @@ impl SampledState {
     /// At step 0: the recognition distribution is the forward transition, and nothing is remembered.
     pub fn begin(parameters: &Parameters, optimizer: Optimizer) -> Self {
         let adam = matches!(optimizer, Optimizer::Adam(_));
-        let zeros = RecognitionParameters::zeros(parameters.visible(), parameters.forward_bias.len());
+        let recognition = RecognitionParameters {
+            matrix: parameters.forward.clone(),
+            bias: parameters.forward_bias.clone(),
+            tanh: parameters.tanh.clone(),
+        };
+        let zeros = recognition.zeros_like();
         Self {
-            recognition: RecognitionParameters {
-                matrix: parameters.forward.clone(),
-                bias: parameters.forward_bias.clone(),
-            },
-            means: adam.then(|| (Parameters::of_zeros(parameters.visible(), &parameters.layers), zeros.clone())),
+            recognition,
+            means: adam.then(|| (parameters.zeros_like(), zeros.clone())),
             recognition_mean_squares: zeros,
         }
     }
@@ -159,6 +162,7 @@ struct LayersRecord<B: Backend> {
     backward: Param<Tensor<B, 2>>,
     visible_bias: Option<Param<Tensor<B, 1>>>,
     log_weights: Option<Param<Tensor<B, 1>>>,
+    tanh: Option<TanhRecord<B>>,
     /// As in a configuration.
     layers: String,
 }
@@ -258,8 +262,7 @@ pub fn save_recognition(path: &Path, parameters: &RecognitionParameters) -> Resu
 /// # Errors
 /// When it cannot be read, or is that of other sizes.
 pub fn load_recognition(path: &Path, model: &Parameters) -> Result<RecognitionParameters, RecordError> {
-    let shape = [model.visible(), model.forward_bias.len()];
-    let read = recognition::read(&files::read_sealed(path)?, shape);
+    let read = recognition::read(&files::read_sealed(path)?, model);
     read.map_err(|problem| foreign(path, "recognition distribution", problem))
 }
 
@@ -331,6 +334,7 @@ impl LayersRecord<Host> {
             backward: record.backward,
             visible_bias: record.visible_bias,
             log_weights: record.log_weights,
+            tanh: record.tanh,
             layers: parameters.layers.to_string(),
         }
     }
@@ -376,6 +380,20 @@ pub fn expect_fixed_log_weights(path: &Path, parameters: &Parameters) -> Result<
     Err(RecordError::Shape {
         path: path.to_owned(),
         problem: "holds a mixture or a directed model, from which only model.kind = \"mixture\" or \"directed\" can start".to_owned(),
+    })
+}
+
+/// Refuses a machine with another number of tanh units than was asked for.
+pub fn expect_tanh(path: &Path, parameters: &Parameters, count: usize) -> Result<(), RecordError> {
+    if parameters.tanh_units() == count {
+        return Ok(());
+    }
+    Err(RecordError::Shape {
+        path: path.to_owned(),
+        problem: format!(
+            "holds a machine with {} tanh units, and the configuration asks for {count} (model.tanh)",
+            parameters.tanh_units()
+        ),
     })
 }
 

@@ -97,6 +97,7 @@ fn model_with_layers(mut item: Fields) -> Result<Parameters, String> {
         fields.end()?;
         between.push((matrix, bias));
     }
+    let tanh = recognition::tanh(&mut item)?;
     item.end()?;
 
     let [visible, _] = forward.shape;
@@ -106,7 +107,7 @@ fn model_with_layers(mut item: Fields) -> Result<Parameters, String> {
             forward.path
         ));
     }
-    let expected: Vec<Vec<usize>> = shapes(visible, &layers, log_weights.is_some())
+    let expected: Vec<Vec<usize>> = shapes(visible, &layers, log_weights.is_some(), 0)
         .into_iter()
         .map(|(_, shape)| shape)
         .collect();
@@ -124,7 +125,7 @@ fn model_with_layers(mut item: Fields) -> Result<Parameters, String> {
             layers.describe()
         ));
     }
-    Ok(Parameters {
+    let parameters = Parameters {
         forward: forward.matrix()?,
         forward_bias: forward_bias.vector()?,
         between: between
@@ -139,8 +140,18 @@ fn model_with_layers(mut item: Fields) -> Result<Parameters, String> {
         backward: backward.matrix()?,
         visible_bias: visible_bias.map(|bias| bias.vector()).transpose()?,
         log_weights: log_weights.map(|log_weights| log_weights.vector()).transpose()?,
+        tanh,
         layers,
-    })
+    };
+    if let Some(tanh) = &parameters.tanh
+        && (parameters.layers.are_listed() || !recognition::fits(tanh, &parameters))
+    {
+        return Err(format!(
+            "the field `item.tanh` is not that of {visible} pixels and {}",
+            parameters.layers.describe()
+        ));
+    }
+    Ok(parameters)
 }
 
 fn checkpoint(mut item: Fields) -> Result<TrainingState, String> {
@@ -155,7 +166,7 @@ fn checkpoint(mut item: Fields) -> Result<TrainingState, String> {
             &tensor(item.take_map("backward_mean_square")?, "F32")?,
         )?
     };
-    if mean_squares.visible() != visible || mean_squares.layers != model.layers {
+    if !recognition::is_of_shape(&mean_squares, &model) {
         return Err(format!(
             "its mean squares are those of {} pixels and {}, and its model has {visible} and {}",
             mean_squares.visible(),

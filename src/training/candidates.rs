@@ -11,6 +11,7 @@ use crate::data::packed::PackedImages;
 use crate::gradient::chain_path::ChainPath;
 use crate::gradient::sampled::sampled;
 use crate::model::recognition::{Recognition, RecognitionParameters};
+use crate::model::tanh::{Tanh, TanhGradient, UpwardGradient};
 use crate::model::{Model, Parameters};
 use crate::ops::{Adam, ChainBackend, DeviceImages, Moved, RmsProp};
 use crate::random::{Seed, Stream};
@@ -136,9 +137,15 @@ impl<B: ChainBackend> Trainer for CandidateTraining<B> {
                 model.visible_bias.as_mut().expect("moments have the shape of the model")
             });
         }
-        let (matrix, bias) = found.recognition;
+        if let (Some(tanh), Some(gradient)) = (&mut model.tanh, gradient.tanh) {
+            moments.ascend_tanh(upward, tanh, gradient, |(model, _)| &mut model.tanh);
+        }
+        let UpwardGradient { matrix, bias, tanh } = found.recognition;
         moments.ascend(upward, &mut recognition.matrix, matrix, |(_, recognition)| &mut recognition.matrix);
         moments.ascend(upward, &mut recognition.bias, bias, |(_, recognition)| &mut recognition.bias);
+        if let (Some(units), Some(gradient)) = (&mut recognition.tanh, tanh) {
+            moments.ascend_tanh(upward, units, gradient, |(_, recognition)| &mut recognition.tanh);
+        }
         self.step += 1;
     }
 
@@ -178,6 +185,22 @@ impl<B: ChainBackend> Trainer for CandidateTraining<B> {
 }
 
 impl<B: ChainBackend> Moments<B> {
+    /// Moves tanh units, and their moments, which `of` finds.
+    fn ascend_tanh(
+        &mut self,
+        rule: Rule,
+        tanh: &mut Tanh<B>,
+        gradient: TanhGradient<B>,
+        of: impl Fn(&mut (Model<B>, Recognition<B>)) -> &mut Option<Tanh<B>>,
+    ) {
+        fn part<B: ChainBackend>(tanh: &mut Option<Tanh<B>>) -> &mut Tanh<B> {
+            tanh.as_mut().expect("moments have the shape of what they belong to")
+        }
+        self.ascend(rule, &mut tanh.inward, gradient.inward, |moments| &mut part(of(moments)).inward);
+        self.ascend(rule, &mut tanh.bias, gradient.bias, |moments| &mut part(of(moments)).bias);
+        self.ascend(rule, &mut tanh.outward, gradient.outward, |moments| &mut part(of(moments)).outward);
+    }
+
     /// Moves a parameter, and its moments, which `of` finds.
     fn ascend<const R: usize>(
         &mut self,

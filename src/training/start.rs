@@ -10,6 +10,7 @@ use crate::data::GreyImages;
 use crate::data::packed::PackedImages;
 use crate::estimate::reversible::closed_form;
 use crate::logs::{sigmoid, softplus};
+use crate::model::tanh::TanhParameters;
 use crate::model::{BetweenParameters, Parameters};
 use crate::random::{Seed, Stream, normal, permutation, uniform_f64};
 use crate::record::{self, RecordError, SampledState, TrainingState};
@@ -47,6 +48,7 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
         Init::Record(path) => {
             let mut parameters = record::load_model(path)?;
             record::expect_shape(path, &parameters, visible, layers)?;
+            record::expect_tanh(path, &parameters, 0)?;
             let log_pi = closed_form(&parameters);
             let bound = logit_bound(floor) as f32;
             parameters.backward.mapv_inplace(|logit| logit.clamp(-bound, bound));
@@ -88,6 +90,7 @@ fn sampled_state(config: &Config, sampled: &SampledConfig, train: &GreyImages, v
         Init::Record(path) => {
             let mut parameters = record::load_model(path)?;
             record::expect_shape(path, &parameters, visible, layers)?;
+            record::expect_tanh(path, &parameters, config.model.tanh)?;
             record::expect_fixed_log_weights(path, &parameters)?;
             let bound = logit_bound(floor) as f32;
             parameters.backward.mapv_inplace(|logit| logit.clamp(-bound, bound));
@@ -96,13 +99,16 @@ fn sampled_state(config: &Config, sampled: &SampledConfig, train: &GreyImages, v
         Init::Reversible { scale } => reversible(&train.mean(), layers, *scale, floor, seed),
         init => units(&train.mean(), layers, init.scale(), floor, seed),
     };
+    if config.model.tanh > 0 && parameters.tanh.is_none() {
+        parameters.tanh = Some(tanh_units(&train.mean(), config.model.tanh, parameters.forward_bias.len(), seed));
+    }
     let begun = SampledState::begin(&parameters, sampled.optimizer);
     if sampled.directed && parameters.forward.iter().any(|weight| *weight != 0.0) {
         parameters.forward.fill(0.0);
         parameters.forward_bias.fill(0.0);
     }
     Ok(TrainingState {
-        mean_squares: Parameters::of_zeros(visible, layers),
+        mean_squares: parameters.zeros_like(),
         chains: Some(initial_chains(&parameters, sampled.chains.count, seed)),
         sampled: Some(begun),
         parameters,
@@ -138,6 +144,18 @@ pub fn units(mean: &[f64], layers: &Layers, scale: f64, floor: f64, seed: Seed) 
         bias.scaled_add(-0.5, &parameters.backward.sum_axis(Axis(0)));
     }
     parameters
+}
+
+/// T tanh units that look at random sums of the pixels, of mean 0 and variance 1 over the data if pixels were independent, and add nothing at first: a machine
+/// starts as one without them.
+fn tanh_units(mean: &[f64], count: usize, units: usize, seed: Seed) -> TanhParameters {
+    let mut generator = seed.generator(Stream::Parameters, 2, 0);
+    let variance: f64 = mean.iter().map(|mean| mean * (1.0 - mean)).sum();
+    let scale = 1.0 / variance.max(1.0).sqrt();
+    let mut tanh = TanhParameters::zeros([mean.len(), count, units]);
+    tanh.inward.mapv_inplace(|_| (scale * normal(&mut generator)) as f32);
+    tanh.bias = balancing_bias(&tanh.inward.t().to_owned(), mean);
+    tanh
 }
 
 /// As [`random`], but with the forward matrix that makes p the Bayes posterior of q: `W = A^T`, less what A has of the data's mean. Detailed balance

@@ -11,7 +11,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use rayon::prelude::*;
 
 use super::UnitConditionals;
-use super::conditionals::{affine, draw_bits, log_bernoulli};
+use super::conditionals::{draw_bits, log_bernoulli, upward};
 use super::marginal::{GROUPS, Marginal};
 use crate::data::packed::PackedImages;
 use crate::estimate::jackknife::{Figure, student_95};
@@ -112,8 +112,8 @@ impl Bounds<'_> {
 
     /// Of some images, with all their candidates at a time.
     fn of_block(&self, images: &PackedImages, number: u64, candidates: usize) -> Vec<OfImage> {
-        let RecognitionParameters { matrix, bias } = self.recognition;
-        let logits = affine(images, matrix, bias); //                                       x R + c              [B, H]
+        let RecognitionParameters { matrix, bias, tanh } = self.recognition;
+        let logits = upward(images, (matrix, bias), tanh.as_ref()); //                      x R + c              [B, H]
         let words = draw_bits(&logits, candidates, self.seed.draws(Stream::Bound, self.time, number));
         let rows: Vec<usize> = (0..words.len()).map(|word| word / candidates).collect();
         let log_s = log_bernoulli(&words, 1, &logits.select(Axis(0), &rows)); //            ln s(h_k|x)          [B K]

@@ -8,6 +8,7 @@ use crate::data::packed::PackedImages;
 use crate::kernels::visible::Thresholds;
 use crate::kernels::{pixels, products};
 use crate::model::Parameters;
+use crate::model::tanh::TanhParameters;
 use crate::random::Draws;
 
 /// The two transitions of a machine with one layer of binary units.
@@ -21,6 +22,7 @@ pub struct UnitConditionals {
     backward: Array2<f32>,
     /// a, `[D]`.
     visible_bias: Array1<f32>,
+    tanh: Option<TanhParameters>,
 }
 
 impl UnitConditionals {
@@ -32,6 +34,7 @@ impl UnitConditionals {
             forward_bias: parameters.forward_bias.clone(),
             backward: parameters.backward.as_standard_layout().into_owned(),
             visible_bias: parameters.visible_bias.clone().unwrap_or_else(|| Array1::zeros(visible)),
+            tanh: parameters.tanh.clone(),
         }
     }
 
@@ -40,19 +43,19 @@ impl UnitConditionals {
         &self.visible_bias
     }
 
-    /// `V = W - A^T`, `[D, H]`: what keeps the chain from detailed balance.
-    pub fn excess(&self) -> Array2<f32> {
+    /// `V = W - A^T`, `[D, H]`.
+    fn excess(&self) -> Array2<f32> {
         (&self.forward - &self.backward.t()).as_standard_layout().into_owned()
+    }
+
+    /// `x V`, `[N, H]`, and what tanh units add to the logits: what keeps the chain from detailed balance.
+    pub fn drive(&self, images: &PackedImages) -> Array2<f32> {
+        upward(images, (&self.excess(), &Array1::zeros(self.units())), self.tanh.as_ref())
     }
 
     /// Is the chain in detailed balance by construction: is this a Boltzmann machine?
     pub fn is_tied(&self) -> bool {
-        self.excess().iter().all(|excess| *excess == 0.0)
-    }
-
-    /// Is it that every image is drawn anew, whatever the one before it?
-    pub fn forgets(&self) -> bool {
-        self.forward.iter().all(|weight| *weight == 0.0)
+        self.tanh.is_none() && self.excess().iter().all(|excess| *excess == 0.0)
     }
 
     /// H.
@@ -65,9 +68,9 @@ impl UnitConditionals {
         self.visible_bias.len()
     }
 
-    /// `x W + b`, `[N, H]`.
+    /// `x W + b`, `[N, H]`, with what tanh units add.
     pub fn forward_logits(&self, images: &PackedImages) -> Array2<f32> {
-        affine(images, &self.forward, &self.forward_bias)
+        upward(images, (&self.forward, &self.forward_bias), self.tanh.as_ref())
     }
 
     /// `h A + a`, `[N, D]`.
@@ -93,6 +96,15 @@ impl UnitConditionals {
     /// N words of fair bits.
     pub fn fair_words(&self, count: usize, draws: Draws) -> PackedImages {
         draw_bits(&Array2::zeros((1, self.units())), count, draws)
+    }
+}
+
+/// The logits of units that images lead to, `x M + s + tanh(x U + d) G`, `[N, H]`.
+pub fn upward(images: &PackedImages, (matrix, bias): (&Array2<f32>, &Array1<f32>), tanh: Option<&TanhParameters>) -> Array2<f32> {
+    let logits = affine(images, matrix, bias);
+    match tanh {
+        None => logits,
+        Some(tanh) => logits + affine(images, &tanh.inward, &tanh.bias).mapv_into(f32::tanh).dot(&tanh.outward),
     }
 }
 

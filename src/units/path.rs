@@ -6,7 +6,7 @@
 //! sigma = E[ ln q(x|h) p(h'|x) - ln q(x|h') p(h|x) ] = sum_j E[ (x V)_j ( p_j(x) - h_j ) ],      h ~ pi,  x ~ q(.|h),  p_j(x) = s((x W + b)_j)
 //! ```
 //!
-//! since in the steady state whatever is a function of h alone has the same mean before and after the step, and h' has the mean p(x) given x.
+//! (with tanh units beside W, what they add to the logits beside x V), since in the steady state whatever is a function of h alone has the same mean before and after the step, and h' has the mean p(x) given x.
 
 use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
@@ -38,10 +38,9 @@ impl Steps {
     /// From moments of chains in the steady state.
     pub fn of(model: &UnitConditionals, film: &[Moment]) -> Self {
         let (chains, units) = (film[0].words.len(), model.units());
-        let excess = model.excess();
         let of_moment = |moment: &Moment| {
             let logits = model.forward_logits(&moment.images).mapv(f64::from);
-            let drive = super::conditionals::affine(&moment.images, &excess, &Array1::zeros(units)); //    x V   [N, H]
+            let drive = model.drive(&moment.images);
             let words = moment.words.unpack();
             let bits = moment.images.bits();
             let mut found = Self::zeros(chains, units);

@@ -51,6 +51,7 @@ struct Model {
     init: InitWord,
     scale: Option<f64>,
     record: Option<PathBuf>,
+    tanh: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -265,6 +266,7 @@ pub(crate) fn known_keys() -> Vec<String> {
         },
         model: Model {
             record: path,
+            tanh: Some(1),
             ..Model::new(&ModelConfig::default(), ModelKind::Nonequilibrium)
         },
         training: Training {

@@ -22,7 +22,7 @@ impl WrittenConfig {
         let data = self.data.resolve(&mut unused)?;
         let latent = self.model.latent.resolve()?;
         let method = self.training.method(self.model.kind, &latent, &mut unused)?;
-        let model = self.model.resolve(latent, method.samples_posterior(), &mut unused)?;
+        let model = self.model.resolve(latent, &method, &mut unused)?;
         let mut config = Config {
             data,
             training: TrainingConfig {
@@ -113,7 +113,19 @@ impl Data {
 }
 
 impl Model {
-    fn resolve(&self, latent: Layers, sampled: bool, unused: &mut UnusedKeys) -> Result<ModelConfig, ConfigError> {
+    fn resolve(&self, latent: Layers, method: &Method, unused: &mut UnusedKeys) -> Result<ModelConfig, ConfigError> {
+        let sampled = method.samples_posterior();
+        let tanh = self
+            .tanh
+            .filter(|_| sampled && !latent.are_listed() && self.kind == ModelKind::Nonequilibrium);
+        if tanh.is_none() {
+            let reason = if latent.are_listed() {
+                "model.latent is not one of more binary units than have their states listed"
+            } else {
+                "model.kind is not \"nonequilibrium\""
+            };
+            unused.add("model.tanh", &self.tanh, 0, reason);
+        }
         let default = if sampled { Init::SAMPLED_SCALE } else { Init::SCALE };
         let scale = self.scale.unwrap_or(default);
         let equilibrium = self.kind != ModelKind::Nonequilibrium;
@@ -155,7 +167,11 @@ impl Model {
                 Init::Record(path.clone())
             }
         };
-        Ok(ModelConfig { latent, init })
+        Ok(ModelConfig {
+            latent,
+            init,
+            tanh: tanh.unwrap_or(0),
+        })
     }
 }
 
@@ -392,7 +408,7 @@ impl Training {
                 *optimizer
             }
             _ => {
-                let listed = "the posterior is summed over all states";
+                let listed = "the posterior is not sampled";
                 unused.add("training.candidates", &self.candidates, 0, listed);
                 unused.add("training.optimizer", &self.optimizer, OptimizerWord::RmsProp, listed);
                 Optimizer::RmsProp

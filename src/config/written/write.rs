@@ -87,6 +87,7 @@ impl Model {
             init,
             scale,
             record,
+            tanh: (kind == ModelKind::Nonequilibrium && !model.latent.are_listed()).then_some(model.tanh),
         }
     }
 }

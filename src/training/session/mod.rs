@@ -183,6 +183,7 @@ impl Session {
             Some(state) => {
                 let name = folder.file(&format!("checkpoints (step {})", state.step));
                 record::expect_shape(&name, &state.parameters, data.visible(), &config.model.latent)?;
+                record::expect_tanh(&name, &state.parameters, config.model.tanh)?;
                 let chains = config.training.method.chains().map(|chains| chains.count);
                 let chains_fit = chains.is_none_or(|count| state.chains.as_ref().is_some_and(|chains| chains.len() == count));
                 let sampled_fits = match (&config.training.method, &state.sampled) {
