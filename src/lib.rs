@@ -42,6 +42,9 @@
 //! likelihood. [`codes`] has the layers, [`guide::figures`] the figures. In a deeper chain `x -> z_1 -> z_2 -> x'` a matrix acts on the codes of each two layers that
 //! follow each other, pi and u belong to the last, and u goes back through the transitions between them, `u_1 = M u`.
 //!
+//! A single layer of more than twelve binary units has too many states to list. The posterior of the data is then sampled with a third, recognition distribution, and
+//! pi of a word is a mean over chains: [`guide::units`].
+//!
 //! # The gradient
 //!
 //! The log-likelihood of data is `l = mean_n ln sum_k pi_k q(x_n|k)`. It depends on A through q, and on everything through pi, which
@@ -101,14 +104,15 @@
 //! | [`model`] | p(z\|x) and q(x\|z) as a burn module on any backend, in f32 |
 //! | `src/random.rs` | every draw as a function of seed, stream and position |
 //! | `src/chain.rs` | `z ~ p(.\|x)`, `x ~ q(.\|z)`: the persistent chains |
-//! | `src/gradient` | dl/dW, dl/db, dl/dA by hand, without autodiff: two-step and complete; of the entropy productions; of RBMs, mixtures and directed models |
-//! | [`training`] | the step (RMSprop uphill, the floor on probabilities; EM for mixtures), schedules, starts, the loop, a run's folder |
+//! | `src/gradient` | dl/dW, dl/db, dl/dA by hand, without autodiff: two-step and complete, at a sampled posterior; of the entropy productions; of RBMs, mixtures and directed models |
+//! | [`training`] | the step (RMSprop or Adam uphill, the floor on probabilities; EM for mixtures), schedules, starts, the loop, a run's folder |
 //! | `src/record`, `src/exchange.rs` | burn records with a checksum, checked before they are believed; safetensors |
 //! | `src/ops` | the operations of the model that burn's backends lack: generic, for CPUs, for GPUs |
 //! | `src/kernels` | those of the CPU: products of bits, draws by planes of bits, sums in log space, RMSprop |
 //! | `src/backend`, `src/numerics.rs` | from a backend's name to its type; the model on a device behind a trait |
 //! | `src/conditionals.rs` | p(z\|x) and q(x\|z) again in f64, for figures that are reported |
 //! | [`estimate`] | the latent kernel T: by enumeration, by plain means, by importance sampling along tilts; errors by the jackknife, bounds on the entropy production of many states |
+//! | `src/units` | machines of more binary units than have their states listed: pi of a word from chains, the lower bound of the likelihood, annealing, the path entropy production |
 //! | [`latent`] | any Markov chain: pi by GTH elimination, in blocks where states are many; currents, entropy production, its fluctuations, how precise currents are, cycles, reversibility, spectrum, macrostates, first passages, stays |
 //! | `src/evaluation` | log-likelihood, the classifier of generated images: the figures of metrics.jsonl |
 //! | `src/generation.rs` | images from a trained chain |

@@ -5,6 +5,7 @@
 
 mod check;
 mod load;
+mod sampled;
 mod training;
 mod written;
 
@@ -17,9 +18,9 @@ use crate::codes::Layers;
 pub use self::load::ConfigError;
 pub(crate) use self::load::{check_keys, parse_setting, put, syntax};
 
+pub use self::sampled::{AdamConfig, Optimizer, SampledConfig};
 pub use self::training::{
-    AdamConfig, Ascent, Chains, EmConfig, Epsilon, GradientKind, HeldOutWord, Method, Optimizer, PathEntropy, PseudoCount, SampledConfig,
-    Schedule, TrainingConfig,
+    Ascent, Chains, EmConfig, Epsilon, GradientKind, HeldOutWord, Method, PathEntropy, PseudoCount, Schedule, TrainingConfig,
 };
 pub(crate) use self::written::{Unused, WrittenConfig, known_keys};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ModelKind;
+use super::{ModelKind, Optimizer, SampledConfig};
 
 /// `[training]`
 #[derive(Clone, Debug, PartialEq)]
@@ -31,23 +31,6 @@ pub enum Method {
     Sampled(SampledConfig),
     /// Mixture of one-hot states: expectation and maximization.
     Em(EmConfig),
-}
-
-/// `training.posterior = "recognition"`: candidates from a recognition distribution; see [`crate::gradient::sampled`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct SampledConfig {
-    /// `model.kind = "directed"`: W stays 0, so that the units are independent, and every image is drawn anew.
-    pub directed: bool,
-    /// The persistent chains.
-    pub chains: Chains,
-    /// K, `training.candidates`: draws for the posterior of each image.
-    pub candidates: usize,
-    /// Minibatches, and the learning rate.
-    pub ascent: Ascent,
-    /// How the parameters move uphill.
-    pub optimizer: Optimizer,
-    /// What the objective has of the path entropy production; nothing where `directed`.
-    pub path_entropy: PathEntropy,
 }
 
 /// `model.kind`, `training.gradient` and `training.sampling` of a machine that follows a gradient.
@@ -90,26 +73,6 @@ pub enum GradientKind {
     Mixture,
     /// Directed: exact.
     Directed,
-}
-
-/// `training.optimizer`
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Optimizer {
-    /// RMSprop, with the settings of [`Ascent`].
-    RmsProp,
-    /// Adam.
-    Adam(AdamConfig),
-}
-
-/// `[training.adam]`: `m <- a m + (1 - a) g`, `v <- b v + (1 - b) g^2`, `theta <- theta + rate m / (1 - a^t) / (sqrt(v / (1 - b^t)) + epsilon)` in step t.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamConfig {
-    /// a, memory of the mean.
-    pub decay: f64,
-    /// b, memory of the mean square.
-    pub square_decay: f64,
-    /// Added to the root of the mean square.
-    pub epsilon: f64,
 }
 
 /// What the objective has of the path entropy production, images included, besides the log-likelihood.
@@ -331,34 +294,6 @@ impl Ascent {
             learning_rate: 0.004,
             schedule: Schedule::Late,
             ..Self::default()
-        }
-    }
-}
-
-impl SampledConfig {
-    /// K by default.
-    pub const CANDIDATES: usize = 5;
-}
-
-impl Default for SampledConfig {
-    fn default() -> Self {
-        Self {
-            directed: false,
-            chains: Chains::default(),
-            candidates: Self::CANDIDATES,
-            ascent: Ascent::sampled(),
-            optimizer: Optimizer::Adam(AdamConfig::default()),
-            path_entropy: PathEntropy::NONE,
-        }
-    }
-}
-
-impl Default for AdamConfig {
-    fn default() -> Self {
-        Self {
-            decay: 0.9,
-            square_decay: 0.999,
-            epsilon: 1e-8,
         }
     }
 }

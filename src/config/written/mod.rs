@@ -1,6 +1,7 @@
 //! The configuration as it is written: every key of every machine.
 
 mod resolve;
+mod sampled;
 mod unused;
 mod write;
 
