@@ -86,7 +86,8 @@ impl Observed<'_> {
         };
         loop {
             let lag = products.len();
-            if lag > self.moments / 2 {
+            // A sum that has come to so much does not come down again.
+            if lag > self.moments / 2 || WINDOW * sum(&products, None) > self.moments as f64 {
                 let why = format!(
                     "not known: it is longer than a twentieth of the {} steps that chains were followed",
                     self.moments
