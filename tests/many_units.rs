@@ -241,14 +241,32 @@ fn autocorrelation_times_are_those_of_the_chain_of_all_images() {
     }
 }
 
+/// One unit, which all pixels follow and which follows them, as strongly as the coupling: two phases of equal weight, and the rarer a way between them.
+fn two_phases(coupling: f32) -> Parameters {
+    let mut parameters = tied(&parameters(1712, 0.0));
+    parameters.backward.row_mut(0).fill(coupling);
+    parameters.forward.column_mut(0).fill(coupling);
+    parameters.forward_bias[0] = -coupling / 2.0 * VISIBLE as f32;
+    parameters.visible_bias = Some(Array1::from_elem(VISIBLE, -coupling / 2.0));
+    parameters
+}
+
+/// Long lags are taken from fewer moments.
+#[test]
+fn long_autocorrelation_times_are_those_of_the_chain_of_all_images() {
+    let pixels = all_images(VISIBLE).mapv(f64::from);
+    for coupling in [3.0, 3.3, 3.6] {
+        let parameters = two_phases(coupling);
+        let time = Exact::of(&parameters).autocorrelation_time(&pixels);
+        assert!((3.5..40.0).contains(&time), "{time}");
+        let model = UnitConditionals::new(&parameters);
+        assert_near(&correlation::of_pixels(&film(&model, 512, 1024)), time);
+    }
+}
+
 #[test]
 fn a_time_that_is_longer_than_the_walk_is_not_told() {
-    // One unit, which all pixels follow and which follows them: two phases of equal weight, and no way between them.
-    let mut parameters = tied(&parameters(1712, 0.0));
-    parameters.backward.row_mut(0).fill(6.0);
-    parameters.forward.column_mut(0).fill(6.0);
-    parameters.forward_bias[0] = -21.0;
-    parameters.visible_bias = Some(Array1::from_elem(VISIBLE, -3.0));
+    let parameters = two_phases(6.0);
     let model = UnitConditionals::new(&parameters);
     let time = correlation::of_pixels(&film(&model, 64, 64));
     assert!(time.value.is_none(), "{time:?}");
