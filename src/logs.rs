@@ -42,6 +42,12 @@ pub fn log_product(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
     logs
 }
 
+/// `(sum w)^2 / sum w^2` of weights given by their logarithms: how many of them count.
+pub fn effective_number(log_weights: ArrayView1<f64>) -> f64 {
+    let squares = log_weights.mapv(|log_weight| 2.0 * log_weight);
+    (2.0 * logsumexp(log_weights) - logsumexp(squares.view())).exp()
+}
+
 /// `ln(e^a + e^b)`.
 pub fn logaddexp(a: f64, b: f64) -> f64 {
     let (large, small) = if a >= b { (a, b) } else { (b, a) };

@@ -142,12 +142,7 @@ fn differences(coded: &Coded, has_bias: bool, objective: impl Fn(&Coded) -> f64)
         *numbers.nth(index).unwrap() += shift;
         objective(&coded)
     };
-    (0..b + a + bias)
-        .map(|index| {
-            let [near, far] = [step, 2.0 * step].map(|step| shifted(index, step) - shifted(index, -step));
-            (8.0 * near - far) / (12.0 * step)
-        })
-        .collect()
+    crate::common::differences(b + a + bias, shifted, step)
 }
 
 /// b, A and a of a step, and g if there is one; W moves as A does.

@@ -262,6 +262,16 @@ pub fn program() -> Command {
     command
 }
 
+/// Central differences of fourth order by each of so many numbers, of a function that tells its value when one of them is shifted.
+pub fn differences(count: usize, shifted: impl Fn(usize, f64) -> f64, step: f64) -> Vec<f64> {
+    (0..count)
+        .map(|index| {
+            let [near, far] = [step, 2.0 * step].map(|step| shifted(index, step) - shifted(index, -step));
+            (8.0 * near - far) / (12.0 * step)
+        })
+        .collect()
+}
+
 /// Ctrl-C for a program that runs.
 pub fn interrupt(child: &Child) {
     signal(child, "INT");

@@ -113,12 +113,7 @@ pub fn differences(plain: &Layered, step: f64, value: impl Fn(&Layered) -> f64) 
         *plain.numbers_mut()[index] += shift;
         value(&plain)
     };
-    (0..count)
-        .map(|index| {
-            let [near, far] = [step, 2.0 * step].map(|step| shifted(index, step) - shifted(index, -step));
-            (8.0 * near - far) / (12.0 * step)
-        })
-        .collect()
+    crate::common::differences(count, shifted, step)
 }
 
 /// What the formulas give.

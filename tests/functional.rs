@@ -33,12 +33,7 @@ fn differences(plain: &Plain, objective: impl Fn(&Plain) -> f64) -> Vec<f64> {
         *plain.parameters_mut()[index] += shift;
         objective(&plain)
     };
-    (0..count)
-        .map(|index| {
-            let [near, far] = [step, 2.0 * step].map(|step| shifted(index, step) - shifted(index, -step));
-            (8.0 * near - far) / (12.0 * step)
-        })
-        .collect()
+    crate::common::differences(count, shifted, step)
 }
 
 /// `u_k = mean_n q(x_n|k) / P(x_n)`, and the data's part of dl/dA.

@@ -51,12 +51,7 @@ fn differences(coded: &Coded, has_bias: bool, images: &BinaryImages, what: Objec
         let plain = coded.tables();
         objective(&plain, images, what.entropy_weight) + what.path_entropy_weight * path_entropy_production(&plain)
     };
-    (0..count)
-        .map(|index| {
-            let [near, far] = [step, 2.0 * step].map(|step| shifted(index, step) - shifted(index, -step));
-            (8.0 * near - far) / (12.0 * step)
-        })
-        .collect()
+    crate::common::differences(count, shifted, step)
 }
 
 /// The formulas at all images of every state, weighted by their probabilities, as (W, b, A, a) flattened.

@@ -127,12 +127,7 @@ fn differences(plain: &Plain, machine: bool, value: impl Fn(&Plain) -> f64) -> V
         *plain.numbers_mut(machine)[index] += shift;
         value(&plain)
     };
-    (0..count)
-        .map(|index| {
-            let [near, far] = [STEP, 2.0 * STEP].map(|step| shifted(index, step) - shifted(index, -step));
-            (8.0 * near - far) / (12.0 * STEP)
-        })
-        .collect()
+    crate::common::differences(count, shifted, STEP)
 }
 
 fn floats(images: &BinaryImages) -> Array2<f64> {

@@ -8,6 +8,7 @@ use ndarray::{Array2, Array3};
 use ndarray_npy::NpzReader;
 use serde_json::Value;
 
+use crate::analyze::{self, succeeds};
 use crate::command::{metrics, run};
 use crate::common::{on_every_backend, program};
 
@@ -28,13 +29,6 @@ const UNITS: [&str; 14] = [
     "--set",
     "training.steps=200",
 ];
-
-#[track_caller]
-fn succeeds(folder: &Path, arguments: &str) -> String {
-    let (status, stdout, stderr) = run(program().args(arguments.split(' ')).current_dir(folder));
-    assert_eq!(status, 0, "{arguments}: {stderr}");
-    stdout
-}
 
 #[track_caller]
 fn refused(folder: &Path, arguments: &[&str], words: &str) {
@@ -58,8 +52,7 @@ fn train(folder: &Path, name: &str, more: &[&str]) {
 fn analysis(folder: &Path, arguments: &str) -> (Value, String) {
     let stdout = succeeds(folder, arguments);
     let run = arguments.split(' ').nth(1).unwrap();
-    let found = std::fs::read(folder.join(run).join("analysis/analysis.json")).unwrap();
-    (serde_json::from_slice(&found).unwrap(), stdout)
+    (analyze::analysis(&folder.join(run).join("analysis")), stdout)
 }
 
 /// The whole way: trained, evaluated, analyzed, sampled, exported and imported again.

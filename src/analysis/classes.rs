@@ -68,6 +68,15 @@ pub(super) fn generate(chains: &TrainedChains, log_pi: &Array1<f64>) -> BinaryIm
     chains.walk(&start, STEPS, 0).images
 }
 
+/// The divergence of the classes from all images, and without each group of them.
+pub(super) fn divergence(whole: f64, without: &[f64]) -> Figure {
+    let divergence = Figure::jackknife(whole, without).at_least(0.0);
+    match divergence.value {
+        Some(_) => divergence,
+        None => divergence.because("infinite: a class of the data is never generated"),
+    }
+}
+
 impl ClassShares {
     pub(super) fn new(judge: &Judge, subject: &Subject, steady: &SteadyState, by_state: &[Vec<usize>], generated: &BinaryImages) -> Self {
         let count = subject.classes.len();
@@ -87,16 +96,12 @@ impl ClassShares {
         };
         let without: Vec<f64> = (0..GROUPS).map(|group| judge.divergence(&shares_without(Some(group)))).collect();
         let generated = shares_without(None);
-        let divergence = Figure::jackknife(judge.divergence(&generated), &without).at_least(0.0);
         Self {
             labels: subject.classes.to_vec(),
             judge_accuracy: judge.accuracy(),
             data: judge.data_shares().clone(),
             from_stationary: steady.pi().dot(&states),
-            divergence: match divergence.value {
-                Some(_) => divergence,
-                None => divergence.because("infinite: a class of the data is never generated"),
-            },
+            divergence: divergence(judge.divergence(&generated), &without),
             generated,
             by_latent_state,
             states,

@@ -5,6 +5,7 @@ use ndarray::{Array1, Axis};
 use super::classes::{self, ClassShares};
 use super::headline::exact_likelihood;
 use super::measures::units;
+use super::missing::{no_classes, no_data, no_test};
 use super::{
     Analysis, AnalysisError, Headline, Laws, MOST_CYCLED, MOST_STATES, MOST_TABLED, Macrostates, NamedPartition, Plane, Precision,
     Settings, Subject, cycles, figures, units as of_units,
@@ -49,14 +50,10 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
     watch.go_on()?;
     let generated = classes::generate(&chains, steady.log_pi());
     let classes = judge.map(|judge| ClassShares::new(judge, subject, steady, &by_state, &generated));
-    let no_data = || Figure::missing("there are no data: the record was analyzed without its run, or imported without them");
-    let no_classes = || match subject.data {
-        Some(_) => Figure::missing("the training images have no labels of two classes or more"),
-        None => no_data(),
-    };
+    let no_classes = || no_classes(subject.data);
     let likelihood = |images: Option<&PackedImages>| match (subject.data, images) {
         (None, _) => Ok(no_data()),
-        (_, None) => Ok(Figure::missing("the data have no test images")),
+        (_, None) => Ok(no_test()),
         (_, Some(images)) => figures::log_likelihood(&model, &estimate, images, watch),
     };
     watch.begins("log-likelihood", 1);

@@ -290,7 +290,7 @@ pub fn swept() -> impl Iterator<Item = &'static Measure> {
 
 /// All measures but bounds of a likelihood that is known.
 pub fn shown(headline: &Headline) -> impl Iterator<Item = &'static Measure> {
-    let known = headline.log_likelihood_train.value.is_some() || headline.log_likelihood_bound_train == exact_likelihood();
+    let known = headline.log_likelihood_bound_train == exact_likelihood();
     all().filter(move |measure| !(known && measure.is_bound()))
 }
 

@@ -9,6 +9,7 @@ mod headline;
 pub mod laws;
 mod macrostates;
 pub mod measures;
+mod missing;
 mod partition;
 pub mod plane;
 mod residence;

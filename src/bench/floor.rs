@@ -79,12 +79,7 @@ impl<B: ChainBackend> FloorOn<B> {
     }
 
     fn time<T>(&self, task: impl FnOnce() -> T) -> f64 {
-        let start = Instant::now();
-        let result = task();
-        let _ = B::sync(&self.chains.words.device());
-        let elapsed = start.elapsed();
-        drop(result);
-        1e3 * elapsed.as_secs_f64()
+        time::<B, T>(&self.chains.words.device(), task)
     }
 }
 
@@ -122,6 +117,16 @@ impl<B: ChainBackend> Floor for FloorOn<B> {
     fn wait(&mut self) {
         let _ = B::sync(&self.chains.words.device());
     }
+}
+
+/// How long a task takes until a device is done with it, milliseconds.
+pub(super) fn time<B: ChainBackend, T>(device: &B::Device, task: impl FnOnce() -> T) -> f64 {
+    let start = Instant::now();
+    let result = task();
+    let _ = B::sync(device);
+    let elapsed = start.elapsed();
+    drop(result);
+    1e3 * elapsed.as_secs_f64()
 }
 
 /// [`Floor::memory`] on the CPU: parameters, their mean squares, chains and images copied once, by all threads. Milliseconds.

@@ -1,10 +1,8 @@
 //! The floor of a step whose posterior is sampled: its products as dense ones, its draws, its arrays copied once.
 
-use std::time::Instant;
-
 use burn::tensor::Tensor;
 
-use super::floor::Floor;
+use super::floor::{Floor, time};
 use crate::data::packed::PackedImages;
 use crate::model::units::draw_bits;
 use crate::model::{Model, Parameters};
@@ -49,12 +47,7 @@ impl<B: ChainBackend> UnitFloorOn<B> {
     }
 
     fn time<T>(&self, task: impl FnOnce() -> T) -> f64 {
-        let start = Instant::now();
-        let result = task();
-        let _ = B::sync(&self.chains.device());
-        let elapsed = start.elapsed();
-        drop(result);
-        1e3 * elapsed.as_secs_f64()
+        time::<B, T>(&self.chains.device(), task)
     }
 }
 

@@ -70,6 +70,17 @@ impl Figure {
         self
     }
 
+    /// A value with its standard error, which so many degrees of freedom tell.
+    pub fn with_error(value: f64, error: f64, freedom: usize) -> Self {
+        let reach = student_95(freedom) * error;
+        Self {
+            low: Some(value - reach),
+            high: Some(value + reach),
+            standard_error: Some(error),
+            ..Self::exact(value)
+        }
+    }
+
     /// From a function of all draws and the same function without each of G groups.
     ///
     /// ```text
@@ -92,14 +103,7 @@ impl Figure {
         let bias = (groups - 1.0) * (mean - whole);
         let square = (groups - 1.0) / groups * without.iter().map(|f| (f - mean).powi(2)).sum::<f64>();
         let value = whole - bias;
-        let error = (square + 2.0 * bias * bias).sqrt();
-        let reach = student_95(without.len() - 1) * error;
-        Self {
-            low: Some(value - reach),
-            high: Some(value + reach),
-            standard_error: Some(error),
-            ..Self::exact(value)
-        }
+        Self::with_error(value, (square + 2.0 * bias * bias).sqrt(), without.len() - 1)
     }
 }
 
@@ -163,6 +167,16 @@ pub(crate) fn standard_errors(whole: Array2<f64>, without: impl ExactSizeIterato
     }
     let variance = (squares - sum.mapv(|sum| sum * sum / groups)) * ((groups - 1.0) / groups);
     variance.mapv(|variance| variance.max(0.0).sqrt())
+}
+
+/// The standard error of the mean of independent values, 0 of a single one.
+pub(crate) fn error_of_mean(values: impl Iterator<Item = f64>, mean: f64) -> f64 {
+    let (mut squares, mut count) = (0.0, 0.0);
+    for value in values {
+        squares += (value - mean).powi(2);
+        count += 1.0;
+    }
+    (squares / (count * f64::max(count - 1.0, 1.0))).sqrt()
 }
 
 /// The 97.5% point of Student's distribution, by the expansion of Cornish and Fisher; right to 1e-2 from seven degrees of freedom on, to 1e-3 from ten.

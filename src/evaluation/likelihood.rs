@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
+use crate::estimate::jackknife::error_of_mean;
 use crate::logs::logsumexp;
 use crate::watch::{Stopped, Watch};
 
@@ -44,7 +45,6 @@ pub fn log_likelihoods(
     let count = images.len() as f64;
     let densities = |pi: usize| blocks.iter().flat_map(move |block| block[pi].iter());
     let means: Vec<f64> = (0..log_pis.len()).map(|pi| densities(pi).sum::<f64>() / count).collect();
-    let squares: f64 = densities(0).map(|density| (density - means[0]).powi(2)).sum();
-    let error = (squares / (count * (count - 1.0).max(1.0))).sqrt();
+    let error = error_of_mean(densities(0).copied(), means[0]);
     Ok((means, error))
 }

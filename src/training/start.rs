@@ -1,5 +1,7 @@
 //! The state at step 0: initial parameters and initial chains.
 
+use std::path::Path;
+
 use ndarray::{Array1, Array2, Axis};
 use rand::Rng;
 
@@ -46,12 +48,9 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
         Init::Reversible { scale } => reversible(&train.mean(), layers, *scale, floor, seed),
         Init::Cyclic { scale } => cyclic(&train.mean(), layers.states(), *scale, floor, seed),
         Init::Record(path) => {
-            let mut parameters = record::load_model(path)?;
-            record::expect_shape(path, &parameters, visible, layers)?;
-            record::expect_tanh(path, &parameters, 0)?;
-            let log_pi = closed_form(&parameters);
-            let bound = logit_bound(floor) as f32;
-            parameters.backward.mapv_inplace(|logit| logit.clamp(-bound, bound));
+            let loaded = recorded(path, config, visible)?;
+            let log_pi = closed_form(&loaded);
+            let mut parameters = within_floor(loaded, floor);
             match kind {
                 ModelKind::Mixture | ModelKind::Directed => as_posterior(parameters, log_pi, kind),
                 ModelKind::Rbm => {
@@ -80,6 +79,21 @@ pub fn initial_state(config: &Config, train: &GreyImages, visible: usize) -> Res
     })
 }
 
+/// The model of a record, which must be of the configuration's shape.
+fn recorded(path: &Path, config: &Config, visible: usize) -> Result<Parameters, RecordError> {
+    let parameters = record::load_model(path)?;
+    record::expect_shape(path, &parameters, visible, &config.model.latent)?;
+    record::expect_tanh(path, &parameters, config.model.tanh)?;
+    Ok(parameters)
+}
+
+/// With the pixels within the floor on probabilities.
+fn within_floor(mut parameters: Parameters, floor: f64) -> Parameters {
+    let bound = logit_bound(floor) as f32;
+    parameters.backward.mapv_inplace(|logit| logit.clamp(-bound, bound));
+    parameters
+}
+
 /// The same where the posterior is sampled: the recognition distribution starts as the forward transition. A directed machine, whose W stays 0, has a like
 /// one to start from, and units that are on half of the time.
 fn sampled_state(config: &Config, sampled: &SampledConfig, train: &GreyImages, visible: usize) -> Result<TrainingState, RecordError> {
@@ -88,13 +102,9 @@ fn sampled_state(config: &Config, sampled: &SampledConfig, train: &GreyImages, v
     let floor = config.training.probability_floor;
     let mut parameters = match &config.model.init {
         Init::Record(path) => {
-            let mut parameters = record::load_model(path)?;
-            record::expect_shape(path, &parameters, visible, layers)?;
-            record::expect_tanh(path, &parameters, config.model.tanh)?;
-            record::expect_fixed_log_weights(path, &parameters)?;
-            let bound = logit_bound(floor) as f32;
-            parameters.backward.mapv_inplace(|logit| logit.clamp(-bound, bound));
-            parameters
+            let loaded = recorded(path, config, visible)?;
+            record::expect_fixed_log_weights(path, &loaded)?;
+            within_floor(loaded, floor)
         }
         Init::Reversible { scale } => reversible(&train.mean(), layers, *scale, floor, seed),
         init => units(&train.mean(), layers, init.scale(), floor, seed),

@@ -17,8 +17,8 @@ use super::UnitConditionals;
 use super::conditionals::draw_bits;
 use super::marginal::GROUPS;
 use crate::data::packed::PackedImages;
-use crate::estimate::jackknife::Figure;
-use crate::logs::{logsumexp, softplus};
+use crate::estimate::jackknife::{Figure, error_of_mean};
+use crate::logs::{effective_number, logsumexp, softplus};
 use crate::random::{Seed, Stream};
 use crate::watch::{Stopped, Watch};
 
@@ -87,15 +87,14 @@ impl Partition {
 
     /// Chains that count: `(sum w)^2 / sum w^2`.
     pub fn effective(&self) -> f64 {
-        (2.0 * logsumexp(self.log_weights.view()) - logsumexp((&self.log_weights * 2.0).view())).exp()
+        effective_number(self.log_weights.view())
     }
 
     /// Mean of `ln P(x) = x . a + sum_j ln( 1 + e^{(b + A x)_j} ) - ln Z` over some images, with its interval by the annealing and its error over images.
     pub fn log_likelihood(&self, model: &UnitConditionals, images: &PackedImages) -> Figure {
         let log_f = log_density(model, images);
-        let count = log_f.len() as f64;
-        let mean = log_f.sum() / count;
-        let over_images = (log_f.mapv(|log_f| (log_f - mean).powi(2)).sum() / (count * (count - 1.0).max(1.0))).sqrt();
+        let mean = log_f.sum() / log_f.len() as f64;
+        let over_images = error_of_mean(log_f.iter().copied(), mean);
         let without: Vec<f64> = (0..GROUPS).map(|group| mean - self.log_z(Some(group))).collect();
         Figure {
             standard_error_over_images: Some(over_images),

@@ -14,8 +14,8 @@ use super::UnitConditionals;
 use super::conditionals::{draw_bits, log_bernoulli, upward};
 use super::marginal::{GROUPS, Marginal};
 use crate::data::packed::PackedImages;
-use crate::estimate::jackknife::{Figure, student_95};
-use crate::logs::logsumexp;
+use crate::estimate::jackknife::{Figure, error_of_mean};
+use crate::logs::{effective_number, logsumexp};
 use crate::model::recognition::RecognitionParameters;
 use crate::random::{Seed, Stream};
 use crate::watch::{Stopped, Watch};
@@ -92,7 +92,6 @@ impl Bounds<'_> {
         let count = found.len() as f64;
         let mean = |of: &dyn Fn(&OfImage) -> f64| found.iter().map(of).sum::<f64>() / count;
         let value = mean(&|image| image.whole);
-        let squares: f64 = found.iter().map(|image| (image.whole - value).powi(2)).sum();
         let without: Vec<f64> = (0..GROUPS).map(|group| mean(&|image| image.without_group[group])).collect();
         let middle = without.iter().sum::<f64>() / GROUPS as f64;
         let spread: f64 = without.iter().map(|value| (value - middle).powi(2)).sum();
@@ -103,7 +102,7 @@ impl Bounds<'_> {
             value,
             // The jackknife's, but not its correction: that would be no bound.
             error: ((GROUPS - 1) as f64 / GROUPS as f64 * spread).sqrt(),
-            error_over_images: (squares / (count * (count - 1.0).max(1.0))).sqrt(),
+            error_over_images: error_of_mean(found.iter().map(|image| image.whole), value),
             by_candidates: value - mean(&|image| image.half_of_candidates),
             by_chains: value - mean(&|image| image.half_of_chains),
             effective: mean(&|image| image.effective),
@@ -150,7 +149,7 @@ impl Bounds<'_> {
             half_of_candidates: log_mean(log_w.slice(s![..half.max(1)])),
             half_of_chains: log_mean((&log_ratio + &first_chains - (chains / 2.0).ln()).view()),
             without_group,
-            effective: (2.0 * logsumexp(log_w.view()) - logsumexp((&log_w * 2.0).view())).exp(),
+            effective: effective_number(log_w.view()),
         }
     }
 }
@@ -158,13 +157,9 @@ impl Bounds<'_> {
 impl Bound {
     /// With its interval by the draw of the chains, and its error by the choice of the images.
     pub fn figure(&self) -> Figure {
-        let reach = student_95(GROUPS - 1) * self.error;
         Figure {
-            low: Some(self.value - reach),
-            high: Some(self.value + reach),
-            standard_error: Some(self.error),
             standard_error_over_images: Some(self.error_over_images),
-            ..Figure::exact(self.value)
+            ..Figure::with_error(self.value, self.error, GROUPS - 1)
         }
     }
 }

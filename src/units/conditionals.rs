@@ -7,6 +7,7 @@ use ndarray::{Array1, Array2, Axis};
 use crate::data::packed::PackedImages;
 use crate::kernels::visible::Thresholds;
 use crate::kernels::{pixels, products};
+use crate::logs::sigmoid;
 use crate::model::Parameters;
 use crate::model::tanh::TanhParameters;
 use crate::random::Draws;
@@ -76,6 +77,11 @@ impl UnitConditionals {
     /// `h A + a`, `[N, D]`.
     pub fn visible_logits(&self, words: &PackedImages) -> Array2<f32> {
         affine(words, &self.backward, &self.visible_bias)
+    }
+
+    /// E[x|h], `[N, D]`.
+    pub fn mean_images(&self, words: &PackedImages) -> Array2<f64> {
+        self.visible_logits(words).mapv(|logit| sigmoid(f64::from(logit)))
     }
 
     /// `h A`, `[N, D]`.

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::UnitConditionals;
 use super::chains::Moment;
-use crate::estimate::jackknife::{Figure, student_95};
+use crate::estimate::jackknife::{Figure, error_of_mean};
 use crate::logs::sigmoid;
 
 /// What chains say of the step, each chain by itself, as means over moments.
@@ -103,18 +103,9 @@ impl Steps {
 
 /// The mean over independent chains, with its interval.
 pub fn mean_of_chains(values: &Array1<f64>) -> Figure {
-    let count = values.len() as f64;
-    let mean = values.sum() / count;
+    let mean = values.sum() / values.len() as f64;
     if values.len() < 2 {
         return Figure::exact(mean);
     }
-    let variance = values.mapv(|value| (value - mean).powi(2)).sum() / (count - 1.0);
-    let error = (variance / count).sqrt();
-    let reach = student_95(values.len() - 1) * error;
-    Figure {
-        low: Some(mean - reach),
-        high: Some(mean + reach),
-        standard_error: Some(error),
-        ..Figure::exact(mean)
-    }
+    Figure::with_error(mean, error_of_mean(values.iter().copied(), mean), values.len() - 1)
 }

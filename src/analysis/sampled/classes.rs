@@ -3,6 +3,7 @@
 use ndarray::{Array1, Array2};
 use serde::Serialize;
 
+use crate::analysis::classes::divergence;
 use crate::analysis::files;
 use crate::estimate::jackknife::{Figure, standard_errors};
 use crate::evaluation::judge::Judge;
@@ -49,13 +50,10 @@ impl Classes {
             sum / all
         };
         let whole = without(None);
-        let figure = |of: &dyn Fn(&Array2<f64>) -> f64| {
-            let left_out: Vec<f64> = (0..GROUPS).map(|group| of(&without(Some(group)))).collect();
-            Figure::jackknife(of(&whole), &left_out).at_least(0.0)
-        };
+        let left_out = |of: &dyn Fn(&Array2<f64>) -> f64| (0..GROUPS).map(|group| of(&without(Some(group)))).collect::<Vec<f64>>();
         // Every image is before and after another, but for the first and the last.
         let shares = |fluxes: &Array2<f64>| fluxes.sum_axis(ndarray::Axis(0));
-        let divergence = figure(&|fluxes| judge.divergence(&shares(fluxes)));
+        let of_shares = |fluxes: &Array2<f64>| judge.divergence(&shares(fluxes));
         Self {
             labels: labels.to_vec(),
             judge_accuracy: judge.accuracy(),
@@ -63,11 +61,8 @@ impl Classes {
             generated: shares(&whole),
             currents: currents(&whole),
             currents_error: standard_errors(currents(&whole), (0..GROUPS).map(|group| currents(&without(Some(group))))),
-            entropy_production: figure(&entropy_production),
-            divergence: match divergence.value {
-                Some(_) => divergence,
-                None => divergence.because("infinite: a class of the data is never generated"),
-            },
+            entropy_production: Figure::jackknife(entropy_production(&whole), &left_out(&entropy_production)).at_least(0.0),
+            divergence: divergence(of_shares(&whole), &left_out(&of_shares)),
             fluxes: whole,
         }
     }

@@ -1,17 +1,16 @@
 //! From a machine of units to its analysis.
 
-use super::likelihood::{BURN_IN, WALKS, annealing, bounds};
-use super::{Classes, UnitAnalysis, UnitFigures, UnitSubject};
+use super::likelihood::{annealing, bounds};
+use super::{BURN_IN, Classes, FOLLOWING, INFORMING, UnitAnalysis, UnitFigures, UnitSubject};
 use crate::analysis::headline::exact_likelihood;
 use crate::analysis::measures::units;
+use crate::analysis::missing::{no_classes, no_data, no_test};
 use crate::analysis::{AnalysisError, Headline};
 use crate::data::packed::PackedImages;
 use crate::estimate::EstimateError;
 use crate::estimate::jackknife::Figure;
-use crate::logs::sigmoid;
-use crate::units::chains::{Moment, Start, Walkers};
+use crate::units::chains::{Moment, Start};
 use crate::units::information::Information;
-use crate::units::marginal::Marginal;
 use crate::units::path::{Steps, mean_of_chains};
 use crate::units::{UnitConditionals, correlation};
 use crate::watch::Watch;
@@ -47,19 +46,9 @@ pub fn analyze(subject: &UnitSubject, watch: &dyn Watch) -> Result<UnitAnalysis,
         .zip(of_film.as_ref())
         .map(|(judge, of_film)| Classes::new(judge, subject.classes, of_film));
     let tied = model.is_tied();
-    let information = {
-        let walkers = walkers(subject, &model, 3);
-        let moment = walkers.after(Start::Noise, INFORMED, BURN_IN, watch)?;
-        let marginal = Marginal::of(&model, &moment.images);
-        Information::of(
-            &model,
-            &marginal,
-            [&film[0], &film[1]],
-            subject.seed,
-            subject.step.unwrap_or(0),
-            watch,
-        )?
-    };
+    let marginal = subject.marginal(&model, Start::Noise, INFORMED, INFORMING, watch)?;
+    let moments = [&film[0], &film[1]];
+    let information = Information::of(&model, &marginal, moments, subject.seed, subject.step.unwrap_or(0), watch)?;
     let bounds = match (subject.recognition, subject.data) {
         (Some(recognition), Some(data)) => Some(bounds(subject, &model, (recognition, data), watch)?),
         _ => None,
@@ -109,12 +98,12 @@ pub fn analyze(subject: &UnitSubject, watch: &dyn Watch) -> Result<UnitAnalysis,
         self_transition: mean_of_chains(&steps.self_transition).at_least(0.0),
         class_kl: classes
             .as_ref()
-            .map_or_else(|| no_classes(subject), |classes| classes.divergence.clone()),
+            .map_or_else(|| no_classes(subject.data), |classes| classes.divergence.clone()),
         relaxation_time: no_table.clone(),
         autocorrelation_time,
         class_autocorrelation_time: match &of_film {
             Some(of_film) => correlation::of_classes(of_film, subject.classes.len()),
-            None => no_classes(subject),
+            None => no_classes(subject.data),
         },
         rotation_period: no_table,
     };
@@ -139,7 +128,7 @@ pub fn analyze(subject: &UnitSubject, watch: &dyn Watch) -> Result<UnitAnalysis,
         bounds,
         annealing,
         generated: last.images.select(&shown).unpack(),
-        mean_images: model.visible_logits(&words).mapv(|logit| sigmoid(f64::from(logit))),
+        mean_images: model.mean_images(&words),
         walk: first_frames
             .map(|moment| Moment {
                 words: moment.words.select(&strips),
@@ -149,17 +138,9 @@ pub fn analyze(subject: &UnitSubject, watch: &dyn Watch) -> Result<UnitAnalysis,
     })
 }
 
-fn walkers<'a>(subject: &UnitSubject, model: &'a UnitConditionals, walk: u64) -> Walkers<'a> {
-    Walkers {
-        model,
-        seed: subject.seed,
-        time: subject.step.unwrap_or(0) + walk * WALKS,
-    }
-}
-
 /// Chains from noise, followed once they have settled for as long as their autocorrelation asks for.
 fn follow(subject: &UnitSubject, model: &UnitConditionals, watch: &dyn Watch) -> Result<(Vec<Moment>, Figure), AnalysisError> {
-    let walkers = walkers(subject, model, 2);
+    let walkers = subject.walkers(model, FOLLOWING);
     let first = walkers.after(Start::Noise, FOLLOWED, BURN_IN, watch)?;
     let mut film = vec![first];
     let mut moments = MOMENTS;
@@ -193,10 +174,6 @@ fn by_annealing(figure: &Figure) -> Figure {
     figure.clone().because("by annealed importance sampling")
 }
 
-fn no_test() -> Figure {
-    Figure::missing("the data have no test images")
-}
-
 fn not_exact(subject: &UnitSubject) -> Figure {
     match subject.data {
         Some(_) => Figure::missing("not to be had: it takes pi of all words; see its lower bound"),
@@ -204,20 +181,9 @@ fn not_exact(subject: &UnitSubject) -> Figure {
     }
 }
 
-fn no_data() -> Figure {
-    Figure::missing("there are no data: the record was analyzed without its run, or imported without them")
-}
-
 fn no_bound(subject: &UnitSubject) -> Figure {
     match subject.data {
         Some(_) => Figure::missing("not to be had: there is no recognition.mpk beside the record"),
-        None => no_data(),
-    }
-}
-
-fn no_classes(subject: &UnitSubject) -> Figure {
-    match subject.data {
-        Some(_) => Figure::missing("the training images have no labels of two classes or more"),
         None => no_data(),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::UnitSubject;
+use super::{FROM_DATA, FROM_NOISE, UnitSubject};
 use crate::analysis::AnalysisError;
 use crate::data::packed::PackedImages;
 use crate::estimate::jackknife::Figure;
@@ -10,7 +10,7 @@ use crate::evaluation::Reference;
 use crate::evaluation::units::first;
 use crate::model::recognition::RecognitionParameters;
 use crate::units::annealing::{CHAINS, Partition, STEPS};
-use crate::units::chains::{Start, Walkers};
+use crate::units::chains::Start;
 use crate::units::marginal::{GROUPS, Marginal};
 use crate::units::{UnitConditionals, bound};
 use crate::watch::Watch;
@@ -23,13 +23,8 @@ const CANDIDATES: usize = 100;
 const MOST_CHAINS: usize = 1 << 16;
 /// What the bound may still move by when K or N is doubled, nats.
 const SETTLED: f64 = 0.2;
-/// Steps that chains walk before pi is taken from them.
-pub(super) const BURN_IN: usize = 100;
 /// What bounds by chains from noise and from data may differ by, nats.
 const STATIONARY: f64 = 1.0;
-/// Walks for different ends have times so far apart.
-pub(super) const WALKS: u64 = 1 << 33;
-
 /// One value of K and of N, and the bound of test images (training images without test images) with it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Level {
@@ -95,16 +90,7 @@ pub(super) fn bounds(
     watch: &dyn Watch,
 ) -> Result<Bounds, AnalysisError> {
     let time = subject.step.unwrap_or(0);
-    let marginal = |start: Start, chains: usize, walk: u64| {
-        watch.begins("chains", 1);
-        let walkers = Walkers {
-            model,
-            seed: subject.seed,
-            time: time + walk * WALKS,
-        };
-        let moment = walkers.after(start, chains, BURN_IN, watch)?;
-        Ok::<_, AnalysisError>(Marginal::of(model, &moment.images))
-    };
+    let marginal = |start: Start, chains: usize, walk: u64| subject.marginal(model, start, chains, walk, watch);
     let bound = |marginal: &Marginal, images: &PackedImages, candidates: usize| {
         let bounds = bound::Bounds {
             model,
@@ -120,8 +106,8 @@ pub(super) fn bounds(
     let judged = test.as_ref().unwrap_or(&train);
 
     let (mut candidates, mut chains) = (CANDIDATES.min(subject.most_candidates), subject.chains.next_multiple_of(GROUPS));
-    let mut pi = marginal(Start::Noise, chains, 0)?;
-    let by_data = marginal(Start::Images(&data.train), chains, 1)?;
+    let mut pi = marginal(Start::Noise, chains, FROM_NOISE)?;
+    let by_data = marginal(Start::Images(&data.train), chains, FROM_DATA)?;
     let from_data = bound(&by_data, judged, candidates)?.value;
     let mut levels = Vec::new();
     let mut from_noise = None;
@@ -153,7 +139,7 @@ pub(super) fn bounds(
             break (found, false);
         }
         if grown.1 != chains {
-            pi = marginal(Start::Noise, grown.1, 0)?;
+            pi = marginal(Start::Noise, grown.1, FROM_NOISE)?;
         }
         (candidates, chains) = grown;
     };

@@ -24,8 +24,11 @@ use crate::evaluation::Reference;
 use crate::model::Parameters;
 use crate::model::recognition::RecognitionParameters;
 use crate::random::Seed;
-use crate::units::chains::Moment;
+use crate::units::UnitConditionals;
+use crate::units::chains::{Moment, Start, Walkers};
 use crate::units::information::Information;
+use crate::units::marginal::Marginal;
+use crate::watch::{Stopped, Watch};
 
 /// The machine and what it is compared with.
 pub struct UnitSubject<'a> {
@@ -45,6 +48,34 @@ pub struct UnitSubject<'a> {
     pub chains: usize,
     /// The most candidates for an image's posterior.
     pub most_candidates: usize,
+}
+
+/// Steps that chains walk before pi or figures are taken from them.
+const BURN_IN: usize = 100;
+/// What walks are for, each with draws of its own: pi from noise, pi from data, the chains that are followed, and pi for the information of a step.
+const FROM_NOISE: u64 = 0;
+const FROM_DATA: u64 = 1;
+const FOLLOWING: u64 = 2;
+const INFORMING: u64 = 3;
+
+impl UnitSubject<'_> {
+    /// The walk of chains for one purpose.
+    fn walkers<'a>(&self, model: &'a UnitConditionals, walk: u64) -> Walkers<'a> {
+        /// Beyond any training step.
+        const WALK: u64 = 1 << 33;
+        Walkers {
+            model,
+            seed: self.seed,
+            time: self.step.unwrap_or(0) + walk * WALK,
+        }
+    }
+
+    /// pi from so many chains that walked from a start.
+    fn marginal(&self, model: &UnitConditionals, start: Start, chains: usize, walk: u64, watch: &dyn Watch) -> Result<Marginal, Stopped> {
+        watch.begins("chains", 1);
+        let moment = self.walkers(model, walk).after(start, chains, BURN_IN, watch)?;
+        Ok(Marginal::of(model, &moment.images))
+    }
 }
 
 /// One unit.

@@ -11,9 +11,9 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::analysis_files::{Content, FIGURES};
-use super::{Stopped, Usage, run_or_latest, shell};
-use crate::analysis::Headline;
+use super::analysis_files::{Content, FIGURES, write_all};
+use super::{Stopped, Usage, findings, run_or_latest, shell};
+use crate::analysis::{AnalysisError, Headline};
 use crate::backend::BackendName;
 use crate::data::Dataset;
 use crate::evaluation::Reference;
@@ -210,6 +210,50 @@ impl Work<'_> {
         Ok(Some(Compared { data, reference }))
     }
 
+    /// Analyzes models one after the other. `tables` are the files of each but for the page; those of all but the last are written, and their headlines kept.
+    fn one_after_the_other<A>(
+        &self,
+        tasks: Vec<Task>,
+        bar: &ProgressBar,
+        analyze: impl Fn(usize, &Task) -> Result<A, AnalysisError>,
+        mut tables: impl FnMut(&A, (usize, usize), bool) -> anyhow::Result<Vec<Content>>,
+        headline: fn(&A) -> &Headline,
+    ) -> anyhow::Result<Last<A>> {
+        let last = tasks.len() - 1;
+        let mut headlines = Vec::new();
+        for (index, task) in tasks.into_iter().enumerate() {
+            if last > 0 {
+                bar.set_prefix(format!("model {} of {}: ", index + 1, last + 1));
+            }
+            let analysis = match analyze(index, &task) {
+                Ok(analysis) => analysis,
+                Err(AnalysisError::Stopped(_)) => {
+                    bar.finish_and_clear();
+                    return Err(stopped(index, last, &task.folder));
+                }
+                Err(error) => anyhow::bail!("{}: {error}", shell(&self.asked.record)),
+            };
+            let size = trained::image_size(self.run, task.trained.parameters.visible())?;
+            let contents = tables(&analysis, size, index == last)?;
+            if index == last {
+                bar.finish_and_clear();
+                return Ok(Last {
+                    task,
+                    analysis,
+                    size,
+                    contents,
+                    headlines,
+                });
+            }
+            write_all(&task.folder, contents)?;
+            if !self.asked.quiet {
+                bar.suspend(|| findings::checkpoint(headline(&analysis)));
+            }
+            headlines.push(headline(&analysis).clone());
+        }
+        anyhow::bail!("{}: there is no model to analyze", shell(&self.asked.record))
+    }
+
     /// The name of the run or the record.
     fn name(&self) -> String {
         let path = self.run.map_or(&self.asked.record, |run| &run.folder);
@@ -244,6 +288,15 @@ impl Work<'_> {
         }
         Ok(None)
     }
+}
+
+/// The last of several models, with its files but for the page, and the headlines of those before it.
+struct Last<A> {
+    task: Task,
+    analysis: A,
+    size: (usize, usize),
+    contents: Vec<Content>,
+    headlines: Vec<Headline>,
 }
 
 /// A page and its drawings as files of their own.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::super::analysis_files::{Content, tables, write_all};
 use super::super::{Usage, findings, say, shell, warn};
-use super::{Analyze, Compared, Task, Watched, Work, page_files, stopped};
+use super::{Analyze, Compared, Last, Task, Watched, Work, page_files};
 use crate::analysis::{Analysis, AnalysisError, Headline, MOST_STATES, NamedPartition, Settings, Subject, analyze};
 use crate::estimate::exact::MOST_PIXELS;
 use crate::estimate::sampling::Sampling;
@@ -13,7 +13,7 @@ use crate::random::Seed;
 use crate::report::emergence::Still;
 use crate::report::provenance::Provenance;
 use crate::report::{page, plane};
-use crate::trained::{self, Trained};
+use crate::trained::Trained;
 use crate::watch::Watch;
 
 /// The most latent states whose analysis takes no longer than a few seconds, so that nothing is said meanwhile.
@@ -46,48 +46,37 @@ impl Work<'_> {
             bar: &bar,
             stop: self.stop,
         };
-        let (mut headlines, mut stills) = (Vec::new(), Vec::new());
-        for (index, (task, settings)) in tasks.into_iter().zip(settings).enumerate() {
-            if last > 0 {
-                bar.set_prefix(format!("model {} of {}: ", index + 1, last + 1));
+        // The last model is shown among the checkpoints unless the last of them is the same.
+        let (mut stills, mut shown) = (Vec::new(), None);
+        let of_task = |index: usize, task: &Task| one(task, compared.as_ref(), partition.as_ref(), settings[index], &*numerics, &watch);
+        let tables_of = |analysis: &Analysis, size: (usize, usize), is_last: bool| {
+            let step = analysis.headline.step;
+            if asked.all_checkpoints && (!is_last || shown != Some(step)) {
+                stills.extend(Still::of(analysis));
             }
-            let analysis = match one(&task, compared.as_ref(), partition.as_ref(), settings, &*numerics, &watch) {
-                Ok(analysis) => analysis,
-                Err(AnalysisError::Stopped(_)) => {
-                    bar.finish_and_clear();
-                    return Err(stopped(index, last, &task.folder));
-                }
-                Err(error) => anyhow::bail!("{}: {error}", shell(&asked.record)),
-            };
-            let size = trained::image_size(self.run, task.trained.parameters.visible())?;
-            let mut contents = tables(&analysis, size, index == last)?;
-            if asked.all_checkpoints
-                && (index < last || headlines.last().is_none_or(|shown: &Headline| shown.step != analysis.headline.step))
-            {
-                stills.extend(Still::of(&analysis));
-            }
-            if index < last {
-                write_all(&task.folder, contents)?;
-                if !asked.quiet {
-                    bar.suspend(|| findings::checkpoint(&analysis.headline));
-                }
-                headlines.push(analysis.headline);
-                continue;
-            }
-            bar.finish_and_clear();
-            // Everything is made before anything is written: no new figures stand beside an old page.
-            contents.extend(self.page(&task, &analysis, (&mut headlines, &stills), size, settings.seed)?);
-            let picture = plane::picture(&analysis, &task.trained.parameters, size);
-            let beside = if picture.is_some() { ", plane.svg" } else { "" };
-            contents.extend(picture.map(|picture| ("plane.svg".to_owned(), picture.into_bytes())));
-            write_all(&task.folder, contents)?;
-            if !asked.quiet {
-                findings::all(&analysis);
-                say(format_args!(
-                    "{} holds analysis.json, latent.npz, currents.dot{beside}, report.html and its figures as SVG in figures/",
-                    shell(&task.folder)
-                ));
-            }
+            shown = Some(step);
+            tables(analysis, size, is_last)
+        };
+        let found = self.one_after_the_other(tasks, &bar, of_task, tables_of, |analysis| &analysis.headline)?;
+        let Last {
+            task,
+            analysis,
+            size,
+            mut contents,
+            mut headlines,
+        } = found;
+        // Everything is made before anything is written: no new figures stand beside an old page.
+        contents.extend(self.page(&task, &analysis, (&mut headlines, &stills), size)?);
+        let picture = plane::picture(&analysis, &task.trained.parameters, size);
+        let beside = if picture.is_some() { ", plane.svg" } else { "" };
+        contents.extend(picture.map(|picture| ("plane.svg".to_owned(), picture.into_bytes())));
+        write_all(&task.folder, contents)?;
+        if !asked.quiet {
+            findings::all(&analysis);
+            say(format_args!(
+                "{} holds analysis.json, latent.npz, currents.dot{beside}, report.html and its figures as SVG in figures/",
+                shell(&task.folder)
+            ));
         }
         Ok(())
     }
@@ -99,7 +88,6 @@ impl Work<'_> {
         analysis: &Analysis,
         (headlines, stills): (&mut Vec<Headline>, &[Still]),
         size: (usize, usize),
-        seed: Seed,
     ) -> anyhow::Result<Vec<Content>> {
         let mut contents: Vec<Content> = self.checkpoints(task, headlines)?.into_iter().collect();
         let config = self.config()?;
@@ -108,13 +96,13 @@ impl Work<'_> {
             analysis,
             size,
             parameters: &task.trained.parameters,
-            seed,
+            seed: self.seed,
             checkpoints: headlines,
             stills,
             provenance: Provenance {
                 manifest: self.run.and_then(|run| run.manifest.as_ref()),
                 config: config.as_deref(),
-                seed: Some(seed.0),
+                seed: Some(self.seed.0),
             },
             evaluations: &self.evaluations()?,
         };

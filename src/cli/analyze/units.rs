@@ -2,13 +2,12 @@
 
 use super::super::analysis_files::{Content, write_all};
 use super::super::{Usage, findings, say, shell};
-use super::{Analyze, Compared, Task, Watched, Work, page_files, stopped};
+use super::{Analyze, Compared, Last, Task, Watched, Work, page_files};
+use crate::analysis::Headline;
 use crate::analysis::sampled::{UnitAnalysis, UnitSubject, analyze, json, npz};
-use crate::analysis::{AnalysisError, Headline};
 use crate::backend::BackendName;
 use crate::report::provenance::Provenance;
 use crate::report::unit_page::UnitPage;
-use crate::trained;
 
 /// N, chains that the bound begins with.
 const CHAINS: usize = 4096;
@@ -34,43 +33,29 @@ impl Work<'_> {
             bar: &bar,
             stop: self.stop,
         };
-        let last = tasks.len() - 1;
-        let mut headlines = Vec::new();
-        for (index, task) in tasks.into_iter().enumerate() {
-            if last > 0 {
-                bar.set_prefix(format!("model {} of {}: ", index + 1, last + 1));
-            }
-            let analysis = match analyze(&self.unit_subject(&task, compared.as_ref()), &watch) {
-                Ok(analysis) => analysis,
-                Err(AnalysisError::Stopped(_)) => {
-                    bar.finish_and_clear();
-                    return Err(stopped(index, last, &task.folder));
-                }
-                Err(error) => anyhow::bail!("{}: {error}", shell(&asked.record)),
-            };
-            let size = trained::image_size(self.run, task.trained.parameters.visible())?;
-            let mut contents = vec![
-                ("analysis.json".to_owned(), json(&analysis)?),
-                ("latent.npz".to_owned(), npz(&analysis, size)?),
-            ];
-            if index < last {
-                write_all(&task.folder, contents)?;
-                if !asked.quiet {
-                    bar.suspend(|| findings::checkpoint(&analysis.headline));
-                }
-                headlines.push(analysis.headline);
-                continue;
-            }
-            bar.finish_and_clear();
-            contents.extend(self.unit_page(&task, &analysis, &mut headlines, size)?);
-            write_all(&task.folder, contents)?;
-            if !asked.quiet {
-                findings::of_units(&analysis);
-                say(format_args!(
-                    "{} holds analysis.json, latent.npz, report.html and its figures as SVG in figures/",
-                    shell(&task.folder)
-                ));
-            }
+        let of_task = |_, task: &Task| analyze(&self.unit_subject(task, compared.as_ref()), &watch);
+        let tables = |analysis: &UnitAnalysis, size, _| {
+            Ok(vec![
+                ("analysis.json".to_owned(), json(analysis)?),
+                ("latent.npz".to_owned(), npz(analysis, size)?),
+            ])
+        };
+        let found = self.one_after_the_other(tasks, &bar, of_task, tables, |analysis| &analysis.headline)?;
+        let Last {
+            task,
+            analysis,
+            size,
+            mut contents,
+            mut headlines,
+        } = found;
+        contents.extend(self.unit_page(&task, &analysis, &mut headlines, size)?);
+        write_all(&task.folder, contents)?;
+        if !asked.quiet {
+            findings::of_units(&analysis);
+            say(format_args!(
+                "{} holds analysis.json, latent.npz, report.html and its figures as SVG in figures/",
+                shell(&task.folder)
+            ));
         }
         Ok(())
     }

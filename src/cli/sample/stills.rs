@@ -11,7 +11,6 @@ use crate::cli::Usage;
 use crate::conditionals::Conditionals;
 use crate::data::BinaryImages;
 use crate::generation::{TrainedChains, steady_state};
-use crate::logs::sigmoid;
 use crate::model::Parameters;
 use crate::random::Seed;
 use crate::units::UnitConditionals;
@@ -111,7 +110,7 @@ impl Sample {
         };
         let still = |moment: &Moment| Still {
             images: moment.images.unpack(),
-            means: (self.means).then(|| model.visible_logits(&moment.words).mapv(|logit| sigmoid(f64::from(logit)))),
+            means: self.means.then(|| model.mean_images(&moment.words)),
             latent: Latent::Words(moment.words.unpack()),
         };
         let (frames, steps) = if self.film {
