@@ -18,9 +18,10 @@ use latent_cycles::watch::Watch;
 use ndarray::{Array1, Array2};
 
 /// Runs a check on every backend. Where there is no graphics adapter, wgpu is skipped and named, past the capture of output, unless
-/// the variable REQUIRE_WGPU is set; a backend that this build lacks is skipped and named too.
+/// the variable REQUIRE_WGPU is set; likewise cuda where there is no driver, unless REQUIRE_CUDA is; a backend that this build lacks
+/// is skipped and named too.
 pub fn on_every_backend(test: &str, check: impl Fn(&dyn Inspect)) {
-    for name in [BackendName::Ndarray, BackendName::Flex, BackendName::Wgpu] {
+    for name in [BackendName::Ndarray, BackendName::Flex, BackendName::Wgpu, BackendName::Cuda] {
         match name.inspect() {
             Ok(numerics) => check(&*numerics),
             Err(error) if may_be_missing(name, &error) => {
@@ -34,6 +35,7 @@ pub fn on_every_backend(test: &str, check: impl Fn(&dyn Inspect)) {
 fn may_be_missing(name: BackendName, error: &BackendError) -> bool {
     match name {
         BackendName::Wgpu => std::env::var_os("REQUIRE_WGPU").is_none(),
+        BackendName::Cuda if std::env::var_os("REQUIRE_CUDA").is_none() => true,
         _ => matches!(error, BackendError::NotBuilt(_)),
     }
 }

@@ -92,14 +92,14 @@ fn mean_and_covariance<B: ChainBackend>(log_p: &StateLogs<B>, f: Tensor<B, 2>) -
             (p.clone(), pull(p, f))
         }
         StateLogs::Factored(log_values, factors) => {
-            let (p, f) = (log_values.clone().exp(), f.matmul(factors.values.clone()));
+            let (p, f) = (log_values.clone().exp(), B::dense(f, factors.values.clone()));
             let of_factors = factors.codes.factors().map(|(_, _, place)| {
                 let part = |values: &Tensor<B, 2>| values.clone().narrow(1, place.start, place.len());
                 pull(part(&p), part(&f))
             });
             let pulls = Tensor::cat(of_factors.collect(), 1);
             let to_codes = factors.values.clone().transpose();
-            (p.matmul(to_codes.clone()), pulls.matmul(to_codes))
+            (B::dense(p, to_codes.clone()), B::dense(pulls, to_codes))
         }
     }
 }

@@ -163,7 +163,7 @@ impl<B: ChainBackend> Model<B> {
         let between = self.log_between();
         for log_m in &between {
             let p = of_layers[of_layers.len() - 1].full().exp();
-            let next = p.matmul(log_m.clone().exp()).clamp_min(f32::MIN_POSITIVE).log();
+            let next = B::dense(p, log_m.clone().exp()).clamp_min(f32::MIN_POSITIVE).log();
             of_layers.push(StateLogs::Plain(next));
         }
         LogForward { of_layers, between }
@@ -210,7 +210,7 @@ impl<B: ChainBackend> Model<B> {
     /// the state, `x . a`.
     pub fn lit(&self, images: &DeviceImages<B>, factors: &Factors<B>) -> Tensor<B, 2> {
         let zeros = Tensor::zeros([1, self.backward.dims()[0]], &self.backward.device());
-        B::affine(images, self.backward.val().transpose(), zeros).matmul(factors.values.clone())
+        B::dense(B::affine(images, self.backward.val().transpose(), zeros), factors.values.clone())
     }
 
     /// Draws `z ~ p(.|x)`, `[N]`, through all latent layers; those of layer l are part 256 l of the stream.

@@ -74,11 +74,11 @@ impl<B: ChainBackend> Tanh<B> {
     /// Of a function whose derivatives by the logits of some images, with these units, are `[N, H]`.
     fn gradient(&self, images: &DeviceImages<B>, units: Tensor<B, 2>, by_logits: Tensor<B, 2>) -> TanhGradient<B> {
         let slope = -(units.clone() * units.clone()) + 1.0; //                            1 - t^2        [N, T]
-        let by_sums = by_logits.clone().matmul(self.outward.val().transpose()) * slope;
+        let by_sums = B::dense(by_logits.clone(), self.outward.val().transpose()) * slope;
         TanhGradient {
             inward: B::transposed_product(images, by_sums.clone()),
             bias: by_sums.sum_dim(0).squeeze_dim(0),
-            outward: units.transpose().matmul(by_logits),
+            outward: B::dense(units.transpose(), by_logits),
         }
     }
 }
@@ -111,7 +111,7 @@ impl<B: ChainBackend> Upward<B> {
         Self {
             logits: match tanh.zip(units.clone()) {
                 None => logits,
-                Some((tanh, units)) => logits + units.matmul(tanh.outward.val()),
+                Some((tanh, units)) => logits + B::dense(units, tanh.outward.val()),
             },
             units,
         }

@@ -114,7 +114,7 @@ impl<B: ChainBackend> DeviceCodes<B> {
     pub fn spread(&self, logits: Tensor<B, 2>) -> StateLogs<B> {
         match &self.factors {
             None => StateLogs::Plain(logits),
-            Some(factors) => StateLogs::Factored(logits.matmul(factors.values.clone()), Box::new(factors.clone())),
+            Some(factors) => StateLogs::Factored(B::dense(logits, factors.values.clone()), Box::new(factors.clone())),
         }
     }
 
@@ -160,7 +160,7 @@ impl<B: ChainBackend> DeviceCodes<B> {
     pub fn rows_of(&self, states: Tensor<B, 1, Int>, rows: Tensor<B, 2>) -> Tensor<B, 2> {
         match &self.factors {
             None => rows.select(0, states),
-            Some(factors) => factors.matrix.clone().select(0, states).matmul(rows),
+            Some(factors) => B::dense(factors.matrix.clone().select(0, states), rows),
         }
     }
 
@@ -173,30 +173,30 @@ impl<B: ChainBackend> DeviceCodes<B> {
     }
 }
 
-impl<B: Backend> Factors<B> {
+impl<B: ChainBackend> Factors<B> {
     /// The sum of what the values of each state's factors have, `[N, L]`, of `[N, V]`.
     pub fn combine(&self, values: Tensor<B, 2>) -> Tensor<B, 2> {
-        values.matmul(self.incidence.clone())
+        B::dense(values, self.incidence.clone())
     }
 
     /// `sum_k w_nk c_k`, `[N, H]`, of weights w `[N, L]`.
     pub fn gather(&self, weights: Tensor<B, 2>) -> Tensor<B, 2> {
-        weights.matmul(self.matrix.clone())
+        B::dense(weights, self.matrix.clone())
     }
 
     /// `C^T m`, `[H, M]`, of m `[L, M]`.
     pub fn gather_rows(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.matrix.clone().transpose().matmul(rows)
+        B::dense(self.matrix.clone().transpose(), rows)
     }
 
     /// `C m`, `[L, M]`, of m `[H, M]`.
     pub fn spread_rows(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
-        self.matrix.clone().matmul(rows)
+        B::dense(self.matrix.clone(), rows)
     }
 
     /// `c_s . l_n + g_s` of the values s of each factor, `[N, S]`, of logits l `[N, H]`.
     pub fn value_logits(&self, logits: Tensor<B, 2>) -> impl Iterator<Item = Tensor<B, 2>> {
-        let values = logits.matmul(self.values.clone()) + self.value_log_weights.clone();
+        let values = B::dense(logits, self.values.clone()) + self.value_log_weights.clone();
         let places: Vec<_> = self.codes.factors().map(|(_, _, place)| place).collect();
         places
             .into_iter()

@@ -148,8 +148,8 @@ pub fn softmax_gradient<B: Backend>(log_p: Tensor<B, 2>, log_u: Tensor<B, 2>) ->
 }
 
 /// See [`super::ChainBackend::coded_log_softmax`].
-pub fn coded_log_softmax<B: Backend>(factors: &Factors<B>, logits: Tensor<B, 2>) -> Tensor<B, 2> {
-    Tensor::cat(factors.value_logits(logits).map(log_softmax_rows).collect(), 1)
+pub fn coded_log_softmax<B: ChainBackend>(factors: &Factors<B>, logits: Tensor<B, 2>) -> Tensor<B, 2> {
+    Tensor::cat(factors.value_logits(logits).map(B::log_softmax_rows).collect(), 1)
 }
 
 /// See [`super::ChainBackend::coded_draw`].
@@ -171,9 +171,9 @@ pub fn coded_shares<B: ChainBackend>(
     log_pi: Tensor<B, 2>,
 ) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let log_q = factors.combine(values) + log_dark;
-    let minus_log_density = -logsumexp(log_q.clone(), log_pi.clone());
-    let log_u = log_mean_exp(log_q.clone(), minus_log_density.clone());
-    (factors.gather(responsibilities(log_q, minus_log_density, log_pi)), log_u)
+    let minus_log_density = -B::logsumexp(log_q.clone(), log_pi.clone());
+    let log_u = B::log_mean_exp(log_q.clone(), minus_log_density.clone());
+    (factors.gather(B::responsibilities(log_q, minus_log_density, log_pi)), log_u)
 }
 
 /// See [`super::ChainBackend::coded_draw_visible`].
@@ -185,12 +185,12 @@ pub fn coded_draw_visible<B: ChainBackend>(
     draws: Draws,
 ) -> DeviceImages<B> {
     let own = Tensor::arange(0..states.dims()[0] as i64, &states.device());
-    let logits = factors.matrix.clone().select(0, states).matmul(backward) + bias;
+    let logits = B::dense(factors.matrix.clone().select(0, states), backward) + bias;
     B::draw_visible(logits, own, draws)
 }
 
 /// See [`super::ChainBackend::coded_means`].
-pub fn coded_means<B: Backend>(
+pub fn coded_means<B: ChainBackend>(
     factors: &Factors<B>,
     rho: Tensor<B, 2>,
     backward: Tensor<B, 2>,

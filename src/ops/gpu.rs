@@ -1,221 +1,196 @@
-//! GPUs: the draws and the products of binary images as CubeCL kernels, for wgpu and CUDA alike.
+//! GPUs: the model's operations as CubeCL kernels, for wgpu and CUDA alike.
 //!
-//! What they compute is in [`crate::kernels`] too, in the same order.
+//! burn's own operations pass over memory once each, and each costs the time of a launch, which at the sizes of a training step is longer than its work: here a step
+//! has some twenty launches where it would have a hundred and fifty. Products are sums over lit pixels as on the CPU, whose draws are the same bit for bit.
 
-mod kernels;
+mod ascent;
+mod ascent_kernels;
+mod draw_kernels;
+mod draws;
+mod logspace;
+mod logspace_kernels;
+mod pixel_kernels;
+mod pixels;
+mod product_kernels;
+mod products;
 
-use burn::tensor::{DType, Int, Tensor, TensorPrimitive};
+use burn::tensor::backend::Backend;
+use burn::tensor::{DType, Int, Shape, Tensor, TensorPrimitive};
 use burn_cubecl::CubeRuntime;
 use burn_cubecl::cubecl::calculate_cube_count_elemwise;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
-use self::kernels::*;
-use super::{ChainBackend, DeviceImages, generic};
-use crate::kernels::bits::WORD;
+use super::{Adam, ChainBackend, DeviceImages, Moved, RmsProp};
 use crate::random::Draws;
 
-/// The widest table for which adding the rows of lit pixels is worth it; a wider one is for burn's dense product. Measured on software
-/// Vulkan only: 2.4 times as fast at L = 10, a third as fast at L = 100.
-const NARROW: usize = 32;
-/// Images, and words of an image, that one launch takes: on software Vulkan no kernel's loops run more than 65,535 times in all, and what is
-/// left is silently skipped.
-const IMAGES_A_LAUNCH: usize = 1 << 14;
-const WORDS_A_LAUNCH: usize = 1 << 10;
+/// Threads of a cube that share the work on a row or a column.
+const CUBE: u32 = 256;
+/// Its root.
+const SIDE: u32 = 16;
+/// Numbers of a row that a thread should at least have, so that many rows share a cube where they are short.
+const A_THREAD: usize = 8;
+/// Neighbouring columns that share a cube: as many numbers as are read from memory at once.
+const NEIGHBOURS: usize = 8;
 
-/// A new array beside another, of some shape.
-fn empty<R: CubeRuntime, const D: usize>(beside: &CubeTensor<R>, shape: [usize; D], kind: DType) -> CubeTensor<R> {
-    empty_device_dtype(beside.client.clone(), beside.device.clone(), shape.into(), kind)
+/// A new array beside another, of some shape, one row after the other. (On CUDA burn's own arrays have gaps between their rows, which kernels that take
+/// an array as one row of numbers do not see.)
+fn empty<R: CubeRuntime>(beside: &CubeTensor<R>, shape: impl Into<Shape>, kind: DType) -> CubeTensor<R> {
+    let shape = shape.into();
+    let memory = beside.client.empty(shape.num_elements() * kind.size());
+    CubeTensor::new_contiguous(beside.client.clone(), beside.device.clone(), shape, memory, kind)
 }
 
-/// Key and counter of a stream as five words on the device.
-fn upload<R: CubeRuntime>(draws: Draws, beside: &CubeTensor<R>) -> CubeTensor<R> {
-    let [second, first, stream] = draws.counter;
-    let words = [draws.key[0], draws.key[1], second, first, stream];
-    let handle = beside.client.create_from_slice(u32::as_bytes(&words));
-    CubeTensor::new_contiguous(
-        beside.client.clone(),
-        beside.device.clone(),
-        [words.len()].into(),
-        handle,
-        DType::U32,
-    )
+/// The shape of a matrix.
+fn shape_of<R: CubeRuntime>(matrix: &CubeTensor<R>) -> [usize; 2] {
+    [matrix.meta.shape()[0], matrix.meta.shape()[1]]
 }
 
-/// The number and the size of the cubes of threads that compute `count` numbers.
-macro_rules! threads {
-    ($tensor:expr, $count:expr) => {{
-        let dimension = CubeDim::new(&$tensor.client, $count);
-        (calculate_cube_count_elemwise(&$tensor.client, $count, dimension), dimension)
+/// So many threads: their cubes, and the size of each.
+fn threads<R: CubeRuntime>(beside: &CubeTensor<R>, count: usize) -> (CubeCount, CubeDim) {
+    let dimension = CubeDim::new(&beside.client, count);
+    (calculate_cube_count_elemwise(&beside.client, count, dimension), dimension)
+}
+
+/// A thread for each number of a tensor.
+fn a_thread_each<R: CubeRuntime>(tensor: &CubeTensor<R>) -> (CubeCount, CubeDim) {
+    threads(tensor, tensor.meta.num_elements())
+}
+
+/// So many cubes of [`CUBE`] threads.
+fn cubes<R: CubeRuntime>(beside: &CubeTensor<R>, count: usize) -> (CubeCount, CubeDim) {
+    let dimension = CubeDim::new_1d(CUBE);
+    let threads = count * CUBE as usize;
+    (calculate_cube_count_elemwise(&beside.client, threads, dimension), dimension)
+}
+
+/// Threads that share a row of so many numbers: a power of two up to [`CUBE`].
+fn lanes(numbers: usize) -> u32 {
+    (numbers.div_ceil(A_THREAD).next_power_of_two() as u32).min(CUBE)
+}
+
+/// The cubes for so many rows of `lanes` threads each.
+fn cubes_for_rows<R: CubeRuntime>(beside: &CubeTensor<R>, rows: usize, lanes: u32) -> (CubeCount, CubeDim) {
+    cubes(beside, rows.div_ceil((CUBE / lanes) as usize))
+}
+
+/// Calls a kernel with cubes and their size, arrays and numbers.
+macro_rules! launch {
+    ($kernel:ident, ($beside:expr, $threads:expr), $($argument:expr),+ $(,)?) => {{
+        let client = $beside.client.clone();
+        let (count, dimension) = $threads;
+        // SAFETY: every kernel reads and writes within the shapes that its arrays have.
+        unsafe { $kernel::launch_unchecked(&client, count, dimension, $($argument),+) };
     }};
 }
+use launch;
 
-fn unpack<R: CubeRuntime>(words: CubeTensor<R>, visible: usize) -> CubeTensor<R> {
-    let words = into_contiguous(words);
-    let (count, stride) = (words.meta.shape()[0], words.meta.shape()[1]);
-    let pixels = empty(&words, [count, visible], DType::F32);
-    let (cubes, dimension) = threads!(pixels, count * visible);
-    // SAFETY: the kernel reads and writes within the shapes that these arrays have.
-    unsafe {
-        unpack_kernel::launch_unchecked(
-            &pixels.client,
-            cubes,
-            dimension,
-            words.into_array_arg(),
-            pixels.clone().into_array_arg(),
-            stride as u32,
-            visible as u32,
-        );
-    }
-    pixels
+/// The numbers of a tensor, one row after the other.
+fn numbers<B: Backend<FloatTensorPrimitive = CubeTensor<R>>, R: CubeRuntime, const D: usize>(tensor: Tensor<B, D>) -> CubeTensor<R> {
+    into_contiguous(tensor.into_primitive().tensor())
 }
 
-fn affine<R: CubeRuntime>(words: CubeTensor<R>, table: CubeTensor<R>, start: CubeTensor<R>) -> CubeTensor<R> {
-    let [words, table, start] = [words, table, start].map(into_contiguous);
-    let (count, stride, latent) = (words.meta.shape()[0], words.meta.shape()[1], table.meta.shape()[1]);
-    let sums = empty(&table, [count, latent], DType::F32);
-    for first in (0..stride).step_by(WORDS_A_LAUNCH) {
-        let (cubes, dimension) = threads!(sums, count * latent);
-        // SAFETY: as above.
-        unsafe {
-            affine_kernel::launch_unchecked(
-                &sums.client,
-                cubes,
-                dimension,
-                words.clone().into_array_arg(),
-                table.clone().into_array_arg(),
-                start.clone().into_array_arg(),
-                sums.clone().into_array_arg(),
-                stride as u32,
-                latent as u32,
-                first as u32,
-                stride.min(first + WORDS_A_LAUNCH) as u32,
-            );
-        }
-    }
-    sums
+/// The words of images.
+fn words<B: Backend<IntTensorPrimitive = CubeTensor<R>>, R: CubeRuntime>(images: &DeviceImages<B>) -> CubeTensor<R> {
+    into_contiguous(images.words.clone().into_primitive())
 }
 
-fn transposed_product<R: CubeRuntime>(words: CubeTensor<R>, weights: CubeTensor<R>, pixels: usize) -> CubeTensor<R> {
-    let [words, weights] = [words, weights].map(into_contiguous);
-    let (count, stride, latent) = (words.meta.shape()[0], words.meta.shape()[1], weights.meta.shape()[1]);
-    let totals = empty(&weights, [pixels, latent], DType::F32);
-    for first in (0..count).step_by(IMAGES_A_LAUNCH) {
-        let (cubes, dimension) = threads!(totals, pixels * latent);
-        // SAFETY: as above.
-        unsafe {
-            transposed_product_kernel::launch_unchecked(
-                &totals.client,
-                cubes,
-                dimension,
-                words.clone().into_array_arg(),
-                weights.clone().into_array_arg(),
-                totals.clone().into_array_arg(),
-                stride as u32,
-                latent as u32,
-                first as u32,
-                count.min(first + IMAGES_A_LAUNCH) as u32,
-            );
-        }
-    }
-    totals
+fn float<B: Backend, const D: usize>(numbers: B::FloatTensorPrimitive) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(numbers))
 }
 
-fn draw_latent<R: CubeRuntime>(logits: CubeTensor<R>, draws: Draws) -> CubeTensor<R> {
-    let logits = into_contiguous(logits);
-    let (count, latent) = (logits.meta.shape()[0], logits.meta.shape()[1]);
-    let draws = upload(draws, &logits);
-    let states = empty(&logits, [count], DType::I32);
-    let (cubes, dimension) = threads!(states, count);
-    // SAFETY: as above.
-    unsafe {
-        draw_latent_kernel::launch_unchecked(
-            &states.client,
-            cubes,
-            dimension,
-            logits.into_array_arg(),
-            draws.into_array_arg(),
-            states.clone().into_array_arg(),
-            latent as u32,
-        );
-    }
-    states
-}
-
-fn draw_visible<R: CubeRuntime>(logits: CubeTensor<R>, states: CubeTensor<R>, draws: Draws) -> CubeTensor<R> {
-    let [logits, states] = [logits, states].map(into_contiguous);
-    let (latent, visible, count) = (logits.meta.shape()[0], logits.meta.shape()[1], states.meta.shape()[0]);
-    let stride = visible.div_ceil(WORD);
-    let draws = upload(draws, &logits);
-    let planes = empty(&logits, [latent, stride, 32], DType::I32);
-    let words = empty(&logits, [count, stride], DType::I32);
-    let (plane_cubes, plane_dimension) = threads!(planes, latent * stride);
-    let (cubes, dimension) = threads!(words, count * stride);
-    // SAFETY: as above; a state is less than L.
-    unsafe {
-        planes_kernel::launch_unchecked(
-            &planes.client,
-            plane_cubes,
-            plane_dimension,
-            logits.into_array_arg(),
-            planes.clone().into_array_arg(),
-            stride as u32,
-            visible as u32,
-        );
-        draw_visible_kernel::launch_unchecked(
-            &words.client,
-            cubes,
-            dimension,
-            planes.into_array_arg(),
-            states.into_array_arg(),
-            draws.into_array_arg(),
-            words.clone().into_array_arg(),
-            stride as u32,
-            visible as u32,
-        );
-    }
-    words
-}
-
-/// The operations above for one of burn's GPU backends. (A generic implementation would forbid the one for all CPU backends.)
+/// The operations for one of burn's GPU backends. (A generic implementation would forbid the one for all CPU backends.)
 macro_rules! gpu_operations {
     ($backend:ty) => {
         impl ChainBackend for $backend {
             fn unpack(images: &DeviceImages<Self>) -> Tensor<Self, 2> {
-                let words = images.words.clone().into_primitive();
-                Tensor::from_primitive(TensorPrimitive::Float(unpack(words, images.pixels)))
+                float(products::unpack(words(images), images.pixels))
             }
 
             fn affine(images: &DeviceImages<Self>, table: Tensor<Self, 2>, start: Tensor<Self, 2>) -> Tensor<Self, 2> {
-                if table.dims()[1] > NARROW {
-                    return generic::affine(images, table, start);
-                }
-                let words = images.words.clone().into_primitive();
-                let (table, start) = (table.into_primitive().tensor(), start.into_primitive().tensor());
-                Tensor::from_primitive(TensorPrimitive::Float(affine(words, table, start)))
+                float(products::affine(words(images), numbers(table), numbers(start)))
             }
 
             fn transposed_product(images: &DeviceImages<Self>, weights: Tensor<Self, 2>) -> Tensor<Self, 2> {
-                if weights.dims()[1] > NARROW {
-                    return generic::transposed_product(images, weights);
-                }
-                let words = images.words.clone().into_primitive();
-                let totals = transposed_product(words, weights.into_primitive().tensor(), images.pixels);
-                Tensor::from_primitive(TensorPrimitive::Float(totals))
+                float(products::transposed(words(images), images.pixels, numbers(weights)))
+            }
+
+            fn dense(a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
+                float(products::dense(numbers(a), numbers(b)))
+            }
+
+            fn residuals(images: &DeviceImages<Self>, r: Tensor<Self, 2>, rho: Tensor<Self, 2>, means: Tensor<Self, 2>) -> Tensor<Self, 2> {
+                let totals = products::transposed(words(images), images.pixels, numbers(r));
+                float(products::residuals(totals, numbers(rho), numbers(means), images.len()))
+            }
+
+            fn bernoulli(logits: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+                let (means, log_dark) = pixels::bernoulli(numbers(logits));
+                (float(means), float(log_dark))
+            }
+
+            fn log_bernoulli(images: &DeviceImages<Self>, each: usize, logits: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+                let (log_q, residuals) = pixels::log_bernoulli(words(images), each, numbers(logits));
+                (float(log_q), float(residuals))
+            }
+
+            fn log_softmax_rows(a: Tensor<Self, 2>) -> Tensor<Self, 2> {
+                float(logspace::log_softmax(numbers(a)))
+            }
+
+            fn logsumexp(a: Tensor<Self, 2>, columns: Tensor<Self, 2>) -> Tensor<Self, 2> {
+                float(logspace::logsumexp(numbers(a), numbers(columns)))
+            }
+
+            fn log_mean_exp(a: Tensor<Self, 2>, rows: Tensor<Self, 2>) -> Tensor<Self, 2> {
+                float(logspace::log_mean_exp(numbers(a), numbers(rows)))
+            }
+
+            fn responsibilities(a: Tensor<Self, 2>, rows: Tensor<Self, 2>, columns: Tensor<Self, 2>) -> Tensor<Self, 2> {
+                float(logspace::responsibilities(numbers(a), numbers(rows), numbers(columns)))
+            }
+
+            fn softmax_gradient(log_p: Tensor<Self, 2>, log_u: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+                let excess = logspace::softmax_gradient(numbers(log_p), numbers(log_u));
+                let sums = logspace::column_sums(excess.clone());
+                (float(excess), float(sums))
             }
 
             fn draw_latent(logits: Tensor<Self, 2>, draws: Draws) -> Tensor<Self, 1, Int> {
-                Tensor::from_primitive(draw_latent(logits.into_primitive().tensor(), draws))
+                Tensor::from_primitive(draws::latent(numbers(logits), draws))
             }
 
             fn draw_visible(logits: Tensor<Self, 2>, latent: Tensor<Self, 1, Int>, draws: Draws) -> DeviceImages<Self> {
                 let [_, pixels] = logits.dims();
-                let words = draw_visible(logits.into_primitive().tensor(), latent.into_primitive(), draws);
+                let words = draws::visible(numbers(logits), into_contiguous(latent.into_primitive()), draws);
                 DeviceImages {
                     words: Tensor::from_primitive(words),
                     pixels,
+                }
+            }
+
+            fn rmsprop<const R: usize>(
+                rule: RmsProp,
+                theta: Tensor<Self, R>,
+                gradient: Tensor<Self, R>,
+                mean_square: Tensor<Self, R>,
+            ) -> (Tensor<Self, R>, Tensor<Self, R>) {
+                let (moved, mean_square) = ascent::rmsprop(rule, numbers(theta), numbers(gradient), numbers(mean_square));
+                (float(moved), float(mean_square))
+            }
+
+            fn adam<const R: usize>(rule: Adam, old: Moved<Tensor<Self, R>>, gradient: Tensor<Self, R>) -> Moved<Tensor<Self, R>> {
+                let old = Moved {
+                    theta: numbers(old.theta),
+                    mean: numbers(old.mean),
+                    mean_square: numbers(old.mean_square),
+                };
+                let new = ascent::adam(rule, old, numbers(gradient));
+                Moved {
+                    theta: float(new.theta),
+                    mean: float(new.mean),
+                    mean_square: float(new.mean_square),
                 }
             }
         }

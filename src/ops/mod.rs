@@ -79,6 +79,11 @@ pub trait ChainBackend: Backend {
         generic::transposed_product(images, weights)
     }
 
+    /// `sum_m a_nm b_mk`, `[N, K]`, of numbers a `[N, M]` and b `[M, K]`. (On CUDA burn's own product rounds them to the 10 bits of TF32.)
+    fn dense(a: Tensor<Self, 2>, b: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        a.matmul(b)
+    }
+
     /// `s(A_ki)`, `[L, D]`, and `ln q(0|k) = -sum_i ln(1 + e^A_ki)`, `[1, L]`, of A `[L, D]`; nats.
     fn bernoulli(logits: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
         generic::bernoulli(logits)
@@ -134,7 +139,7 @@ pub trait ChainBackend: Backend {
     fn coded_log_mean(factors: &Factors<Self>, log_values: Tensor<Self, 2>) -> Tensor<Self, 2> {
         let log_p = factors.combine(log_values);
         let rows = Tensor::zeros([log_p.dims()[0], 1], &log_p.device());
-        generic::log_mean_exp(log_p, rows)
+        Self::log_mean_exp(log_p, rows)
     }
 
     /// `sum_k r_nk C_kh`, `[N, H]`, of the responsibilities `r_nk = pi_k q(x_n|k) / P(x_n)`, and `ln u_k = ln mean_n q(x_n|k) / P(x_n)`, `[1, L]`;
@@ -151,7 +156,7 @@ pub trait ChainBackend: Backend {
     /// `sum_k p_nk ( u_k - sum_j p_nj u_j ) C_kh / N`, `[N, H]`, of probabilities that are products of those of the factors' values,
     /// ln `[N, V]`, and of ln u `[1, L]`.
     fn coded_softmax_gradient(factors: &Factors<Self>, values: Tensor<Self, 2>, log_u: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        factors.gather(generic::softmax_gradient(factors.combine(values), log_u).0)
+        factors.gather(Self::softmax_gradient(factors.combine(values), log_u).0)
     }
 
     /// Draws images from `q(.|z)` of states z `[N]`, for `A~ = a + C A`, of A `[H, D]` and a `[1, D]`.
@@ -167,7 +172,7 @@ pub trait ChainBackend: Backend {
 
     /// `ln q(0|k) = -sum_i ln(1 + e^A~_ki)`, `[1, L]`, for `A~ = a + C A`, of A `[H, D]` and a `[1, D]`; nats.
     fn coded_log_dark(factors: &Factors<Self>, backward: Tensor<Self, 2>, bias: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        generic::bernoulli(factors.spread_rows(backward) + bias).1
+        Self::bernoulli(factors.spread_rows(backward) + bias).1
     }
 
     /// `sum_k rho_k C_kh s(A~_ki)`, `[H, D]`, and without the C, `[1, D]`, of rho `[1, L]`, A and a.
