@@ -60,12 +60,13 @@ pub(super) fn log_bernoulli_kernel(
     residuals: &mut Array<f32>,
     each: u32,
     rows: u32,
+    stride: u32,
     visible: u32,
     #[comptime] lanes: u32,
 ) {
     let lane = UNIT_POS % lanes;
     let row = CUBE_POS as u32 * comptime!(CUBE / lanes) + UNIT_POS / lanes;
-    let image = row / each * ((visible + 31u32) / 32u32);
+    let image = row / each * stride;
     let mut end = visible;
     if row >= rows {
         end = 0u32;

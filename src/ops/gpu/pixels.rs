@@ -6,6 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::pixel_kernels::*;
 use super::{cubes_for_rows, empty, lanes, launch, shape_of};
+use crate::kernels::bits::WORD;
 
 /// See [`crate::ops::ChainBackend::bernoulli`].
 pub fn bernoulli<R: CubeRuntime>(logits: CubeTensor<R>) -> (CubeTensor<R>, CubeTensor<R>) {
@@ -41,6 +42,7 @@ pub fn log_bernoulli<R: CubeRuntime>(words: CubeTensor<R>, each: usize, logits: 
         residuals.clone().into_array_arg(),
         each as u32,
         rows as u32,
+        visible.div_ceil(WORD) as u32,
         visible as u32,
         lanes,
     );

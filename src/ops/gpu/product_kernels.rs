@@ -53,14 +53,13 @@ pub(super) fn affine_kernel(
 
 /// Bits of images `[N, D]` as those of pixels `[D, N]`, a thread for each 32 of one pixel.
 #[cube(launch_unchecked)]
-pub(super) fn transpose_kernel(words: &Array<u32>, transposed: &mut Array<u32>, images: u32, visible: u32) {
+pub(super) fn transpose_kernel(words: &Array<u32>, transposed: &mut Array<u32>, images: u32, visible: u32, stride: u32, groups: u32) {
     if ABSOLUTE_POS >= transposed.len() {
         terminate!();
     }
     // Neighbours read the same words.
     let position = ABSOLUTE_POS as u32;
     let (pixel, group) = (position % visible, position / visible);
-    let (stride, groups) = ((visible + 31u32) / 32u32, (images + 31u32) / 32u32);
     let (first, last) = (group * 32u32, u32::min(group * 32u32 + 32u32, images));
     let mut bits = 0u32;
     for image in first..last {

@@ -60,7 +60,8 @@ fn product<R: CubeRuntime>(words: CubeTensor<R>, table: CubeTensor<R>, start: Op
 /// See [`crate::ops::ChainBackend::transposed_product`]: of images with so many pixels.
 pub fn transposed<R: CubeRuntime>(words: CubeTensor<R>, visible: usize, weights: CubeTensor<R>) -> CubeTensor<R> {
     let [count, _] = shape_of(&weights);
-    let transposed = empty(&words, [visible, count.div_ceil(WORD)], DType::I32);
+    let (stride, groups) = (visible.div_ceil(WORD), count.div_ceil(WORD));
+    let transposed = empty(&words, [visible, groups], DType::I32);
     launch!(
         transpose_kernel,
         (transposed, a_thread_each(&transposed)),
@@ -68,6 +69,8 @@ pub fn transposed<R: CubeRuntime>(words: CubeTensor<R>, visible: usize, weights:
         transposed.clone().into_array_arg(),
         count as u32,
         visible as u32,
+        stride as u32,
+        groups as u32,
     );
     product(transposed, weights, None)
 }
