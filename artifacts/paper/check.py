@@ -5,7 +5,8 @@
     python3 check.py model.safetensors WINDOW [clothes.npz]
 
 Log-likelihoods of digits 0, 1 and 2, or of the images of a file, with pi from T by plain means (of a machine in equilibrium by its closed form), the path entropy production by its definition along drawn steps, and the integrated
-autocorrelation times of the pixels and of the class (by a least-squares judge) along 48 chains, summed up to WINDOW steps: give five relaxation times. Each with its standard error. Beside
+autocorrelation times of the pixels and of the class (by a least-squares judge) along 48 chains, summed up to WINDOW steps: give five relaxation times. Each with its standard error, in which that of pi does not count: with a
+thousand states it is the larger one. Beside
 the path entropy production its part from the backward transition, E[ ln q(x|z) - ln q(x|z') ], and what both would be if the next state did not depend on the image,
 the mean of KL( q(.|z) || q(.|z') ) over independent z and z'. Needs the packages numpy and safetensors.
 """
