@@ -2,7 +2,7 @@
 //!
 //! This is burn's pattern for custom operations: a trait on top of its `Backend`. Every operation has an implementation with burn's tensors
 //! ([`generic`]) that runs anywhere and defines the result; the CPU backends replace them by loops that pass over memory once
-//! ([`crate::kernels`]), and GPUs replace draws and products by kernels of their own (`gpu`). The model, the gradient and the training
+//! ([`crate::kernels`]), and GPUs replace all but sums over listed codes by kernels of their own (`gpu`). The model, the gradient and the training
 //! step are generic and do not know which one runs.
 
 pub mod codes;

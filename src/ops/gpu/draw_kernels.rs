@@ -3,6 +3,7 @@
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
+use super::pixel_kernels::sigmoid_and_softplus;
 use crate::random::{KEY_STEPS, MULTIPLIERS, ROUNDS};
 
 // A kernel takes numbers by name, but no elements of an array.
@@ -91,12 +92,7 @@ pub(super) fn planes_kernel(logits: &Array<f32>, planes: &mut Array<u32>, stride
         thresholds[bit as usize] = 0u32;
         if pixel < visible {
             let a = logits[(state * visible + pixel) as usize];
-            let e = f32::exp(-f32::abs(a));
-            let larger = 1.0f32 / (1.0f32 + e);
-            let mut probability = larger;
-            if a < 0.0f32 {
-                probability = e * larger;
-            }
+            let (probability, _) = sigmoid_and_softplus(a);
             thresholds[bit as usize] = u32::cast_from(f32::min(probability, 0.999_999_94f32) * 4_294_967_296.0f32);
         }
     }

@@ -11,9 +11,22 @@ use super::CUBE;
 /// Rows of a column that a thread sums before it adds them to the rest, so that no f32 sum runs over many.
 const BLOCK: u32 = 256;
 
-/// The sum over the `lanes` threads whose positions differ by multiples of `step`, of which this one is number `lane`; every thread gets it.
+/// Which of the `lanes` threads of a row this one is, and which row it is.
 #[cube]
-pub(super) fn sum_of_lanes(value: f32, parts: &mut SharedMemory<f32>, lane: u32, #[comptime] lanes: u32, #[comptime] step: u32) -> f32 {
+pub(super) fn lane_and_row(#[comptime] lanes: u32) -> (u32, u32) {
+    (UNIT_POS % lanes, CUBE_POS as u32 * comptime!(CUBE / lanes) + UNIT_POS / lanes)
+}
+
+/// The sum, or the largest, over the `lanes` threads whose positions differ by multiples of `step`, of which this one is number `lane`; every thread gets it.
+#[cube]
+fn over_lanes(
+    value: f32,
+    parts: &mut SharedMemory<f32>,
+    lane: u32,
+    #[comptime] lanes: u32,
+    #[comptime] step: u32,
+    #[comptime] largest: bool,
+) -> f32 {
     let mut found = value;
     if comptime!(lanes > 1) {
         sync_cube();
@@ -23,7 +36,11 @@ pub(super) fn sum_of_lanes(value: f32, parts: &mut SharedMemory<f32>, lane: u32,
             sync_cube();
             if lane < half {
                 let other = parts[(UNIT_POS + half * step) as usize];
-                parts[UNIT_POS as usize] += other;
+                if comptime!(largest) {
+                    parts[UNIT_POS as usize] = f32::max(parts[UNIT_POS as usize], other);
+                } else {
+                    parts[UNIT_POS as usize] += other;
+                }
             }
             half /= 2u32;
         }
@@ -33,26 +50,53 @@ pub(super) fn sum_of_lanes(value: f32, parts: &mut SharedMemory<f32>, lane: u32,
     found
 }
 
-/// The largest of them, likewise.
+#[cube]
+pub(super) fn sum_of_lanes(value: f32, parts: &mut SharedMemory<f32>, lane: u32, #[comptime] lanes: u32, #[comptime] step: u32) -> f32 {
+    over_lanes(value, parts, lane, lanes, step, false)
+}
+
 #[cube]
 fn largest_of_lanes(value: f32, parts: &mut SharedMemory<f32>, lane: u32, #[comptime] lanes: u32, #[comptime] step: u32) -> f32 {
-    let mut found = value;
-    if comptime!(lanes > 1) {
-        sync_cube();
-        parts[UNIT_POS as usize] = value;
-        let mut half = comptime!(lanes / 2).runtime();
-        while half > 0u32 {
-            sync_cube();
-            if lane < half {
-                let other = parts[(UNIT_POS + half * step) as usize];
-                parts[UNIT_POS as usize] = f32::max(parts[UNIT_POS as usize], other);
-            }
-            half /= 2u32;
-        }
-        sync_cube();
-        found = parts[(UNIT_POS - lane * step) as usize];
+    over_lanes(value, parts, lane, lanes, step, true)
+}
+
+/// `a_nk`, or with `shifted` `a_nk + c_k`.
+#[cube]
+fn exponent(a: &Array<f32>, columns: &Array<f32>, place: u32, state: u32, #[comptime] shifted: bool) -> f32 {
+    let mut exponent = a[place as usize];
+    if comptime!(shifted) {
+        exponent += columns[state as usize];
     }
-    found
+    exponent
+}
+
+/// The largest exponent of a row that begins at `first` and has `end` states, and the sum of e to the exponents less that.
+#[cube]
+fn sum_of_row(
+    a: &Array<f32>,
+    columns: &Array<f32>,
+    first: u32,
+    end: u32,
+    lane: u32,
+    #[comptime] lanes: u32,
+    #[comptime] shifted: bool,
+) -> (f32, f32) {
+    let mut parts = SharedMemory::<f32>::new(CUBE as usize);
+    let mut largest = f32::min_value();
+    let mut state = lane;
+    while state < end {
+        largest = f32::max(largest, exponent(a, columns, first + state, state, shifted));
+        state += lanes;
+    }
+    let largest = largest_of_lanes(largest, &mut parts, lane, lanes, 1u32);
+
+    let mut sum = 0.0f32;
+    let mut state = lane;
+    while state < end {
+        sum += f32::exp(exponent(a, columns, first + state, state, shifted) - largest);
+        state += lanes;
+    }
+    (largest, sum_of_lanes(sum, &mut parts, lane, lanes, 1u32))
 }
 
 /// `ln sum_k e^(a_nk + c_k)`, `[N]`.
@@ -65,30 +109,9 @@ pub(super) fn logsumexp_kernel(
     latent: u32,
     #[comptime] lanes: u32,
 ) {
-    let lane = UNIT_POS % lanes;
-    let row = CUBE_POS as u32 * comptime!(CUBE / lanes) + UNIT_POS / lanes;
-    let first = row * latent;
-    let mut end = latent;
-    if row >= rows {
-        end = 0u32;
-    }
-    let mut parts = SharedMemory::<f32>::new(CUBE as usize);
-
-    let mut largest = f32::min_value();
-    let mut state = lane;
-    while state < end {
-        largest = f32::max(largest, a[(first + state) as usize] + columns[state as usize]);
-        state += lanes;
-    }
-    let largest = largest_of_lanes(largest, &mut parts, lane, lanes, 1u32);
-
-    let mut sum = 0.0f32;
-    let mut state = lane;
-    while state < end {
-        sum += f32::exp(a[(first + state) as usize] + columns[state as usize] - largest);
-        state += lanes;
-    }
-    let sum = sum_of_lanes(sum, &mut parts, lane, lanes, 1u32);
+    let (lane, row) = lane_and_row(lanes);
+    let end = select(row < rows, latent, 0u32);
+    let (largest, sum) = sum_of_row(a, columns, row * latent, end, lane, lanes, true);
     if row < rows && lane == 0u32 {
         found[row as usize] = f32::ln(sum) + largest;
     }
@@ -97,33 +120,13 @@ pub(super) fn logsumexp_kernel(
 /// `a_nk - ln sum_j e^a_nj`, `[N, L]`.
 #[cube(launch_unchecked)]
 pub(super) fn log_softmax_kernel(a: &Array<f32>, found: &mut Array<f32>, rows: u32, latent: u32, #[comptime] lanes: u32) {
-    let lane = UNIT_POS % lanes;
-    let row = CUBE_POS as u32 * comptime!(CUBE / lanes) + UNIT_POS / lanes;
-    let first = row * latent;
-    let mut end = latent;
-    if row >= rows {
-        end = 0u32;
-    }
-    let mut parts = SharedMemory::<f32>::new(CUBE as usize);
-
-    let mut largest = f32::min_value();
+    let (lane, row) = lane_and_row(lanes);
+    let end = select(row < rows, latent, 0u32);
+    let (largest, sum) = sum_of_row(a, a, row * latent, end, lane, lanes, false);
+    let log_sum = f32::ln(sum);
     let mut state = lane;
     while state < end {
-        largest = f32::max(largest, a[(first + state) as usize]);
-        state += lanes;
-    }
-    let largest = largest_of_lanes(largest, &mut parts, lane, lanes, 1u32);
-
-    let mut sum = 0.0f32;
-    let mut state = lane;
-    while state < end {
-        sum += f32::exp(a[(first + state) as usize] - largest);
-        state += lanes;
-    }
-    let log_sum = f32::ln(sum_of_lanes(sum, &mut parts, lane, lanes, 1u32));
-    let mut state = lane;
-    while state < end {
-        let place = (first + state) as usize;
+        let place = (row * latent + state) as usize;
         found[place] = a[place] - largest - log_sum;
         state += lanes;
     }
@@ -139,13 +142,9 @@ pub(super) fn softmax_gradient_kernel(
     latent: u32,
     #[comptime] lanes: u32,
 ) {
-    let lane = UNIT_POS % lanes;
-    let row = CUBE_POS as u32 * comptime!(CUBE / lanes) + UNIT_POS / lanes;
+    let (lane, row) = lane_and_row(lanes);
     let first = row * latent;
-    let mut end = latent;
-    if row >= rows {
-        end = 0u32;
-    }
+    let end = select(row < rows, latent, 0u32);
     let mut parts = SharedMemory::<f32>::new(CUBE as usize);
 
     let mut common = 0.0f32;
@@ -187,10 +186,7 @@ pub(super) fn log_mean_exp_kernel(
     let lanes = comptime!(CUBE / width);
     let lane = UNIT_POS / width;
     let state = CUBE_POS as u32 * width + UNIT_POS % width;
-    let mut end = rows;
-    if state >= latent {
-        end = 0u32;
-    }
+    let end = select(state < latent, rows, 0u32);
     let mut parts = SharedMemory::<f32>::new(CUBE as usize);
 
     let mut largest = f32::min_value();
@@ -225,10 +221,7 @@ pub(super) fn column_sums_kernel(a: &Array<f32>, found: &mut Array<f32>, rows: u
     let lanes = comptime!(CUBE / width);
     let lane = UNIT_POS / width;
     let state = CUBE_POS as u32 * width + UNIT_POS % width;
-    let mut end = rows;
-    if state >= latent {
-        end = 0u32;
-    }
+    let end = select(state < latent, rows, 0u32);
     let mut sum = 0.0f32;
     let mut row = lane;
     while row < end {

@@ -4,11 +4,11 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
 use super::CUBE;
-use super::logspace_kernels::sum_of_lanes;
+use super::logspace_kernels::{lane_and_row, sum_of_lanes};
 
 /// `s(a)`, and `ln(1 + e^a)`; nats.
 #[cube]
-fn sigmoid_and_softplus(a: f32) -> (f32, f32) {
+pub(super) fn sigmoid_and_softplus(a: f32) -> (f32, f32) {
     let e = f32::exp(-f32::abs(a));
     let larger = 1.0f32 / (1.0f32 + e);
     let mut mean = larger;
@@ -16,6 +16,12 @@ fn sigmoid_and_softplus(a: f32) -> (f32, f32) {
         mean = e * larger;
     }
     (mean, f32::ln(1.0f32 + e) + f32::max(a, 0.0f32))
+}
+
+/// 1 where the pixel of an image is lit, of words of which those of the image begin at `first`.
+#[cube]
+pub(super) fn bit(words: &Array<u32>, first: u32, pixel: u32) -> u32 {
+    (words[(first + pixel / 32u32) as usize] >> (pixel % 32u32)) & 1u32
 }
 
 /// `s(a_ki)`, `[L, D]`, and `-sum_i ln(1 + e^a_ki)`, `[L]`; `lanes` threads for a row.
@@ -28,12 +34,8 @@ pub(super) fn bernoulli_kernel(
     visible: u32,
     #[comptime] lanes: u32,
 ) {
-    let lane = UNIT_POS % lanes;
-    let row = CUBE_POS as u32 * comptime!(CUBE / lanes) + UNIT_POS / lanes;
-    let mut end = visible;
-    if row >= rows {
-        end = 0u32;
-    }
+    let (lane, row) = lane_and_row(lanes);
+    let end = select(row < rows, visible, 0u32);
     let mut sum = 0.0f32;
     let mut pixel = lane;
     while pixel < end {
@@ -64,20 +66,16 @@ pub(super) fn log_bernoulli_kernel(
     visible: u32,
     #[comptime] lanes: u32,
 ) {
-    let lane = UNIT_POS % lanes;
-    let row = CUBE_POS as u32 * comptime!(CUBE / lanes) + UNIT_POS / lanes;
+    let (lane, row) = lane_and_row(lanes);
     let image = row / each * stride;
-    let mut end = visible;
-    if row >= rows {
-        end = 0u32;
-    }
+    let end = select(row < rows, visible, 0u32);
     let mut sum = 0.0f32;
     let mut pixel = lane;
     while pixel < end {
         let place = (row * visible + pixel) as usize;
         let a = logits[place];
         let (mean, softplus) = sigmoid_and_softplus(a);
-        let x = f32::cast_from((words[(image + pixel / 32u32) as usize] >> (pixel % 32u32)) & 1u32);
+        let x = f32::cast_from(bit(words, image, pixel));
         residuals[place] = x - mean;
         sum += x * a - softplus;
         pixel += lanes;

@@ -4,6 +4,7 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
 use super::logspace_kernels::sum_of_lanes;
+use super::pixel_kernels::bit;
 use super::{CUBE, SIDE};
 
 /// `s_k + sum_i x_ni M_ik`, where there are s: `lanes` times `width` threads for an image and so many states, which share the words of the image.
@@ -63,8 +64,7 @@ pub(super) fn transpose_kernel(words: &Array<u32>, transposed: &mut Array<u32>, 
     let (first, last) = (group * 32u32, u32::min(group * 32u32 + 32u32, images));
     let mut bits = 0u32;
     for image in first..last {
-        let bit = (words[(image * stride + pixel / 32u32) as usize] >> (pixel % 32u32)) & 1u32;
-        bits |= bit << (image - first);
+        bits |= bit(words, image * stride, pixel) << (image - first);
     }
     transposed[(pixel * groups + group) as usize] = bits;
 }
@@ -97,8 +97,7 @@ pub(super) fn unpack_kernel(words: &Array<u32>, pixels: &mut Array<f32>, stride:
     let position = ABSOLUTE_POS as u32;
     let image = position / visible;
     let pixel = position % visible;
-    let bit = (words[(image * stride + pixel / 32u32) as usize] >> (pixel % 32u32)) & 1u32;
-    pixels[ABSOLUTE_POS] = f32::cast_from(bit);
+    pixels[ABSOLUTE_POS] = f32::cast_from(bit(words, image * stride, pixel));
 }
 
 /// `sum_m a_nm b_mk`, `[N, K]`, of numbers: a cube for each square of [`SIDE`] times [`SIDE`], which reads as large squares of both factors at a time.
