@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -36,6 +37,9 @@ pub enum FileError {
         /// The system's reason.
         source: io::Error,
     },
+    /// This process stood still for so long that another one was right to go on with its work.
+    #[error("{0} was taken over by another process, as this one showed no sign of life for a minute; the other one goes on")]
+    TakenOver(PathBuf),
     /// A path of no characters.
     #[error("the path of a file is empty; name the file")]
     NoPath,
@@ -214,6 +218,17 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 pub fn remove_partial(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The same in a folder where others may be writing: only what is older than a day.
+pub fn remove_old_partial(folder: &Path) {
+    let day = Duration::from_secs(24 * 60 * 60);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let changed = || entry.metadata().and_then(|file| file.modified()).ok()?.elapsed().ok();
+        if entry.file_name().to_string_lossy().starts_with(PARTIAL) && changed().is_some_and(|age| age > day) {
             let _ = fs::remove_file(entry.path());
         }
     }

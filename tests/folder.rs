@@ -96,7 +96,7 @@ fn a_run_that_cannot_write_its_configuration_leaves_no_folder() {
         let (status, stdout, stderr) = run(Command::new("sh").arg("-c").arg(script).current_dir(&folder));
         assert_eq!((status, stdout.as_str()), (1, ""), "{stderr}");
         assert!(
-            stderr.contains(&format!("{name}/config.toml: cannot be written: File too large")),
+            stderr.contains(&format!("{name}/.claim-1: cannot be written: File too large")),
             "{stderr}"
         );
         assert!(stderr.lines().count() == 1 && !folder.path().join(name).exists(), "{stderr}");
@@ -116,7 +116,7 @@ fn a_sweep_that_could_not_begin_goes_on() {
     );
     let (status, _, stderr) = run(Command::new("sh").arg("-c").arg(script).current_dir(&folder));
     assert!(
-        status == 1 && stderr.contains("out/sweep.toml: cannot be written: File too large"),
+        status == 1 && stderr.contains("out/.claim-1: cannot be written: File too large"),
         "{stderr}"
     );
     let arguments = ["sweep", "--config", "sweep.toml", "--out", "out", "--resume", "--quiet"];

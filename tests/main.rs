@@ -66,6 +66,7 @@ mod structured;
 mod sweep;
 mod sweep_pages;
 mod tanh;
+mod tasks;
 mod terminal;
 mod unit_runs;
 mod units;

@@ -205,10 +205,10 @@ fn impossible_sweeps_are_refused() {
             "training.learning_rate is 1..3; it must be a list of values",
         ),
         ("[grid]\ntraining.seed = \"5..3\"", "training.seed has 0 values"),
-        ("[grid]\ntraining.seed = \"1..9999999999999\"", "training.seed has 10001 values"),
+        ("[grid]\ntraining.seed = \"1..9999999999999\"", "training.seed has 200001 values"),
         (
-            "[grid]\ntraining.seed = \"1..5000\"\nmodel.latent = [2, 3, 5]",
-            "asks for 15000 runs",
+            "[grid]\ntraining.seed = \"1..100000\"\nmodel.latent = [2, 3, 5]",
+            "asks for 300000 runs",
         ),
         ("[grid]\nmodel.latent = [3, 5, 3]", "model.latent has the value 3 twice"),
         (

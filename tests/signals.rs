@@ -37,10 +37,10 @@ fn is_interrupted(run: &Path) -> bool {
     manifest.contains("\"interrupted\"")
 }
 
-/// A terminal that closes may send SIGHUP twice; each signal leaves a checkpoint and the sentence how to go on.
+/// A terminal that closes may send SIGHUP twice, a cluster SIGUSR1; each signal leaves a checkpoint and the sentence how to go on.
 #[test]
 fn termination_stops_a_run_as_ctrl_c_does() {
-    for name in ["TERM", "HUP"] {
+    for name in ["TERM", "HUP", "USR1"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run");
         let mut child = spawn(&mut endless(folder.path()), folder.path());

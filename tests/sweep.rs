@@ -108,7 +108,7 @@ fn a_failing_run_neither_stops_nor_hides_in_the_rest() {
     let figure = |run: &str, key: &str| rows[run][key].parse::<f64>().unwrap_or_else(|_| panic!("{:?}", rows[run]));
     for run in ["small-seed-1", "small-seed-2", "large-seed-1", "large-seed-2"] {
         assert_eq!((rows[run]["status"].as_str(), rows[run]["steps"].as_str()), ("finished", "40"));
-        assert!(figure(run, "seconds") > 0.0 && figure(run, "log_likelihood_test") < 0.0);
+        assert!(figure(run, "log_likelihood_test") < 0.0);
         assert!(figure(run, "entropy_production_low") < figure(run, "entropy_production"));
         assert!(figure(run, "entropy_production") < figure(run, "entropy_production_high"));
         let analysis = crate::analyze::analysis(&path.join("out/runs").join(run).join("analysis"));

@@ -143,6 +143,13 @@ fn figures_of_a_sweep_stand_beside_the_names_of_their_runs() {
     let out = folder.path().join("out");
     let mut reader = csv::Reader::from_path(out.join("summary.csv")).unwrap();
     let table: Vec<BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
+    let mut times = csv::Reader::from_path(out.join("times.csv")).unwrap();
+    let seconds: BTreeMap<String, String> = times.deserialize().map(Result::unwrap).collect();
+    assert!(
+        seconds
+            .keys()
+            .eq(table.iter().map(|row| &row["run"]).collect::<std::collections::BTreeSet<_>>())
+    );
     let names: Vec<&str> = table.iter().map(|row| row["run"].as_str()).collect();
     let planned = |variant: &str, seeds: u64| (1..=seeds).map(|seed| format!("{variant}-seed-{seed}")).collect::<Vec<_>>();
     let expected = [
@@ -165,7 +172,7 @@ fn figures_of_a_sweep_stand_beside_the_names_of_their_runs() {
         let config = std::fs::read_to_string(folder.join("config.toml")).unwrap();
         assert!(config.contains(&format!("latent = {}\n", row["model.latent"])), "{config}");
         let last = crate::command::metrics(&folder).pop().unwrap();
-        close(number(&row["seconds"]), last["seconds"].as_f64().unwrap(), 0.00051, "seconds");
+        close(number(&seconds[&row["run"]]), last["seconds"].as_f64().unwrap(), 0.00051, "seconds");
         let found = analysis(&folder.join("analysis"));
         for (key, _) in KEYS {
             let expected = figures[key];
@@ -196,8 +203,8 @@ fn figures_of_a_sweep_stand_beside_the_names_of_their_runs() {
             assert!(name.ends_with("failed") && cells[1].text() == "-", "{name}");
             continue;
         };
-        let [seconds, cells @ ..] = &cells[..] else { panic!("no cell") };
-        close(number(&seconds.text()), number(&row["seconds"]), 0.051, "seconds");
+        let [time, cells @ ..] = &cells[..] else { panic!("no cell") };
+        close(number(&time.text()), number(&seconds[&row["run"]]), 0.051, "seconds");
         for (cell, (key, _)) in cells.iter().zip(KEYS) {
             let text = cell.text();
             // `value (low to high)`, or `value ± half width`.
@@ -209,7 +216,7 @@ fn figures_of_a_sweep_stand_beside_the_names_of_their_runs() {
         header.contains("16 runs in 4 settings: 15 finished, 1 failed, 0 missing"),
         "{header}"
     );
-    let seconds: f64 = table.iter().filter_map(|row| row["seconds"].parse::<f64>().ok()).sum();
+    let seconds: f64 = seconds.values().filter_map(|seconds| seconds.parse::<f64>().ok()).sum();
     close(
         numbers(header.split("missing;").nth(1).unwrap())[0],
         seconds,

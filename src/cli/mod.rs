@@ -11,7 +11,6 @@ mod runs;
 mod sample;
 mod stop;
 mod sweep;
-mod sweep_progress;
 mod terminal;
 mod threads;
 mod train;

@@ -13,7 +13,7 @@ pub fn stop_on_ctrl_c(line: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     stop_on(line, false)
 }
 
-/// The same for a command that has something to save: SIGTERM and SIGHUP set the flag too. (A terminal that closes may send SIGHUP twice, and
+/// The same for a command that has something to save: SIGTERM, SIGHUP and SIGUSR1 set the flag too. (A terminal that closes may send SIGHUP twice, and
 /// nobody is there who could mean anything by it.)
 pub fn stop_on_termination(line: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     stop_on(line, true)
@@ -39,12 +39,13 @@ fn stop_with_input(stop: Arc<AtomicBool>) -> std::io::Result<()> {
 
 #[cfg(unix)]
 fn catch(stop: &Arc<AtomicBool>, line: &'static str, termination: bool) -> std::io::Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::flag;
 
     let mut caught = vec![SIGINT];
     if termination {
-        caught.push(SIGTERM);
+        // Clusters send SIGUSR1 when the time is nearly up.
+        caught.extend([SIGTERM, SIGUSR1]);
         // `nohup` has it ignored.
         caught.extend((!is_ignored(SIGHUP)).then_some(SIGHUP));
     }

@@ -18,5 +18,8 @@ pub mod runs {}
 #[doc = include_str!("sweeps.md")]
 pub mod sweeps {}
 
+#[doc = include_str!("clusters.md")]
+pub mod clusters {}
+
 #[doc = include_str!("python.md")]
 pub mod python {}

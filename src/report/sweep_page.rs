@@ -13,7 +13,7 @@ use crate::analysis::Headline;
 use crate::analysis::measures::{CLASS_KL, ENTROPY_PRODUCTION, LOG_LIKELIHOOD_TEST, LOG_LIKELIHOOD_TRAIN, Measure, SELF_TRANSITION};
 use crate::sweep::effects::Effects;
 use crate::sweep::plan::Plan;
-use crate::sweep::statistics::{FEWEST_SEEDS, REPLICATES};
+use crate::sweep::statistics::{FEWEST_SEEDS, replicates};
 use crate::sweep::summary::{RunRecord, RunStatus};
 use crate::training::manifest::Manifest;
 
@@ -21,6 +21,10 @@ use crate::training::manifest::Manifest;
 const FIGURE: &str = "figure-";
 /// Most entries of a legend.
 const MOST_ENTRIES: usize = 12;
+/// Most runs that are shown one by one: a page must open.
+const MOST_RUNS: usize = 2000;
+/// Most failures that are told one by one.
+const MOST_FAILURES: usize = 100;
 /// Ends and middle of the colours of a number, from small to large.
 const RAMP: [(f64, f64, f64); 4] = [
     (48.0, 105.0, 214.0),
@@ -73,10 +77,11 @@ impl SweepPage<'_> {
             "Runs",
             &[wide(
                 "runs",
-                &tables::runs(self.records, &self.plan.measures(), |record| self.link(record)),
+                &tables::runs(self.shown(), &self.plan.measures(), |record| self.link(record)),
                 &format!(
-                    "Each figure with the half width of its own 95% interval, where it has one. {}",
-                    self.source()
+                    "Each figure with the half width of its own 95% interval, where it has one. {}{}",
+                    self.source(),
+                    self.not_shown()
                 ),
             )],
         ));
@@ -123,7 +128,9 @@ impl SweepPage<'_> {
 
     fn failures(&self) -> String {
         let failed = self.records.iter().filter(|record| record.status == RunStatus::Failed);
-        let lines: String = failed
+        let more = failed.clone().count().saturating_sub(MOST_FAILURES);
+        let mut lines: String = failed
+            .take(MOST_FAILURES)
             .map(|record| {
                 let name = escape(&record.run.name);
                 let error = escape(record.error.as_deref().unwrap_or_default());
@@ -136,6 +143,9 @@ impl SweepPage<'_> {
             .collect();
         if lines.is_empty() {
             return String::new();
+        }
+        if more > 0 {
+            let _ = write!(lines, "<li>and {more} more, which summary.csv names</li>");
         }
         section(
             "Failed runs",
@@ -207,10 +217,10 @@ impl SweepPage<'_> {
             figures.push_str(&figure(
                 &format!("scatter-{}", measure.key),
                 &format!("<h3>{}</h3>{plot}", measure.title),
-                if self.records.iter().any(|record| self.link(record).is_some()) {
-                    "Each point is a run, and leads to its report."
+                &if self.shown().any(|record| self.link(record).is_some()) {
+                    format!("Each point is a run, and leads to its report.{}", self.not_shown())
                 } else {
-                    "Each point is a run."
+                    format!("Each point is a run.{}", self.not_shown())
                 },
             ));
         }
@@ -262,9 +272,25 @@ impl SweepPage<'_> {
         self.finished().enumerate().filter_map(point).collect()
     }
 
-    /// The runs that have figures.
+    /// The runs that are shown one by one: all, or every so many of more than a page holds.
+    fn shown(&self) -> impl Iterator<Item = &RunRecord<'_>> {
+        self.records.iter().step_by(self.step())
+    }
+
+    fn step(&self) -> usize {
+        self.records.len().div_ceil(MOST_RUNS).max(1)
+    }
+
+    fn not_shown(&self) -> String {
+        match self.step() {
+            1 => String::new(),
+            step => format!(" One run in {step} is shown; summary.csv has all."),
+        }
+    }
+
+    /// Those of them that have figures.
     fn finished(&self) -> impl Iterator<Item = (&RunRecord<'_>, &Headline)> {
-        self.records.iter().filter_map(|record| Some((record, record.figures.as_ref()?)))
+        self.shown().filter_map(|record| Some((record, record.figures.as_ref()?)))
     }
 
     /// The variant and the keys that have more than one value among the finished runs; the seed is last.
@@ -280,14 +306,20 @@ impl SweepPage<'_> {
     }
 
     fn statistics(&self) -> String {
+        let apart = self.effects.settings.len().div_ceil(MOST_RUNS).max(1);
         let mut figures = vec![
             wide(
                 "settings",
-                &tables::settings(&self.effects.settings, &self.plan.measures()),
+                &tables::settings(self.effects.settings.iter().step_by(apart), &self.plan.measures()),
                 &format!(
                     "Runs that differ in their seed alone. Each mean is followed by the half width of its 95% interval by Student's distribution, t s/√n over the n \
-                     finished runs; s is their standard deviation. {}",
-                    self.source()
+                     finished runs; s is their standard deviation. {}{}",
+                    self.source(),
+                    if apart > 1 {
+                        format!(" One setting in {apart} is shown; summary.json has all.")
+                    } else {
+                        String::new()
+                    }
                 ),
             ),
             wide(
@@ -298,9 +330,10 @@ impl SweepPage<'_> {
                 ),
                 &format!(
                     "Spearman's. Within settings: ranks are taken in each setting and counted from their mean, then pooled, so that only seeds differ. Across \
-                     settings: of the settings' means. Overall: of all runs alike. Intervals are 95%, by percentiles over {REPLICATES} bootstrap samples of the seeds, a \
+                     settings: of the settings' means. Overall: of all runs alike. Intervals are 95%, by percentiles over {} bootstrap samples of the seeds, a \
                      seed bringing its runs of all settings along; they say how far other seeds would have moved the coefficient in these settings, and need {FEWEST_SEEDS} \
-                     seeds."
+                     seeds.",
+                    replicates(self.effects.correlations.iter().map(|found| found.runs).max().unwrap_or(0))
                 ),
             ),
         ];

@@ -11,8 +11,8 @@ use crate::sweep::statistics::{Correlation, SampleStatistics};
 use crate::sweep::summary::{RunRecord, RunStatus};
 
 /// Each setting: mean with interval, and below it spread, median and range.
-pub fn settings(settings: &[Setting], measures: &[&Measure]) -> String {
-    let rows = settings.iter().map(|setting| {
+pub fn settings<'a>(settings: impl Iterator<Item = &'a Setting>, measures: &[&Measure]) -> String {
+    let rows = settings.map(|setting| {
         let most = setting.figures.values().map(|sample| sample.n).max().unwrap_or(0);
         let cells = by_measure(measures, &setting.figures, |sample: &SampleStatistics| {
             let deviation = sample
@@ -78,8 +78,12 @@ pub fn differences(all: &[Difference], measures: &[&Measure]) -> String {
 }
 
 /// Every run.
-pub fn runs(records: &[RunRecord], measures: &[&Measure], link: impl Fn(&RunRecord) -> Option<String>) -> String {
-    let rows = records.iter().map(|record| {
+pub fn runs<'a>(
+    records: impl Iterator<Item = &'a RunRecord<'a>>,
+    measures: &[&Measure],
+    link: impl Fn(&RunRecord) -> Option<String>,
+) -> String {
+    let rows = records.map(|record| {
         let name = escape(&record.run.name);
         let name = link(record).map_or(name.clone(), |link| format!(r#"<a href="{}">{name}</a>"#, escape(&link)));
         let cells: String = (measures.iter())

@@ -63,11 +63,12 @@ impl SweepFolderError {
     }
 }
 
-/// The folder of one sweep, held by this process alone.
+/// The folder of one sweep.
 #[derive(Debug)]
 pub struct SweepFolder {
     path: PathBuf,
-    _lock: Lock,
+    /// Held by a process that answers for the whole sweep; those that do some of its runs hold these.
+    _lock: Option<Lock>,
 }
 
 /// How far a run is.
@@ -104,11 +105,22 @@ impl SweepFolder {
         })?;
         let folder = Self {
             path: path.to_owned(),
-            _lock: lock,
+            _lock: Some(lock),
         };
         files::remove_partial(&folder.path);
-        files::remove_partial(&folder.file("runs"));
+        files::remove_old_partial(&folder.file("runs"));
         Ok(folder)
+    }
+
+    /// The folder of a sweep that was begun, to do some of its runs or to look at it beside other processes.
+    pub fn join(path: &Path) -> Result<Self, SweepFolderError> {
+        if !path.join("sweep.toml").is_file() {
+            return Err(SweepFolderError::NotASweep(path.to_owned()));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: None,
+        })
     }
 
     /// Writes sweep.toml, and makes room for the runs: what is in the folder once has always its sweep.toml beside it.
@@ -143,6 +155,11 @@ impl SweepFolder {
         self.file("runs").join(format!("{name}.toml"))
     }
 
+    /// Why the last attempt at a run failed, for those who were not there.
+    pub fn error(&self, name: &str) -> PathBuf {
+        self.file("runs").join(format!("{name}.error"))
+    }
+
     /// Is another process at work on the run, such as one that was told to stop and takes its last step?
     pub fn is_held(&self, run: &PlannedRun) -> bool {
         lock::is_held(&self.run(&run.name))
@@ -164,7 +181,9 @@ impl SweepFolder {
             remove_unbegun(&folder).map_err(|source| SweepFolderError::Create { path: folder, source })?;
             return Ok((RunProgress::New, None));
         }
-        if !run.config.is_that_of(&read_config(&folder)?) {
+        // Most are as they were planned, to the last character, and are quickly compared.
+        let as_planned = fs::read(folder.join("config.toml")).is_ok_and(|text| text == run.config.to_toml().as_bytes());
+        if !as_planned && !run.config.is_that_of(&read_config(&folder)?) {
             return Err(SweepFolderError::OtherConfiguration(folder));
         }
         let manifest = read_manifest(&folder)?;

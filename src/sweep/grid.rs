@@ -1,5 +1,7 @@
 //! A grid: keys with lists of values, and all their combinations.
 
+use std::collections::BTreeSet;
+
 use toml::{Table, Value};
 
 use super::SEED;
@@ -9,7 +11,7 @@ use crate::config::{ConfigError, WrittenConfig, check_keys, known_keys, put};
 use crate::text::shortened;
 
 /// The most runs of a sweep.
-pub const MOST_RUNS: usize = 10_000;
+pub const MOST_RUNS: usize = 200_000;
 
 /// A key with the values that it takes.
 #[derive(Clone, Debug)]
@@ -48,7 +50,9 @@ pub fn axes(table: &Table, place: &str) -> Result<Vec<Axis>, PlanError> {
             )));
         }
         let configs: Vec<WrittenConfig> = values.iter().map(|value| alone(&key, value, place)).collect::<Result<_, _>>()?;
-        if let Some(twice) = (1..configs.len()).find(|&later| configs[..later].contains(&configs[later])) {
+        // In words, as one configuration has one text: of many values, each would otherwise be compared with all others.
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = configs.iter().position(|config| !seen.insert(format!("{config:?}"))) {
             return Err(invalid(format!("{key} has the value {} twice", shown(&values[twice]))));
         }
         axes.push(Axis { key, values, own: false });

@@ -6,8 +6,11 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::random::{Seed, Stream, uniform_f64};
 
-/// Times that seeds are drawn again for an interval.
-pub const REPLICATES: u64 = 2000;
+/// Times that seeds are drawn again for an interval: 2,000, and 200 at least where there are so many runs that it would take minutes.
+pub fn replicates(runs: usize) -> u64 {
+    (20_000_000 / runs.max(1) as u64).clamp(200, 2000)
+}
+
 /// With fewer seeds the resampled ones differ too little for an interval.
 pub const FEWEST_SEEDS: usize = 5;
 
@@ -145,12 +148,14 @@ pub fn correlations(runs: &[Observation], seed: Seed) -> Correlations {
     let mut seeds: Vec<u64> = runs.iter().map(|run| run.seed).collect();
     seeds.sort_unstable();
     seeds.dedup();
-    let of_seed: Vec<Vec<Observation>> = seeds
-        .iter()
-        .map(|seed| runs.iter().filter(|run| run.seed == *seed).copied().collect())
-        .collect();
+    let mut of_seed = vec![Vec::new(); seeds.len()];
+    for run in runs {
+        if let Ok(place) = seeds.binary_search(&run.seed) {
+            of_seed[place].push(*run);
+        }
+    }
     let enough = seeds.len() >= FEWEST_SEEDS;
-    let replicates: Vec<[Option<f64>; 3]> = (0..if enough { REPLICATES } else { 0 })
+    let replicates: Vec<[Option<f64>; 3]> = (0..if enough { replicates(runs.len()) } else { 0 })
         .into_par_iter()
         .map(|replicate| {
             let mut generator = seed.generator(Stream::Bootstrap, replicate, 0);

@@ -1,6 +1,7 @@
-//! The figures of every run of a sweep, and summary.csv.
+//! The figures of every run of a sweep, summary.csv and times.csv.
 
 use std::fmt;
+use std::path::Path;
 
 use super::folder::{RunProgress, SweepFolder};
 use super::plan::Plan;
@@ -71,7 +72,10 @@ impl<'a> RunRecord<'a> {
             (Err(Failure::Stopped), _) => return record,
             (Err(Failure::Failed(error)), _) => Err(error),
             (_, Err(error)) => Err(error.to_string()),
-            (_, Ok((progress, _))) if progress < needed => return record,
+            (_, Ok((progress, _))) if progress < needed => match files::read_at_most(&folder.error(&run.name), 1 << 20) {
+                Ok(error) => Err(String::from_utf8_lossy(&error).trim().to_owned()),
+                Err(_) => return record,
+            },
             _ if analyze => figures_of_analysis(&path.join("analysis/analysis.json")),
             _ => last
                 .map(|line| Headline::noted(line.step, &line.figures))
@@ -85,38 +89,57 @@ impl<'a> RunRecord<'a> {
     }
 }
 
-fn figures_of_analysis(path: &std::path::Path) -> Result<Headline, String> {
+fn figures_of_analysis(path: &Path) -> Result<Headline, String> {
     let content = files::read_at_most(path, 1 << 32).map_err(|error| error.to_string())?;
     serde_json::from_slice(&content).map_err(|error| format!("{}: {error}; analyze the run again", path.display()))
 }
 
-/// Writes summary.csv: one row a run, in the order of the sweep; a cell without a value is empty.
+/// Writes summary.csv: one row a run, in the order of the sweep; a cell without a value is empty. The same runs give the same bytes, wherever
+/// and however they were computed.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write_csv(folder: &SweepFolder, plan: &Plan, records: &[RunRecord]) -> Result<(), FileError> {
-    let path = folder.file("summary.csv");
+    write_rows(
+        &folder.file("summary.csv"),
+        std::iter::once(header(plan)).chain(records.iter().map(|record| row(plan, record))),
+    )
+}
+
+/// Writes times.csv: the seconds that each run was in training.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_times(folder: &SweepFolder, records: &[RunRecord]) -> Result<(), FileError> {
+    let row = |record: &RunRecord| {
+        let seconds = record.seconds.map_or(String::new(), |seconds| format!("{seconds:.3}"));
+        vec![record.run.name.clone(), seconds]
+    };
+    let header = ["run", "seconds"].map(str::to_owned).to_vec();
+    write_rows(&folder.file("times.csv"), std::iter::once(header).chain(records.iter().map(row)))
+}
+
+fn write_rows(path: &Path, rows: impl Iterator<Item = Vec<String>>) -> Result<(), FileError> {
     let error = |source: csv::Error| FileError::Write {
-        path: path.clone(),
+        path: path.to_owned(),
         source: source.into(),
     };
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header(plan)).map_err(error)?;
-    for record in records {
-        writer.write_record(row(plan, record)).map_err(error)?;
+    for row in rows {
+        writer.write_record(row).map_err(error)?;
     }
     let content = writer.into_inner().map_err(|error| FileError::Write {
-        path: path.clone(),
+        path: path.to_owned(),
         source: error.into_error(),
     })?;
-    files::write(&path, &content)
+    files::write(path, &content)
 }
 
 fn header(plan: &Plan) -> Vec<String> {
     let mut names = vec!["run".to_owned()];
-    names.extend(has_variants(plan).then(|| "variant".to_owned()));
+    names.extend(plan.has_variants().then(|| "variant".to_owned()));
     names.extend(plan.keys.iter().cloned());
-    names.extend(["status", "steps", "seconds"].map(str::to_owned));
+    names.extend(["status", "steps"].map(str::to_owned));
     for Measure { key, .. } in plan.measures() {
         names.extend([(*key).to_owned(), format!("{key}_low"), format!("{key}_high")]);
     }
@@ -127,11 +150,10 @@ fn header(plan: &Plan) -> Vec<String> {
 fn row(plan: &Plan, record: &RunRecord) -> Vec<String> {
     let run = record.run;
     let mut cells = vec![run.name.clone()];
-    cells.extend(has_variants(plan).then(|| run.variant.clone().unwrap_or_default()));
+    cells.extend(plan.has_variants().then(|| run.variant.clone().unwrap_or_default()));
     cells.extend(run.values.iter().cloned());
     cells.push(record.status.to_string());
     cells.push(record.steps.map_or(String::new(), |steps| steps.to_string()));
-    cells.push(record.seconds.map_or(String::new(), |seconds| format!("{seconds:.3}")));
     for measure in plan.measures() {
         let figure = record.figures.as_ref().map(measure.of);
         let parts = figure.map_or([None; 3], |figure| [figure.value, figure.low, figure.high]);
@@ -139,8 +161,4 @@ fn row(plan: &Plan, record: &RunRecord) -> Vec<String> {
     }
     cells.push(record.error.clone().unwrap_or_default());
     cells
-}
-
-fn has_variants(plan: &Plan) -> bool {
-    plan.runs.iter().any(|run| run.variant.is_some())
 }

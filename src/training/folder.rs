@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::manifest::{Manifest, OtherData, Status};
 use crate::config::{Config, ConfigError};
 use crate::files::{self, FileError};
-use crate::lock::{LOCK, Lock, LockError};
+use crate::lock::{self, Lock, LockError};
 use crate::record::{self, RecordError, TrainingState};
 
 /// Where runs go that name no folder.
@@ -90,7 +90,7 @@ pub struct RunFolder {
     path: PathBuf,
     /// config.toml as it was when the folder was opened.
     config: Vec<u8>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// How far the run in a folder came.
@@ -133,7 +133,7 @@ impl RunFolder {
         Ok(Self {
             path: path.to_owned(),
             config,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -154,7 +154,7 @@ impl RunFolder {
         let folder = Self {
             config: files::read_at_most(&path.join("config.toml"), LONGEST_CONFIG)?,
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         };
         files::remove_partial(&folder.path);
         files::remove_partial(&folder.file("checkpoints"));
@@ -234,8 +234,14 @@ impl RunFolder {
         files::write(&path, &self.config)
     }
 
+    /// Refuses to write on in a folder that another host has taken over.
+    pub fn expect_held(&self) -> Result<(), FileError> {
+        self.lock.expect_held()
+    }
+
     /// Writes manifest.json.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), FileError> {
+        self.expect_held()?;
         let mut text = serde_json::to_string_pretty(manifest).unwrap_or_default();
         text.push('\n');
         files::write(&self.file("manifest.json"), text.as_bytes())
@@ -243,6 +249,7 @@ impl RunFolder {
 
     /// Makes the folder of checkpoints, unless it is there.
     fn make_checkpoints(&self) -> Result<(), FileError> {
+        self.expect_held()?;
         let path = self.file("checkpoints");
         match fs::create_dir(&path) {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(FileError::Write { path, source }),
@@ -381,9 +388,8 @@ fn take(path: &Path) -> Result<Lock, FolderError> {
 /// Was a run to begin in the folder, which ended before it wrote anything? Its lock is there and nothing else.
 fn is_unbegun(folder: &Path) -> bool {
     let Ok(entries) = fs::read_dir(folder) else { return false };
-    let of_beginning = |name: &str| name == LOCK || name.starts_with(files::PARTIAL);
-    let locked = folder.join(LOCK).symlink_metadata().is_ok_and(|lock| lock.is_file());
-    locked
+    let of_beginning = |name: &str| lock::is_of_holding(name) || name.starts_with(files::PARTIAL);
+    lock::was_held(folder)
         && entries
             .into_iter()
             .all(|entry| entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(of_beginning)))
@@ -392,7 +398,7 @@ fn is_unbegun(folder: &Path) -> bool {
 /// Removes the folder of a run that ended before it wrote anything; one that holds anything else stays, as an error.
 pub fn remove_unbegun(folder: &Path) -> io::Result<()> {
     files::remove_partial(folder);
-    let _ = fs::remove_file(folder.join(LOCK));
+    lock::remove_traces(folder);
     fs::remove_dir(folder)
 }
 

@@ -144,6 +144,7 @@ impl Run<'_> {
             }
         }
         let state = self.checked_state(&*trainer)?;
+        self.folder.expect_held()?;
         record::save_model(&self.folder.file("model.mpk"), &state.parameters)?;
         if let Some(sampled) = &state.sampled {
             record::save_recognition(&self.folder.file(record::RECOGNITION), &sampled.recognition)?;
@@ -216,6 +217,7 @@ impl Journal<'_> {
             figures,
             path_entropy_weight: trainer.path_entropy_weight(),
         };
+        self.run.folder.expect_held()?;
         self.metrics_file.append(&metrics)?;
         observer.evaluated(&metrics);
         Ok(true)
