@@ -41,6 +41,8 @@ pub enum Stream {
     Kernel = 8,
     /// Images of an analysis, drawn in each latent state along its proposals (training step, latent state).
     Proposal = 10,
+    /// The same images of an analysis while it finds out along which proposals to draw (training step, twice the latent state; and one index on, along its proposals).
+    Pilot = 32,
     /// Where chains of trained models start: their states (0, 0), their images (1, 0).
     Generated = 11,
     /// Images of the film strips in a report (strip, frame), and its walk (2^33, step).

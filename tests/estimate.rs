@@ -278,6 +278,35 @@ fn intervals_contain_the_truth() {
     assert!(inside.iter().all(|inside| (180..=198).contains(inside)), "{inside:?}");
 }
 
+/// The same of models with more states than have all of their transitions drawn along tilts: 200 of them, a quarter of them so steep that they hardly move.
+#[test]
+fn intervals_of_large_models_contain_the_truth() {
+    const LATENT: usize = 47;
+    let mut inside = [0; 3];
+    let mut tilted = 0;
+    for seed in 0..200 {
+        let scale = [0.5, 1.5, 3.0, 6.0][seed as usize % 4];
+        let parameters = cycling(5000 + 2 * seed, 11, LATENT, scale);
+        let truth = exact(&parameters);
+        let estimate = sampled(&parameters, 64, seed).estimate;
+        tilted += estimate.tilted;
+        let figures: [fn(&Kernel) -> f64; 3] = [
+            |kernel| kernel.steady.entropy_production(),
+            Kernel::path_entropy_production,
+            |kernel| kernel.steady.self_transition(),
+        ];
+        for (count, function) in inside.iter_mut().zip(figures) {
+            let figure = estimate.figure(function);
+            let expected = function(&truth);
+            *count += usize::from(figure.low.unwrap() <= expected && expected <= figure.high.unwrap());
+        }
+    }
+    let share = tilted as f64 / (200 * LATENT * LATENT) as f64;
+    println!("inside of 200: {inside:?}; {share} of the transitions along tilts");
+    assert!((0.05..0.9).contains(&share), "{share}");
+    assert!(inside.iter().all(|inside| (180..=198).contains(inside)), "{inside:?}");
+}
+
 /// The same for the path, near equilibrium, where its slope in pi vanishes and only the curvature is left.
 #[test]
 fn the_paths_bias_near_equilibrium_is_removed() {

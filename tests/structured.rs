@@ -88,6 +88,7 @@ pub fn plainly(parameters: &Parameters, samples: usize, groups: usize, seed: u64
         reversible: false,
         method: Method::Plain,
         samples: sampling.samples(),
+        tilted: 0,
     }
 }
 

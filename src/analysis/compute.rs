@@ -1,6 +1,6 @@
 //! From a model to its analysis.
 
-use ndarray::{Array1, Axis};
+use ndarray::{Array1, Array2, Axis};
 
 use super::classes::{self, ClassShares};
 use super::headline::exact_likelihood;
@@ -17,6 +17,7 @@ use crate::estimate::importance::Sampled;
 use crate::estimate::jackknife::Figure;
 use crate::estimate::{Estimate, EstimateError, Method, exact};
 use crate::generation::TrainedChains;
+use crate::latent::SteadyState;
 use crate::latent::spectrum::MOST_WHOLE;
 use crate::logs::largest;
 use crate::model::Parameters;
@@ -110,6 +111,7 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
         precision: Precision {
             worst_transition: largest(transition_error.iter().copied()),
             transitions_above_10_percent: transition_error.iter().filter(|error| **error > 0.1).count(),
+            traffic_above_10_percent: traffic(steady, &transition_error),
             entropy_production: relative(&headline.entropy_production),
             path_entropy_production: relative(&headline.path_entropy_production),
             worst_row_sum: largest(row_sums.iter().map(|sum| (sum - 1.0).abs())),
@@ -181,6 +183,18 @@ fn autocorrelation_times(
     AutocorrelationTimes::of(model, estimate, sampling, classes, watch)
 }
 
+/// The share of the steps between different states that are known worse than to 10%; none where there are no such steps.
+fn traffic(steady: &SteadyState, transition_error: &Array2<f64>) -> f64 {
+    let (mut all, mut unknown) = (0.0, 0.0);
+    for (((j, k), flux), error) in steady.flux().indexed_iter().zip(transition_error) {
+        if j != k {
+            all += flux;
+            unknown += if *error > 0.1 { *flux } else { 0.0 };
+        }
+    }
+    if all > 0.0 { unknown / all } else { 0.0 }
+}
+
 /// Are the currents taken apart into cycles?
 fn has_cycles(estimate: &Estimate) -> bool {
     estimate.method == Method::Tilts || estimate.kernel.steady.states() <= MOST_CYCLED
@@ -217,10 +231,18 @@ fn method(estimate: &Estimate, seed: Seed) -> String {
     let (samples, groups, seed) = (estimate.samples, estimate.without.len(), seed.0);
     let kernel = match estimate.method {
         Method::Enumeration => "T, pi and both entropy productions by enumeration of all images, in f64".to_owned(),
-        Method::Tilts => format!(
-            "T by importance sampling in log space and f64, {samples} images from each state and along the tilt of each of its transitions (seed {seed}); \
-             95% intervals and correction of bias by the jackknife over {groups} groups of draws"
-        ),
+        Method::Tilts => {
+            let (tilted, all) = (estimate.tilted, estimate.kernel.steady.states().pow(2));
+            let along = if tilted == all {
+                "the tilt of each of its transitions".to_owned()
+            } else {
+                format!("the tilts of {tilted} of {all} transitions, those of pairs that carry 99% of the steps between states")
+            };
+            format!(
+                "T by importance sampling in log space and f64, {samples} images from each state and along {along} (seed {seed}); 95% intervals and correction of \
+                 bias by the jackknife over {groups} groups of draws"
+            )
+        }
         Method::Plain => format!(
             "T by plain means in f64 over {samples} images from each state (seed {seed}); transitions rarer than one draw in all are known badly, so the latent \
              entropy production is given between bounds; 95% intervals and correction of bias by the jackknife over {groups} groups of draws"

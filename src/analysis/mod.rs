@@ -126,6 +126,8 @@ pub struct Precision {
     pub worst_transition: f64,
     /// Transitions whose relative standard error is above 0.1.
     pub transitions_above_10_percent: usize,
+    /// The share of the steps between different states that these carry.
+    pub traffic_above_10_percent: f64,
     /// Relative standard errors.
     pub entropy_production: Option<f64>,
     /// Relative standard errors.

@@ -131,9 +131,10 @@ pub fn all(analysis: &Analysis) {
     let precision = &analysis.precision;
     let count = analysis.latent * analysis.latent;
     say(format_args!(
-        "standard errors: worst transition {:.1}%, {} of {count} above 10%; entropy production {}, of the path {}",
+        "standard errors: worst transition {:.1}%, {} of {count} above 10% (with {:.2}% of the steps between states); entropy production {}, of the path {}",
         100.0 * precision.worst_transition,
         precision.transitions_above_10_percent,
+        100.0 * precision.traffic_above_10_percent,
         percent(precision.entropy_production),
         percent(precision.path_entropy_production)
     ));

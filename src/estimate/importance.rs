@@ -1,28 +1,28 @@
-//! The latent kernel of a model by importance sampling: every state draws along the tilts of all its transitions.
+//! The latent kernel of a model by importance sampling: every state draws along the tilts of its transitions.
 //!
-//! The images of a state j come from q(.|j) itself and from the proposals q_jk of [`super::tilt`], n from each of these C distributions.
+//! The images of a state j come from q(.|j) itself and from the proposals q_jk of [`super::tilt`] that [`super::selection`] chose, n from each of these C distributions.
 //! All of them serve all targets (E. Veach and L. Guibas's balance heuristic, SIGGRAPH 1995):
 //!
 //! ```text
 //! T_jk = 1/(C n) sum_x w(x) p(k|x),       w(x) = q(x|j) / ( 1/C sum_c q_c(x) ) = C / sum_c e^{ tau_c . a(x) - K_c }
 //! ```
 //!
-//! The proposals depend on the model alone and never on draws, so each row is unbiased; rows are then divided by their sums. No weight
-//! is above C, since q(.|j) is one of the C, and no term of T_jk above `C e^{K_jk}`, the bound on what it estimates, which is why sums
-//! are kept in its units and never underflow. Draws are divided into 32 groups, each a whole mixture.
+//! The proposals do not depend on these draws, so each row is unbiased; rows are then divided by their sums. No weight is above C, since q(.|j) is one of
+//! the C, and no term of a transition with a tilt above `C e^{K_jk}`, the bound on what it estimates. Draws are divided into 32 groups, each a whole mixture.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, Axis, Zip};
 use rayon::prelude::*;
 
 use super::path::Path;
 use super::sampling::{GROUPS, Sampling, blocks, mean_of_groups};
-use super::tilt::{Tilt, Untilted, best_tilt};
+use super::selection::Selection;
+use super::tilt::Tilt;
 use super::{Estimate, EstimateError, Kernel, Method, reversible};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::kernels::visible::Thresholds;
 use crate::latent::SteadyState;
-use crate::logs::{logsumexp, sigmoid};
+use crate::logs::{largest, logaddexp, logsumexp, sigmoid};
 use crate::random::{Draws, Stream};
 use crate::watch::{Stopped, Watch};
 
@@ -37,10 +37,10 @@ pub struct Sampled<T> {
 }
 
 /// What one source state gives.
-struct Source {
-    /// K of each target, `[L]`.
-    log_bounds: Array1<f64>,
-    /// `sum_x w(x) p(k|x) e^-K_k / C` of each group, `[G, L]`.
+pub(super) struct Source {
+    /// For each target the logarithm of the largest sum of a group, `[L]`: probabilities of all sizes stay in the range of f64.
+    log_units: Array1<f64>,
+    /// `sum_x w(x) p(k|x) / C` of each group in these units, `[G, L]`.
     sums: Array2<f64>,
 }
 
@@ -58,19 +58,15 @@ pub fn sample<T: Send + Sync>(
 ) -> Result<Sampled<T>, EstimateError> {
     let latent = model.latent();
     sampling.check(latent)?;
+    let selection = Selection::of(model, sampling, watch)?;
     let sources: Result<Vec<Source>, Stopped> = (0..latent)
         .into_par_iter()
-        .map(|state| Source::draw(model, state, sampling, watch))
+        .map(|state| Source::draw(model, state, &selection, sampling, watch))
         .collect();
     let sources = sources?;
-    let rows = |left_out: Option<usize>| Array2::from_shape_fn((latent, latent), |(j, k)| sources[j].log_mean(k, left_out, sampling));
-    let row_sums = rows(None).map_axis(Axis(1), |row| logsumexp(row).exp());
+    let row_sums = rows(&sources, None, sampling).map_axis(Axis(1), |row| logsumexp(row).exp());
     let steady = |left_out: Option<usize>| -> Result<SteadyState, EstimateError> {
-        let mut log_transition = rows(left_out);
-        for mut row in log_transition.rows_mut() {
-            row -= logsumexp(row.view());
-        }
-        let steady = SteadyState::from_logs_watched(log_transition, watch)?;
+        let steady = steady(&sources, left_out, sampling, watch)?;
         match log_pi {
             Some(log_pi) => Ok(reversible::balanced(&steady, log_pi, watch)?),
             None => Ok(steady),
@@ -92,6 +88,7 @@ pub fn sample<T: Send + Sync>(
         reversible: log_pi.is_some(),
         method: Method::Tilts,
         samples: sampling.samples(),
+        tilted: selection.count(),
     };
     if !is_sound(&estimate, &row_sums) {
         return Err(EstimateError::NoNumbers);
@@ -111,47 +108,80 @@ fn is_sound(estimate: &Estimate, row_sums: &Array1<f64>) -> bool {
     kernels.all(Kernel::is_finite) && row_sums.iter().all(|sum| (sum - 1.0).abs() < FARTHEST)
 }
 
+/// `ln T_jk` from all groups or all but one, `[L, L]`, as estimated: rows sum to 1 but for their errors.
+fn rows(sources: &[Source], left_out: Option<usize>, sampling: Sampling) -> Array2<f64> {
+    Array2::from_shape_fn((sources.len(), sources.len()), |(j, k)| sources[j].log_mean(k, left_out, sampling))
+}
+
+/// The chain from all groups or all but one.
+pub(super) fn steady(
+    sources: &[Source],
+    left_out: Option<usize>,
+    sampling: Sampling,
+    watch: &dyn Watch,
+) -> Result<SteadyState, EstimateError> {
+    let mut log_transition = rows(sources, left_out, sampling);
+    for mut row in log_transition.rows_mut() {
+        row -= logsumexp(row.view());
+    }
+    Ok(SteadyState::from_logs_watched(log_transition, watch)?)
+}
+
 impl Source {
-    fn draw(model: &Conditionals, state: usize, sampling: Sampling, watch: &dyn Watch) -> Result<Self, Stopped> {
-        let latent = model.latent();
-        let untilted = Untilted::new(model, state);
-        let tilts: Vec<Tilt> = (0..latent).map(|target| best_tilt(model, state, target, &untilted)).collect();
-        let mut source = Self {
-            log_bounds: tilts.iter().map(|tilt| tilt.log_bound).collect(),
-            sums: Array2::zeros((GROUPS, latent)),
-        };
-        let tilts: Vec<Tilt> = tilts.into_iter().filter(|tilt| !tilt.competitors.is_empty()).collect();
+    pub(super) fn draw(
+        model: &Conditionals,
+        state: usize,
+        selection: &Selection,
+        sampling: Sampling,
+        watch: &dyn Watch,
+    ) -> Result<Self, Stopped> {
+        let tilts: Vec<&Tilt> = selection.of_state(state).collect();
         let proposals = Proposals::new(model, state, &tilts);
+        let mut log_sums = Array2::from_elem((sampling.groups(), model.latent()), f64::NEG_INFINITY);
         for (group, images) in sampling.images_of(model, state).chain(proposals.images(sampling, state)) {
             watch.go_on()?;
-            source.add(group, &tilts, &model.forward_logits(&images));
+            let block = log_sum(&tilts, model.forward_logits(&images));
+            log_sums
+                .row_mut(group)
+                .zip_mut_with(&block, |sum, &block| *sum = logaddexp(*sum, block));
             watch.part_done();
         }
-        Ok(source)
-    }
-
-    /// Adds images, given by their logits a `[N, L]`, to a group.
-    fn add(&mut self, group: usize, tilts: &[Tilt], logits: &Array2<f64>) {
-        let mut sums = self.sums.row_mut(group);
-        let mut log_ratios = Array1::zeros(tilts.len() + 1);
-        for a in logits.rows() {
-            // The first is q(.|j) itself, whose ratio is 1.
-            let flat = a.as_slice().unwrap_or_default();
-            for (log_ratio, tilt) in log_ratios.iter_mut().skip(1).zip(tilts) {
-                *log_ratio = tilt.log_ratio(flat);
-            }
-            let common = logsumexp(log_ratios.view()) + logsumexp(a);
-            for ((sum, a), log_bound) in sums.iter_mut().zip(a).zip(&self.log_bounds) {
-                *sum += (a - common - log_bound).exp();
-            }
-        }
+        let log_units = log_sums.map_axis(Axis(0), |sums| largest(sums.iter().copied()));
+        Ok(Self {
+            sums: (log_sums - &log_units).mapv_into(f64::exp),
+            log_units,
+        })
     }
 
     /// `ln T_jk` from all groups or all but one.
     fn log_mean(&self, target: usize, left_out: Option<usize>, sampling: Sampling) -> f64 {
         let sum = mean_of_groups(self.sums.column(target).iter().copied(), left_out);
-        self.log_bounds[target] + (sum / sampling.each() as f64).ln()
+        self.log_units[target] + (sum / sampling.each() as f64).ln()
     }
+}
+
+/// `ln sum_x w(x) p(k|x) / C` over images that are given by their logits a `[N, L]`, `[L]`.
+fn log_sum(tilts: &[&Tilt], mut logits: Array2<f64>) -> Array1<f64> {
+    let mut log_ratios = Array1::zeros(tilts.len() + 1);
+    let mut most = Array1::from_elem(logits.ncols(), f64::NEG_INFINITY);
+    for mut a in logits.rows_mut() {
+        // The first is q(.|j) itself, whose ratio is 1.
+        let flat = a.as_slice().unwrap_or_default();
+        for (log_ratio, tilt) in log_ratios.iter_mut().skip(1).zip(tilts) {
+            *log_ratio = tilt.log_ratio(flat);
+        }
+        let common = logsumexp(log_ratios.view()) + logsumexp(a.view());
+        a -= common;
+        most.zip_mut_with(&a, |most, &term| *most = most.max(term));
+    }
+    let mut sums = Array1::<f64>::zeros(logits.ncols());
+    for terms in logits.rows() {
+        Zip::from(&mut sums)
+            .and(terms)
+            .and(&most)
+            .for_each(|sum, term, most| *sum += (term - most).exp());
+    }
+    sums.mapv_into(f64::ln) + most
 }
 
 /// The tilted distributions that one state draws from.
@@ -162,7 +192,7 @@ struct Proposals {
 }
 
 impl Proposals {
-    fn new(model: &Conditionals, state: usize, tilts: &[Tilt]) -> Self {
+    fn new(model: &Conditionals, state: usize, tilts: &[&Tilt]) -> Self {
         let logits = tilts.iter().flat_map(|tilt| tilt.logits(model, state));
         let probabilities: Vec<f64> = logits.map(sigmoid).collect();
         Self {

@@ -32,6 +32,7 @@ impl Estimate {
             reversible: self.reversible,
             method: self.method,
             samples: self.samples,
+            tilted: self.tilted,
         })
     }
 }

@@ -41,6 +41,7 @@ pub mod path;
 pub mod plain;
 pub mod reversible;
 pub mod sampling;
+mod selection;
 pub mod stratified;
 pub mod tilt;
 
@@ -226,6 +227,8 @@ pub struct Estimate {
     pub method: Method,
     /// Images drawn from each state, or from each proposal; none for an exact kernel.
     pub samples: usize,
+    /// Transitions along whose tilts images were drawn.
+    pub tilted: usize,
 }
 
 impl Estimate {
@@ -294,6 +297,7 @@ impl Estimate {
                 reversible: log_pi.is_some(),
                 method: Method::Plain,
                 samples: sampling.samples(),
+                tilted: 0,
             },
             observed,
         })
@@ -316,6 +320,7 @@ impl Estimate {
             reversible: log_pi.is_some(),
             method: Method::Enumeration,
             samples: 0,
+            tilted: 0,
         })
     }
 }

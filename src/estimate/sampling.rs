@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::EstimateError;
+use super::selection::{MOST_WHOLE, Selection};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::random::{Draws, Seed, Stream};
@@ -19,6 +20,8 @@ pub struct Sampling {
     each: usize,
     seed: Seed,
     time: u64,
+    /// Are the draws those of a pilot?
+    pilot: bool,
 }
 
 impl Sampling {
@@ -34,7 +37,23 @@ impl Sampling {
             each: samples.div_ceil(groups).max(1),
             seed,
             time: 0,
+            pilot: false,
         }
+    }
+
+    /// Eight images from each proposal, apart from all other draws: to see what is worth drawing.
+    pub(super) fn pilot(self) -> Self {
+        Self {
+            groups: 8,
+            each: 1,
+            pilot: true,
+            ..self
+        }
+    }
+
+    /// The same, but more images, where there are no proposals but the states' own.
+    pub(super) fn plain_pilot(self) -> Self {
+        Self { each: 64, ..self.pilot() }
     }
 
     /// [`GROUPS`] or fewer, as many as the memory has room for: each has a table `[L, L]`, and all of them together take 1.1 GB at most.
@@ -64,12 +83,22 @@ impl Sampling {
 
     /// The draws of a state in a stream.
     pub(super) fn draws(&self, stream: Stream, state: usize) -> Draws {
+        if self.pilot {
+            let place = 2 * state + usize::from(stream == Stream::Proposal);
+            return self.seed.draws(Stream::Pilot, self.time, place as u64);
+        }
         self.seed.draws(stream, self.time, state as u64)
     }
 
-    /// As many images as keep the work about the same for every number of states, at most 20,480 and at least 64.
+    /// As many images as keep the work about the same for every number of states, at most 20,480; where not all transitions are drawn along tilts of their
+    /// own, as many as make most of those that are known to 10%, at least 64.
     pub fn default_samples(latent: usize) -> usize {
-        ((1 << 24) / (latent * latent)).clamp(64, 20_480) / GROUPS * GROUPS
+        let samples = if latent <= MOST_WHOLE {
+            ((1 << 24) / (latent * latent)).min(20_480)
+        } else {
+            ((1 << 15) / latent).max(64)
+        };
+        samples / GROUPS * GROUPS
     }
 
     /// The same for plain means: at most 20,480 and at least 512.
@@ -101,7 +130,8 @@ impl Sampling {
 
     /// The most parts that [`super::importance::sample`] announces: one for every block of images that a state draws.
     pub fn parts(&self, latent: usize) -> usize {
-        latent * (blocks(self.groups, self.each).count() + blocks(self.groups, latent * self.each).count())
+        let draws = blocks(self.groups, self.each).count() + blocks(self.groups, latent * self.each).count();
+        Selection::parts(latent) + latent * draws
     }
 
     /// The images of q(.|j), some at a time, with the group they belong to; the same whenever they are asked for.
