@@ -23,12 +23,17 @@
 use ndarray::{Array1, ArrayView1};
 
 use crate::conditionals::Conditionals;
-use crate::logs::{sigmoid, softplus};
+use crate::kernels::exp::exp;
+use crate::logs::softplus;
 
 /// How closely the competitors' mean logits must meet, nats; K is then at most so much above its minimum.
 const TOLERANCE: f64 = 0.05;
 /// Shifts of weight after which the search ends. Any weights give a valid proposal.
 const MOST_SHIFTS: usize = 100;
+/// States that are followed from the start: those with the largest logits.
+const FOLLOWED: usize = 24;
+/// A mean, or a change of one, that is too small to count: far below the tolerance for any weights that models have.
+const NOTHING: f64 = 1e-7;
 
 /// A proposal for the transition from one state to one target.
 #[derive(Clone, Debug)]
@@ -41,7 +46,7 @@ pub struct Tilt {
     pub log_bound: f64,
 }
 
-/// The tilted distribution while its weights are sought.
+/// The tilted distribution while its weights are sought. Any weights give a valid proposal: f32 is enough on the way to them.
 struct Search<'a> {
     model: &'a Conditionals,
     /// `A_j`, `[D]`.
@@ -52,23 +57,31 @@ struct Search<'a> {
     lambda: Array1<f64>,
     /// The pixels' means under the tilt, `[D]`.
     pixels: Array1<f64>,
-    /// The mean logits `mu`, `[L]`.
+    /// The mean logits `mu`, `[L]`, of the states that are followed.
     mean: Array1<f64>,
+    /// The states that may compete; the others are looked at when these agree.
+    followed: Vec<usize>,
+    /// Shifts of weight so far.
+    shifts: usize,
 }
 
 /// What all targets of one source share: its untilted means.
 pub struct Untilted {
     pixels: Array1<f64>,
     logits: Array1<f64>,
+    /// The states with the largest logits.
+    strongest: Vec<usize>,
 }
 
 impl Untilted {
     /// Of images from q(.|j).
     pub fn new(model: &Conditionals, source: usize) -> Self {
         let pixels = model.means().row(source).to_owned();
-        let mut logits = model.forward_bias().clone();
-        add_rows(model, &mut logits, pixels.iter().copied());
-        Self { pixels, logits }
+        let logits = mean_logits(model, &pixels);
+        let mut strongest: Vec<usize> = (0..logits.len()).collect();
+        strongest.sort_unstable_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+        strongest.truncate(FOLLOWED);
+        Self { pixels, logits, strongest }
     }
 }
 
@@ -83,65 +96,96 @@ pub fn best_tilt(model: &Conditionals, source: usize, target: usize, untilted: &
         lambda: Array1::zeros(model.latent()),
         pixels: untilted.pixels.clone(),
         mean: untilted.logits.clone(),
+        followed: untilted.strongest.clone(),
+        shifts: 0,
     };
     search.lambda[target] = 1.0;
-    for _ in 0..MOST_SHIFTS {
-        let by_mean = |a: &usize, b: &usize| search.mean[*a].total_cmp(&search.mean[*b]);
-        let strongest = (0..search.mean.len()).max_by(by_mean).unwrap_or(target);
-        let with_weight = (0..search.mean.len()).filter(|&m| search.lambda[m] > 0.0);
-        let weakest = with_weight.min_by(by_mean).unwrap_or(target);
-        if search.mean[strongest] - search.mean[weakest] <= TOLERANCE {
-            break;
-        }
-        search.shift(weakest, strongest);
+    if !search.followed.contains(&target) {
+        search.followed.push(target);
     }
-    search.finish(target)
+    loop {
+        search.settle();
+        if search.shifts == MOST_SHIFTS || !search.follow_more() {
+            return search.finish(target);
+        }
+    }
 }
 
-/// Adds `sum_i c_i W_im` to a vector `[L]`, passing over what is too small to count.
-fn add_rows(model: &Conditionals, sum: &mut Array1<f64>, coefficients: impl Iterator<Item = f64>) {
-    /// Far below the tolerance for any weights that models have.
-    const NOTHING: f64 = 1e-9;
-    let Some(sum) = sum.as_slice_mut() else { return };
-    for (coefficient, weights) in coefficients.zip(model.forward().rows()) {
-        let Some(weights) = weights.to_slice().filter(|_| coefficient.abs() > NOTHING) else {
+/// `sum_i mu_i W_im + b_m` of pixels with these means, `[L]`.
+fn mean_logits(model: &Conditionals, pixels: &Array1<f64>) -> Array1<f64> {
+    let mut logits = model.forward_bias().clone();
+    let Some(sums) = logits.as_slice_mut() else { return logits };
+    for (&mean, weights) in pixels.iter().zip(model.forward().rows()) {
+        let Some(weights) = weights.to_slice().filter(|_| mean > NOTHING) else {
             continue;
         };
         crate::kernels::vectorized(
             #[inline(always)]
-            || sum.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += coefficient * weight),
+            || sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += mean * weight),
         );
     }
+    logits
 }
 
 impl Search<'_> {
+    /// Shifts weight among the states that are followed until their mean logits meet.
+    fn settle(&mut self) {
+        while self.shifts < MOST_SHIFTS {
+            let by_mean = |a: &&usize, b: &&usize| self.mean[**a].total_cmp(&self.mean[**b]);
+            let strongest = self.followed.iter().max_by(by_mean).copied();
+            let with_weight = self.followed.iter().filter(|&&m| self.lambda[m] > 0.0);
+            let (Some(strongest), Some(weakest)) = (strongest, with_weight.min_by(by_mean).copied()) else {
+                return;
+            };
+            if self.mean[strongest] - self.mean[weakest] <= TOLERANCE {
+                return;
+            }
+            self.shift(weakest, strongest);
+            self.shifts += 1;
+        }
+    }
+
+    /// Looks at all states, and follows those that are stronger than any that was followed; false if there are none.
+    fn follow_more(&mut self) -> bool {
+        self.mean = mean_logits(self.model, &self.pixels);
+        let strongest = self.followed.iter().map(|&m| self.mean[m]).fold(f64::NEG_INFINITY, f64::max);
+        let mut more: Vec<usize> = (0..self.mean.len()).filter(|&m| self.mean[m] > strongest + TOLERANCE).collect();
+        more.sort_unstable_by(|&a, &b| self.mean[b].total_cmp(&self.mean[a]));
+        more.truncate(FOLLOWED);
+        self.followed.extend(&more);
+        !more.is_empty()
+    }
+
     /// Moves weight from one competitor to another, until their mean logits meet or the first has none left.
     fn shift(&mut self, from: usize, to: usize) {
         let forward = self.model.forward();
         let direction = &forward.column(from) - &forward.column(to);
         let bias = self.model.forward_bias();
         let constant = bias[from] - bias[to];
-        let logits = &self.source + &self.tilt;
+        let narrow = |numbers: &Array1<f64>| numbers.iter().map(|&number| number as f32).collect::<Vec<f32>>();
+        let (logits, steps) = (narrow(&(&self.source + &self.tilt)), narrow(&direction));
         // The slope of K, the difference of the two mean logits, and its curvature.
         let slope = |shift: f64| {
-            let (mut slope, mut curvature) = (constant, 0.0);
-            for (logit, direction) in logits.iter().zip(&direction) {
-                let p = sigmoid(logit + shift * direction);
-                slope += p * direction;
-                curvature += p * (1.0 - p) * direction * direction;
-            }
-            (slope, curvature)
+            let (slope, curvature) = sums_along(&logits, &steps, shift as f32);
+            (constant + slope, curvature)
         };
         let all = self.lambda[from];
         let shift = if slope(all).0 <= 0.0 { all } else { zero(slope, all) };
         self.tilt.scaled_add(shift, &direction);
         self.lambda[to] += shift;
         self.lambda[from] = if shift == all { 0.0 } else { all - shift };
-        // Most pixels hardly change.
-        let pixels = (&self.source + &self.tilt).mapv_into(sigmoid);
-        let change = pixels.iter().zip(&self.pixels).map(|(now, before)| now - before);
-        add_rows(self.model, &mut self.mean, change);
-        self.pixels = pixels;
+        for (pixel, (logit, step)) in logits.iter().zip(&steps).enumerate() {
+            let now = f64::from(sigmoid_f32(logit + shift as f32 * step));
+            let change = now - self.pixels[pixel];
+            // Most pixels hardly change.
+            if change.abs() > NOTHING {
+                self.pixels[pixel] = now;
+                let weights = forward.row(pixel);
+                for &m in &self.followed {
+                    self.mean[m] += change * weights[m];
+                }
+            }
+        }
     }
 
     fn finish(self, target: usize) -> Tilt {
@@ -185,6 +229,32 @@ impl Tilt {
         let tilt: f64 = self.competitors.iter().map(|&(m, lambda)| lambda * (a[self.target] - a[m])).sum();
         tilt - self.log_bound
     }
+}
+
+#[inline(always)]
+fn sigmoid_f32(a: f32) -> f32 {
+    1.0 / (1.0 + exp(-a))
+}
+
+/// `sum_i p_i d_i` and `sum_i p_i (1 - p_i) d_i^2` with `p_i = s( a_i + shift d_i )`.
+fn sums_along(logits: &[f32], steps: &[f32], shift: f32) -> (f64, f64) {
+    /// Sums side by side, which the compiler may keep in one register.
+    const LANES: usize = 16;
+    let (mut slopes, mut curvatures) = ([0.0f32; LANES], [0.0f32; LANES]);
+    crate::kernels::vectorized(
+        #[inline(always)]
+        || {
+            for (logits, steps) in logits.chunks(LANES).zip(steps.chunks(LANES)) {
+                for (lane, (logit, step)) in logits.iter().zip(steps).enumerate() {
+                    let p = sigmoid_f32(logit + shift * step);
+                    slopes[lane] += p * step;
+                    curvatures[lane] += p * (1.0 - p) * step * step;
+                }
+            }
+        },
+    );
+    let sum = |lanes: [f32; LANES]| lanes.iter().map(|&lane| f64::from(lane)).sum();
+    (sum(slopes), sum(curvatures))
 }
 
 /// Where a rising function between 0 and `end`, negative at the first and positive at the second, is zero: Newton's method, halving
