@@ -1,6 +1,6 @@
 //! The latent kernel of a model by importance sampling: every state draws along the tilts of its transitions.
 //!
-//! The images of a state j come from q(.|j) itself and from the proposals q_jk of [`super::tilt`] that [`super::selection`] chose, n from each of these C distributions.
+//! The images of a state j come from q(.|j) itself and from the proposals q_jk of [`super::tilt`] that `src/estimate/selection.rs` chooses, n from each of these C distributions.
 //! All of them serve all targets (E. Veach and L. Guibas's balance heuristic, SIGGRAPH 1995):
 //!
 //! ```text

@@ -93,7 +93,15 @@ impl Claim {
                 Ok(claim) => return Ok(Some(claim)),
                 // Another process was faster, or tidied away the file in the making.
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) && folder.is_dir() => watched = None,
-                Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => return Ok(None),
+                // The lock's file could be made here: what is refused is a file whose name must be free, which some file systems cannot do.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Unsupported | ErrorKind::InvalidInput | ErrorKind::PermissionDenied
+                    ) =>
+                {
+                    return Ok(None);
+                }
                 Err(source) => {
                     let path = folder.join(name(number));
                     return Err(FileError::Write { path, source }.into());
@@ -187,7 +195,8 @@ fn name(number: u64) -> String {
 }
 
 fn number_of(name: &str) -> Option<u64> {
-    name.strip_prefix(CLAIM)?.parse().ok()
+    // There is always a next one.
+    name.strip_prefix(CLAIM)?.parse::<u32>().ok().map(u64::from)
 }
 
 pub(super) fn claims(folder: &Path) -> Vec<(u64, PathBuf)> {
