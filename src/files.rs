@@ -83,6 +83,19 @@ fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    let file = partial(folder, content)?;
+    if fs::read(file.path())? != content {
+        return Err(io::Error::other("what was read back differs from what was written"));
+    }
+    file.persist(path).map_err(|error| error.error)?;
+    // The new name is only safe once its folder is. The file itself is whole by now, and not every file system can do this.
+    #[cfg(unix)]
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+/// Content under a temporary name in a folder, synced; it goes away unless it is given another.
+pub(crate) fn partial(folder: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
@@ -93,14 +106,7 @@ fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = builder.prefix(PARTIAL).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
-    if fs::read(file.path())? != content {
-        return Err(io::Error::other("what was read back differs from what was written"));
-    }
-    file.persist(path).map_err(|error| error.error)?;
-    // The new name is only safe once its folder is. The file itself is whole by now, and not every file system can do this.
-    #[cfg(unix)]
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
-    Ok(())
+    Ok(file)
 }
 
 /// Writes a file with a checksum after its content. Readers of burn records stop at the record's end and do not see it.
@@ -216,19 +222,19 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 
 /// Deletes what a killed program left half written in a folder.
 pub fn remove_partial(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
+    remove_partial_if(folder, |_| true);
 }
 
 /// The same in a folder where others may be writing: only what is older than a day.
 pub fn remove_old_partial(folder: &Path) {
-    let day = Duration::from_secs(24 * 60 * 60);
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let age = |entry: &fs::DirEntry| entry.metadata().and_then(|file| file.modified()).ok()?.elapsed().ok();
+    remove_partial_if(folder, |entry| age(entry).is_some_and(|age| age > DAY));
+}
+
+fn remove_partial_if(folder: &Path, is_to_go: impl Fn(&fs::DirEntry) -> bool) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let changed = || entry.metadata().and_then(|file| file.modified()).ok()?.elapsed().ok();
-        if entry.file_name().to_string_lossy().starts_with(PARTIAL) && changed().is_some_and(|age| age > day) {
+        if entry.file_name().to_string_lossy().starts_with(PARTIAL) && is_to_go(&entry) {
             let _ = fs::remove_file(entry.path());
         }
     }

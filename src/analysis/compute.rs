@@ -15,7 +15,7 @@ use crate::data::packed::PackedImages;
 use crate::estimate::autocorrelation::{AutocorrelationTimes, Classes};
 use crate::estimate::importance::Sampled;
 use crate::estimate::jackknife::Figure;
-use crate::estimate::{Estimate, EstimateError, Method, exact};
+use crate::estimate::{Estimate, EstimateError, Method, TILTED_SHARE, exact};
 use crate::generation::TrainedChains;
 use crate::latent::SteadyState;
 use crate::latent::spectrum::MOST_WHOLE;
@@ -236,7 +236,8 @@ fn method(estimate: &Estimate, seed: Seed) -> String {
             let along = if tilted == all {
                 "the tilt of each of its transitions".to_owned()
             } else {
-                format!("the tilts of {tilted} of {all} transitions, those of pairs that carry 99% of the steps between states")
+                let share = 100.0 * TILTED_SHARE;
+                format!("the tilts of {tilted} of {all} transitions, those of pairs that carry {share}% of the steps between states")
             };
             format!(
                 "T by importance sampling in log space and f64, {samples} images from each state and along {along} (seed {seed}); 95% intervals and correction of \

@@ -23,7 +23,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 
 use self::stop::{stop_on_ctrl_c, stop_on_termination};
-use self::terminal::{program, say, shell, tell, warn};
+use self::terminal::{counted, program, say, shell, tell, warn};
 use crate::analysis::PartitionError;
 use crate::config::{ConfigError, known_keys};
 use crate::data::DataError;

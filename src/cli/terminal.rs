@@ -32,6 +32,12 @@ pub fn program() -> String {
     name.map_or_else(|| "latent-cycles".to_owned(), |name| shell(Path::new(&name)))
 }
 
+/// A number with its noun.
+pub fn counted(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 /// A path as a shell takes it.
 pub fn shell(path: &Path) -> String {
     let bytes = path.as_os_str().as_encoded_bytes();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
-use super::warn;
+use super::{counted, warn};
 
 /// Runs a command on a thread of rayon's pool, which shares its work instead of sleeping while others do it. Where the system grants too few
 /// threads, it runs on as many as there are to be had, and says so.
@@ -15,9 +15,9 @@ pub fn on_pool<T: Send>(command: impl FnOnce() -> T + Send) -> T {
         Err(error) => match smaller_pool() {
             Ok(pool) => {
                 let threads = pool.current_num_threads();
-                let plural = if threads == 1 { "" } else { "s" };
                 warn(format_args!(
-                    "not all threads could be started ({error}); going on with {threads} thread{plural}"
+                    "not all threads could be started ({error}); going on with {}",
+                    counted(threads, "thread")
                 ));
                 pool.install(command)
             }

@@ -53,6 +53,7 @@ use self::importance::{Sampled, sample};
 use self::jackknife::Figure;
 use self::reversible::{balanced, closed_form};
 use self::sampling::Sampling;
+pub(crate) use self::selection::SHARE as TILTED_SHARE;
 use self::stratified::{Kernels, Strata};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;

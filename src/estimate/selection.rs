@@ -27,7 +27,7 @@ use crate::watch::{Stopped, Watch};
 /// The most states whose transitions are all drawn along tilts: some seconds.
 pub const MOST_WHOLE: usize = 40;
 /// The share of the traffic between states whose pairs are chosen.
-const SHARE: f64 = 0.99;
+pub const SHARE: f64 = 0.99;
 /// The share that pairs may carry which a further look would add.
 const OVERLOOKED: f64 = 0.01;
 /// Looks along tilts after which the choice stands.

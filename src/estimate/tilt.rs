@@ -23,8 +23,8 @@
 use ndarray::{Array1, ArrayView1};
 
 use crate::conditionals::Conditionals;
-use crate::kernels::exp::exp;
-use crate::logs::softplus;
+use crate::kernels::exp::sigmoid;
+use crate::logs::{largest, softplus};
 
 /// How closely the competitors' mean logits must meet, nats; K is then at most so much above its minimum.
 const TOLERANCE: f64 = 0.05;
@@ -78,10 +78,11 @@ impl Untilted {
     pub fn new(model: &Conditionals, source: usize) -> Self {
         let pixels = model.means().row(source).to_owned();
         let logits = mean_logits(model, &pixels);
-        let mut strongest: Vec<usize> = (0..logits.len()).collect();
-        strongest.sort_unstable_by(|&a, &b| logits[b].total_cmp(&logits[a]));
-        strongest.truncate(FOLLOWED);
-        Self { pixels, logits, strongest }
+        Self {
+            strongest: strongest((0..logits.len()).collect(), &logits),
+            pixels,
+            logits,
+        }
     }
 }
 
@@ -109,6 +110,13 @@ pub fn best_tilt(model: &Conditionals, source: usize, target: usize, untilted: &
             return search.finish(target);
         }
     }
+}
+
+/// Of some states, those with the largest logits, the largest first.
+fn strongest(mut states: Vec<usize>, logits: &Array1<f64>) -> Vec<usize> {
+    states.sort_unstable_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+    states.truncate(FOLLOWED);
+    states
 }
 
 /// `sum_i mu_i W_im + b_m` of pixels with these means, `[L]`.
@@ -148,10 +156,9 @@ impl Search<'_> {
     /// Looks at all states, and follows those that are stronger than any that was followed; false if there are none.
     fn follow_more(&mut self) -> bool {
         self.mean = mean_logits(self.model, &self.pixels);
-        let strongest = self.followed.iter().map(|&m| self.mean[m]).fold(f64::NEG_INFINITY, f64::max);
-        let mut more: Vec<usize> = (0..self.mean.len()).filter(|&m| self.mean[m] > strongest + TOLERANCE).collect();
-        more.sort_unstable_by(|&a, &b| self.mean[b].total_cmp(&self.mean[a]));
-        more.truncate(FOLLOWED);
+        let largest = largest(self.followed.iter().map(|&m| self.mean[m]));
+        let stronger = (0..self.mean.len()).filter(|&m| self.mean[m] > largest + TOLERANCE);
+        let more = strongest(stronger.collect(), &self.mean);
         self.followed.extend(&more);
         !more.is_empty()
     }
@@ -175,7 +182,7 @@ impl Search<'_> {
         self.lambda[to] += shift;
         self.lambda[from] = if shift == all { 0.0 } else { all - shift };
         for (pixel, (logit, step)) in logits.iter().zip(&steps).enumerate() {
-            let now = f64::from(sigmoid_f32(logit + shift as f32 * step));
+            let now = f64::from(sigmoid(logit + shift as f32 * step).0);
             let change = now - self.pixels[pixel];
             // Most pixels hardly change.
             if change.abs() > NOTHING {
@@ -231,11 +238,6 @@ impl Tilt {
     }
 }
 
-#[inline(always)]
-fn sigmoid_f32(a: f32) -> f32 {
-    1.0 / (1.0 + exp(-a))
-}
-
 /// `sum_i p_i d_i` and `sum_i p_i (1 - p_i) d_i^2` with `p_i = s( a_i + shift d_i )`.
 fn sums_along(logits: &[f32], steps: &[f32], shift: f32) -> (f64, f64) {
     /// Sums side by side, which the compiler may keep in one register.
@@ -246,7 +248,7 @@ fn sums_along(logits: &[f32], steps: &[f32], shift: f32) -> (f64, f64) {
         || {
             for (logits, steps) in logits.chunks(LANES).zip(steps.chunks(LANES)) {
                 for (lane, (logit, step)) in logits.iter().zip(steps).enumerate() {
-                    let p = sigmoid_f32(logit + shift * step);
+                    let (p, _) = sigmoid(logit + shift * step);
                     slopes[lane] += p * step;
                     curvatures[lane] += p * (1.0 - p) * step * step;
                 }

@@ -16,14 +16,14 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::LockError;
-use crate::files::{self, FileError, PARTIAL};
+use crate::files::{self, FileError};
 
 /// How the names of claims begin; their number follows.
 const CLAIM: &str = ".claim-";
 /// How often a holder shows that it is alive.
 const BEAT: Duration = Duration::from_secs(10);
 /// How long it may show nothing until another process takes over. By the clock of the process that waits: those of two hosts need not agree.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often one that waits looks.
 const LOOK: Duration = Duration::from_millis(500);
 /// Bytes of the stack of the thread that shows it: it needs little, and memory may be limited.
@@ -112,17 +112,8 @@ impl Claim {
 
     fn make(folder: &Path, number: u64) -> io::Result<Self> {
         let holder = Holder::this();
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Temporary files are private by default, and processes of other users must be able to read a claim.
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.prefix(PARTIAL).tempfile_in(folder)?;
-        file.write_all(&holder.content(0))?;
-        file.as_file().sync_all()?;
         let path = folder.join(name(number));
+        let file = files::partial(folder, &holder.content(0))?;
         file.persist_noclobber(&path).map_err(|error| error.error)?;
         let mut claim = Self {
             folder: folder.to_owned(),

@@ -1,6 +1,7 @@
 //! What is made to be looked at: the grid of samples, and the pages of analyses and of sweeps with their figures.
 
 mod axis;
+mod colouring;
 mod currents;
 mod curves;
 mod cycles;

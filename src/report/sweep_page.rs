@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use super::colouring::{Colouring, legend, style};
 use super::drawings;
-use super::lines::{self, APART};
+use super::lines;
 use super::page::{document, escape, figure, section, wide};
 use super::provenance::Provenance;
 use super::scatter::{self, ScatterPoint};
@@ -14,24 +15,15 @@ use crate::analysis::measures::{CLASS_KL, ENTROPY_PRODUCTION, LOG_LIKELIHOOD_TES
 use crate::sweep::effects::Effects;
 use crate::sweep::plan::Plan;
 use crate::sweep::statistics::{FEWEST_SEEDS, replicates};
-use crate::sweep::summary::{RunRecord, RunStatus};
+use crate::sweep::summary::{RunRecord, RunStatus, count};
 use crate::training::manifest::Manifest;
 
 /// Before the name of a figure that the file asks for, in its id.
 const FIGURE: &str = "figure-";
-/// Most entries of a legend.
-const MOST_ENTRIES: usize = 12;
-/// Most runs that are shown one by one: a page must open.
+/// Most runs, or settings, that are shown one by one: a page must open.
 const MOST_RUNS: usize = 2000;
 /// Most failures that are told one by one.
 const MOST_FAILURES: usize = 100;
-/// Ends and middle of the colours of a number, from small to large.
-const RAMP: [(f64, f64, f64); 4] = [
-    (48.0, 105.0, 214.0),
-    (150.0, 80.0, 190.0),
-    (216.0, 75.0, 105.0),
-    (230.0, 150.0, 40.0),
-];
 
 /// What the page shows.
 pub struct SweepPage<'a> {
@@ -49,15 +41,6 @@ pub struct SweepPage<'a> {
     pub folder: &'a Path,
     /// The manifest of one of its runs.
     pub manifest: Option<&'a Manifest>,
-}
-
-/// A key that points can be coloured by.
-struct Colouring {
-    name: String,
-    /// Its values in order, each with its colour.
-    values: Vec<(String, String)>,
-    /// Which value each finished run has.
-    of_run: Vec<usize>,
 }
 
 impl SweepPage<'_> {
@@ -108,7 +91,7 @@ impl SweepPage<'_> {
         for paragraph in text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()) {
             let _ = write!(html, "<p>{}</p>", escape(paragraph));
         }
-        let count = |status: RunStatus| self.records.iter().filter(|record| record.status == status).count();
+        let count = |status: RunStatus| count(self.records, status);
         let (total, settings) = (self.records.len(), self.effects.settings.len());
         let seconds: f64 = self.records.iter().filter_map(|record| record.seconds).sum();
         let _ = write!(
@@ -251,15 +234,14 @@ impl SweepPage<'_> {
     }
 
     fn points(&self, measure: &Measure, colourings: &[Colouring]) -> Vec<ScatterPoint> {
+        let measures = self.plan.measures();
         let point = |(place, (record, figures)): (usize, (&RunRecord, &Headline))| {
             let classes = colourings.iter().enumerate();
             let classes: Vec<String> = classes
                 .map(|(number, colouring)| format!("k{number}-{}", colouring.of_run[place]))
                 .collect();
-            let lines = self
-                .plan
-                .measures()
-                .into_iter()
+            let lines = measures
+                .iter()
                 .map(|measure| format!("\n{}: {}", measure.title, (measure.of)(figures)));
             Some(ScatterPoint {
                 x: ENTROPY_PRODUCTION.value(figures)?,
@@ -274,18 +256,11 @@ impl SweepPage<'_> {
 
     /// The runs that are shown one by one: all, or every so many of more than a page holds.
     fn shown(&self) -> impl Iterator<Item = &RunRecord<'_>> {
-        self.records.iter().step_by(self.step())
-    }
-
-    fn step(&self) -> usize {
-        self.records.len().div_ceil(MOST_RUNS).max(1)
+        self.records.iter().step_by(step(self.records.len()))
     }
 
     fn not_shown(&self) -> String {
-        match self.step() {
-            1 => String::new(),
-            step => format!(" One run in {step} is shown; summary.csv has all."),
-        }
+        left_out(self.records.len(), "run", "summary.csv")
     }
 
     /// Those of them that have figures.
@@ -306,20 +281,16 @@ impl SweepPage<'_> {
     }
 
     fn statistics(&self) -> String {
-        let apart = self.effects.settings.len().div_ceil(MOST_RUNS).max(1);
+        let settings = &self.effects.settings;
         let mut figures = vec![
             wide(
                 "settings",
-                &tables::settings(self.effects.settings.iter().step_by(apart), &self.plan.measures()),
+                &tables::settings(settings.iter().step_by(step(settings.len())), &self.plan.measures()),
                 &format!(
                     "Runs that differ in their seed alone. Each mean is followed by the half width of its 95% interval by Student's distribution, t s/√n over the n \
                      finished runs; s is their standard deviation. {}{}",
                     self.source(),
-                    if apart > 1 {
-                        format!(" One setting in {apart} is shown; summary.json has all.")
-                    } else {
-                        String::new()
-                    }
+                    left_out(settings.len(), "setting", "summary.json")
                 ),
             ),
             wide(
@@ -353,78 +324,15 @@ impl SweepPage<'_> {
     }
 }
 
-impl Colouring {
-    /// Numbers are put in order and coloured along a ramp, words in the order in which they appear.
-    fn new(name: &str, of_run: Vec<String>) -> Self {
-        let mut values: Vec<String> = Vec::new();
-        let mut places = std::collections::BTreeMap::new();
-        for value in &of_run {
-            if !places.contains_key(value) {
-                places.insert(value.clone(), values.len());
-                values.push(value.clone());
-            }
-        }
-        let numbers: Option<Vec<f64>> = values.iter().map(|value| value.parse().ok()).collect();
-        let count = values.len();
-        let colour = |place: usize| match numbers {
-            Some(_) => ramp(place as f64 / (count - 1).max(1) as f64),
-            None => APART[place % APART.len()].to_owned(),
-        };
-        if let Some(numbers) = &numbers {
-            let mut order: Vec<usize> = (0..count).collect();
-            order.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
-            values = order.iter().map(|&place| values[place].clone()).collect();
-            places = values.iter().cloned().zip(0..).collect();
-        }
-        Self {
-            name: name.to_owned(),
-            of_run: of_run.iter().map(|value| places[value]).collect(),
-            values: values
-                .into_iter()
-                .enumerate()
-                .map(|(place, value)| (value, colour(place)))
-                .collect(),
-        }
-    }
+/// Of so many runs or settings, one in how many is shown.
+fn step(count: usize) -> usize {
+    count.div_ceil(MOST_RUNS).max(1)
 }
 
-/// A colour between the ends of the ramp, at a share of its length.
-fn ramp(share: f64) -> String {
-    let along = share * (RAMP.len() - 1) as f64;
-    let part = (along as usize).min(RAMP.len() - 2);
-    let ((r, g, b), (r2, g2, b2)) = (RAMP[part], RAMP[part + 1]);
-    let mix = |a: f64, b: f64| (a + (along - part as f64) * (b - a)).round() as u8;
-    format!("#{:02x}{:02x}{:02x}", mix(r, r2), mix(g, g2), mix(b, b2))
-}
-
-/// What the colours of a key mean; of many values, some evenly spaced.
-fn legend(number: usize, colouring: &Colouring) -> String {
-    let count = colouring.values.len();
-    let shown = count.min(MOST_ENTRIES);
-    let places = (0..shown).map(|entry| if shown < count { entry * (count - 1) / (shown - 1) } else { entry });
-    let mut html = String::new();
-    for place in places {
-        let value = &colouring.values[place].0;
-        let value = if value.is_empty() { "not set" } else { value };
-        let _ = write!(html, r#"<span><i class="k{number}-{place}"></i>{}</span>"#, escape(value));
+/// What is to be said of the others, and which file has them.
+fn left_out(count: usize, noun: &str, file: &str) -> String {
+    match step(count) {
+        1 => String::new(),
+        step => format!(" One {noun} in {step} is shown; {file} has all."),
     }
-    if shown < count {
-        let _ = write!(html, "<span>{shown} of {count} values</span>");
-    }
-    html
-}
-
-/// Points and legends take the colours of the chosen key.
-fn style(colourings: &[Colouring]) -> String {
-    let mut css = String::new();
-    for (number, colouring) in colourings.iter().enumerate() {
-        let _ = writeln!(css, "#by-{number}:checked ~ #legend-{number} {{ display: flex; }}");
-        for (place, (_, colour)) in colouring.values.iter().enumerate() {
-            let _ = writeln!(
-                css,
-                "#by-{number}:checked ~ .figures .k{number}-{place} {{ fill: {colour}; }} i.k{number}-{place} {{ background: {colour}; }}"
-            );
-        }
-    }
-    css
 }

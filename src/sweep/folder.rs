@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::run::PlannedRun;
 use crate::files::{self, FileError};
 use crate::lock::{self, Lock, LockError};
-use crate::training::folder::{FolderError, read_config, read_manifest, remove_unbegun};
+use crate::training::folder::{FolderError, LONGEST_CONFIG, read_config, read_manifest, remove_unbegun};
 use crate::training::manifest::Status;
 
 /// Where sweeps go that name no folder.
@@ -182,7 +182,8 @@ impl SweepFolder {
             return Ok((RunProgress::New, None));
         }
         // Most are as they were planned, to the last character, and are quickly compared.
-        let as_planned = fs::read(folder.join("config.toml")).is_ok_and(|text| text == run.config.to_toml().as_bytes());
+        let text = files::read_at_most(&folder.join("config.toml"), LONGEST_CONFIG);
+        let as_planned = text.is_ok_and(|text| text == run.config.to_toml().as_bytes());
         if !as_planned && !run.config.is_that_of(&read_config(&folder)?) {
             return Err(SweepFolderError::OtherConfiguration(folder));
         }

@@ -90,7 +90,7 @@ fn layers(value: &Value) -> Option<String> {
 }
 
 /// Does every file system take this character?
-pub(super) fn is_safe(character: char) -> bool {
+pub(crate) fn is_safe(character: char) -> bool {
     character.is_ascii_alphanumeric() || "._+-".contains(character)
 }
 

@@ -35,10 +35,6 @@ pub struct Plan {
     pub figures: Vec<FigurePlan>,
     /// In order: by variant, then by the keys of the grid, the seed running fastest.
     pub runs: Vec<PlannedRun>,
-    /// Are the latent states of all runs listed?
-    all_listed: bool,
-    /// Has any run a variant?
-    has_variants: bool,
 }
 
 impl Plan {
@@ -91,8 +87,6 @@ impl Plan {
             samples: written.samples,
             keys,
             figures,
-            all_listed: runs.iter().all(|run| run.config.model.latent.are_listed()),
-            has_variants: runs.iter().any(|run| run.variant.is_some()),
             runs,
         };
         plan.check_analysis(place)?;
@@ -101,12 +95,8 @@ impl Plan {
 
     /// The measures that its machines have: those of sweeps, but bounds only where latent states are not listed.
     pub fn measures(&self) -> Vec<&'static Measure> {
-        swept().filter(|measure| !(self.all_listed && measure.is_bound())).collect()
-    }
-
-    /// Has any run a variant?
-    pub fn has_variants(&self) -> bool {
-        self.has_variants
+        let listed = self.runs.iter().all(|run| run.config.model.latent.are_listed());
+        swept().filter(|measure| !(listed && measure.is_bound())).collect()
     }
 
     /// Refuses what `analyze` would refuse after the training.

@@ -89,6 +89,11 @@ impl<'a> RunRecord<'a> {
     }
 }
 
+/// How many runs stand so.
+pub fn count(records: &[RunRecord], status: RunStatus) -> usize {
+    records.iter().filter(|record| record.status == status).count()
+}
+
 fn figures_of_analysis(path: &Path) -> Result<Headline, String> {
     let content = files::read_at_most(path, 1 << 32).map_err(|error| error.to_string())?;
     serde_json::from_slice(&content).map_err(|error| format!("{}: {error}; analyze the run again", path.display()))
@@ -100,9 +105,11 @@ fn figures_of_analysis(path: &Path) -> Result<Headline, String> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_csv(folder: &SweepFolder, plan: &Plan, records: &[RunRecord]) -> Result<(), FileError> {
+    let (measures, has_variants) = (plan.measures(), plan.runs.iter().any(|run| run.variant.is_some()));
+    let rows = records.iter().map(|record| row(record, &measures, has_variants));
     write_rows(
         &folder.file("summary.csv"),
-        std::iter::once(header(plan)).chain(records.iter().map(|record| row(plan, record))),
+        std::iter::once(header(plan, &measures, has_variants)).chain(rows),
     )
 }
 
@@ -135,26 +142,26 @@ fn write_rows(path: &Path, rows: impl Iterator<Item = Vec<String>>) -> Result<()
     files::write(path, &content)
 }
 
-fn header(plan: &Plan) -> Vec<String> {
+fn header(plan: &Plan, measures: &[&Measure], has_variants: bool) -> Vec<String> {
     let mut names = vec!["run".to_owned()];
-    names.extend(plan.has_variants().then(|| "variant".to_owned()));
+    names.extend(has_variants.then(|| "variant".to_owned()));
     names.extend(plan.keys.iter().cloned());
     names.extend(["status", "steps"].map(str::to_owned));
-    for Measure { key, .. } in plan.measures() {
+    for Measure { key, .. } in measures {
         names.extend([(*key).to_owned(), format!("{key}_low"), format!("{key}_high")]);
     }
     names.push("error".to_owned());
     names
 }
 
-fn row(plan: &Plan, record: &RunRecord) -> Vec<String> {
+fn row(record: &RunRecord, measures: &[&Measure], has_variants: bool) -> Vec<String> {
     let run = record.run;
     let mut cells = vec![run.name.clone()];
-    cells.extend(plan.has_variants().then(|| run.variant.clone().unwrap_or_default()));
+    cells.extend(has_variants.then(|| run.variant.clone().unwrap_or_default()));
     cells.extend(run.values.iter().cloned());
     cells.push(record.status.to_string());
     cells.push(record.steps.map_or(String::new(), |steps| steps.to_string()));
-    for measure in plan.measures() {
+    for measure in measures {
         let figure = record.figures.as_ref().map(measure.of);
         let parts = figure.map_or([None; 3], |figure| [figure.value, figure.low, figure.high]);
         cells.extend(parts.map(|part| part.map_or(String::new(), |part| part.to_string())));

@@ -16,7 +16,7 @@ use crate::record::{self, RecordError, TrainingState};
 pub const RUNS: &str = "artifacts/runs";
 
 /// The longest config.toml that is read, in bytes.
-const LONGEST_CONFIG: u64 = 1 << 20;
+pub(crate) const LONGEST_CONFIG: u64 = 1 << 20;
 /// The checkpoint that the next one replaces.
 const LATEST: &str = "checkpoints/latest.mpk";
 

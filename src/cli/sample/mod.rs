@@ -10,7 +10,7 @@ use ndarray::{Array2, Array3};
 use ndarray_npy::NpzWriter;
 
 use self::stills::{Latent, Still, by_chain};
-use super::{Stopped, Usage, run_or_latest, say, shell};
+use super::{Stopped, Usage, counted, run_or_latest, say, shell};
 use crate::backend::BackendName;
 use crate::estimate::EstimateError;
 use crate::files;
@@ -165,23 +165,17 @@ impl Sample {
             };
             format!(
                 "{}, {} apart, of {strips}",
-                counted(self.count, "frame"),
-                counted(self.steps, "step")
+                counted(self.count as usize, "frame"),
+                counted(self.steps as usize, "step")
             )
         } else {
             format!(
                 "{}, each {} after its chain's start",
-                counted(self.count, "image"),
-                counted(self.steps, "step")
+                counted(self.count as usize, "image"),
+                counted(self.steps as usize, "step")
             )
         }
     }
-}
-
-/// A number with its noun.
-fn counted(number: u32, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }
 
 /// What is written.

@@ -11,14 +11,14 @@ use rayon::prelude::*;
 
 use super::collect::failures;
 use super::progress::SweepProgress;
-use super::{Stopped, say, warn};
+use super::{Stopped, read_all, say, warn};
 use crate::backend::BackendName;
 use crate::files::{self, FileError};
 use crate::sweep::folder::{RunProgress, SweepFolder};
 use crate::sweep::plan::Plan;
 use crate::sweep::pool::{Event, Failure, run_program, spread};
 use crate::sweep::run::PlannedRun;
-use crate::sweep::summary::{RunRecord, RunStatus};
+use crate::sweep::summary::{RunRecord, RunStatus, count};
 use crate::training::folder::read_manifest;
 use crate::training::manifest::Status;
 
@@ -52,8 +52,7 @@ impl<'a> Work<'a> {
         quiet: bool,
         note: &mut dyn FnMut(&[RunRecord]) -> Result<(), FileError>,
     ) -> anyhow::Result<Vec<RunRecord<'a>>> {
-        let read = |run: &&'a PlannedRun| RunRecord::read(self.folder, run, self.plan.analyze, Ok(()));
-        let mut records: Vec<RunRecord> = runs.par_iter().map(read).collect();
+        let mut records = read_all(self.plan, self.folder, runs.par_iter().copied());
         let unfinished = |place: &usize| records[*place].status != RunStatus::Finished;
         let left: Vec<usize> = (0..records.len()).filter(unfinished).collect();
         if !left.is_empty() {
@@ -175,7 +174,7 @@ impl<'a> Work<'a> {
 /// How a task ends.
 pub(super) fn conclude_task(folder: &SweepFolder, records: &[RunRecord], stopped: bool) -> anyhow::Result<()> {
     records.iter().flat_map(|record| &record.unread).for_each(warn);
-    let missing = records.iter().filter(|record| record.status == RunStatus::Missing).count();
+    let missing = count(records, RunStatus::Missing);
     if stopped && missing > 0 {
         return Err(Stopped(format!(
             "stopped with {missing} of {} runs left; the same command goes on",

@@ -1,6 +1,5 @@
 //! What Slurm says of itself and of its queue.
 
-use std::io;
 use std::path::Path;
 use std::process::Command;
 
@@ -127,5 +126,5 @@ fn output(command: &mut Command) -> anyhow::Result<String> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.trim().lines().next_back().unwrap_or("nothing");
-    Err(io::Error::other(format!("{name} failed, and said: {said}")).into())
+    anyhow::bail!("{name} failed, and said: {said}")
 }

@@ -1,7 +1,5 @@
 //! What the runs of a sweep say together, as files, and how the command ends.
 
-use std::path::Path;
-
 use anyhow::Context;
 
 use super::{Stopped, Sweep, say, shell, warn};
@@ -10,7 +8,7 @@ use crate::report::sweep_page::SweepPage;
 use crate::sweep::effects::Effects;
 use crate::sweep::folder::SweepFolder;
 use crate::sweep::plan::Plan;
-use crate::sweep::summary::{RunRecord, RunStatus, write_csv, write_times};
+use crate::sweep::summary::{RunRecord, RunStatus, count, write_csv, write_times};
 use crate::training::folder::read_manifest;
 
 /// Failed runs named in the last line.
@@ -60,7 +58,7 @@ impl Sweep {
     pub(super) fn conclude(&self, folder: &SweepFolder, records: &[RunRecord], stopped: bool) -> anyhow::Result<()> {
         records.iter().flat_map(|record| &record.unread).for_each(warn);
         let path = shell(folder.path());
-        let missing = records.iter().filter(|record| record.status == RunStatus::Missing).count();
+        let missing = count(records, RunStatus::Missing);
         let failures = failures(folder, records, &format!("{path}/report.html and "));
         if stopped && missing > 0 {
             let failures = failures.map_or(String::new(), |failures| format!("; {failures}"));
@@ -92,7 +90,7 @@ pub(super) fn failures(folder: &SweepFolder, records: &[RunRecord], page: &str) 
     if failed.len() > NAMED {
         names.push("and others");
     }
-    let log = |name: &&str| shell(Path::new(&folder.log(name)));
+    let log = |name: &&str| shell(&folder.log(name));
     Some(format!(
         "{} of {} runs failed: {}; see {page}{}",
         failed.len(),

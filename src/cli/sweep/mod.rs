@@ -19,12 +19,12 @@ use rayon::prelude::*;
 
 use self::carry_out::{Work, conclude_task};
 use self::tasks::Packing;
-use super::{Stopped, Usage, program, say, shell, stop_on_termination, tell, warn};
+use super::{Stopped, Usage, counted, program, say, shell, stop_on_termination, tell, warn};
 use crate::backend::BackendName;
 use crate::sweep::folder::{RunProgress, SWEEPS, SweepFolder, SweepFolderError};
 use crate::sweep::plan::Plan;
 use crate::sweep::run::PlannedRun;
-use crate::sweep::summary::{RunRecord, RunStatus, write_csv};
+use crate::sweep::summary::{RunRecord, RunStatus, count, write_csv};
 
 /// Train and analyze many runs: every combination of the values in a file, several at a time
 ///
@@ -144,9 +144,9 @@ impl Sweep {
     fn collect_all(&self, plan: &Plan) -> anyhow::Result<()> {
         SweepFolder::join(&self.path())?;
         let folder = SweepFolder::open(&self.path(), true)?;
-        let records = read_all(plan, &folder);
+        let records = read_all(plan, &folder, &plan.runs);
         self.summarize(plan, &folder, &records)?;
-        let missing = records.iter().filter(|record| record.status == RunStatus::Missing).count();
+        let missing = count(&records, RunStatus::Missing);
         if missing > 0 && !self.quiet {
             say(format_args!("{missing} of {} runs are not finished", records.len()));
         }
@@ -188,7 +188,10 @@ impl Sweep {
             Err(SweepFolderError::Run(_)) => Ok((RunProgress::Begun, None)),
             found => found,
         });
-        let (progress, begun_with): (Vec<RunProgress>, Vec<Option<String>>) = found.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        // All first, so that of several errors the first is told, and not the one that was found first.
+        let found: Vec<Result<_, SweepFolderError>> = found.collect();
+        let found: Vec<_> = found.into_iter().collect::<Result<_, _>>()?;
+        let (progress, begun_with): (Vec<RunProgress>, Vec<Option<String>>) = found.into_iter().unzip();
         let known = |name: &String| <BackendName as clap::ValueEnum>::from_str(name, true).ok();
         let backend = self
             .backend
@@ -208,10 +211,10 @@ impl Sweep {
     }
 }
 
-/// What has come of every run, from the folder alone.
-fn read_all<'a>(plan: &'a Plan, folder: &SweepFolder) -> Vec<RunRecord<'a>> {
+/// What has come of runs of the plan, from the folder alone.
+fn read_all<'a>(plan: &Plan, folder: &SweepFolder, runs: impl IntoParallelIterator<Item = &'a PlannedRun>) -> Vec<RunRecord<'a>> {
     let read = |run| RunRecord::read(folder, run, plan.analyze, Ok(()));
-    plan.runs.par_iter().map(read).collect()
+    runs.into_par_iter().map(read).collect()
 }
 
 /// This program, for commands that others run elsewhere.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::say;
+use super::{counted, say};
 use crate::analysis::Headline;
 use crate::sweep::summary::{RunRecord, RunStatus};
 
@@ -46,12 +46,11 @@ impl SweepProgress {
             } else {
                 String::new()
             };
-            let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
             say(format_args!(
                 "{}{earlier}; {} at a time, with {} each",
-                plural(total, "run"),
+                counted(total, "run"),
                 jobs,
-                plural(threads, "thread")
+                counted(threads, "thread")
             ));
         }
         Self {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::Usage;
-use super::shell;
+use super::{Usage, shell};
+use crate::sweep::names::is_safe;
 
 /// What the scripts are about.
 pub(super) struct Scripts<'a> {
@@ -95,7 +95,7 @@ exit "$status"
     pub fn collect(&self) -> String {
         let Self { name, mark, collect, .. } = self;
         let (log, present) = (self.log("collect-%j"), shell(self.present));
-        let access = self.access().map(|option| format!("#SBATCH {option}\n")).collect::<String>();
+        let access = self.access().iter().map(|option| format!("#SBATCH {option}\n")).collect::<String>();
         format!(
             r#"#!/bin/bash
 #SBATCH --job-name={name}-summary-{mark}
@@ -153,7 +153,7 @@ echo "job $job: the summary, when these have ended"
         format!("\"{folder}/logs/{name}.log\"")
     }
 
-    fn access(&self) -> impl Iterator<Item = String> {
+    fn access(&self) -> Vec<String> {
         let words: Vec<&str> = self.options.split_whitespace().collect();
         let option = |place: usize| {
             let word = words[place];
@@ -168,7 +168,7 @@ echo "job $job: the summary, when these have ended"
                 }
             })
         };
-        (0..words.len()).filter_map(option).collect::<Vec<_>>().into_iter()
+        (0..words.len()).filter_map(option).collect()
     }
 }
 
@@ -208,12 +208,7 @@ pub(super) fn check_path(path: &Path) -> Result<(), Usage> {
 
 /// The name of a job: Slurm's tables are easier to read without special characters.
 pub(super) fn job_name(name: &str) -> String {
-    let safe = |character: char| {
-        if character.is_ascii_alphanumeric() || "._+-".contains(character) {
-            character
-        } else {
-            '_'
-        }
-    };
-    name.chars().map(safe).collect()
+    name.chars()
+        .map(|character| if is_safe(character) { character } else { '_' })
+        .collect()
 }

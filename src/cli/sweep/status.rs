@@ -8,14 +8,13 @@ use super::slurm::runs_of;
 use super::{Sweep, read_all, say};
 use crate::sweep::folder::{RunProgress, SweepFolder};
 use crate::sweep::plan::Plan;
-use crate::sweep::summary::RunStatus;
+use crate::sweep::summary::{RunStatus, count};
 
 impl Sweep {
     /// `--status`.
     pub(super) fn tell_status(&self, plan: &Plan) -> anyhow::Result<()> {
         let folder = SweepFolder::join(&self.path())?;
-        let records = read_all(plan, &folder);
-        let with = |status: RunStatus| records.iter().filter(|record| record.status == status).count();
+        let records = read_all(plan, &folder, &plan.runs);
         let unfinished = records.iter().filter(|record| record.status == RunStatus::Missing);
         let unfinished: Vec<_> = unfinished.map(|record| record.run).collect();
         let in_training = unfinished.par_iter().filter(|run| folder.is_held(run)).count();
@@ -24,8 +23,8 @@ impl Sweep {
         say(format_args!(
             "{} runs: {} finished, {} failed, {begun} begun ({in_training} in training now), {} not begun",
             records.len(),
-            with(RunStatus::Finished),
-            with(RunStatus::Failed),
+            count(&records, RunStatus::Finished),
+            count(&records, RunStatus::Failed),
             unfinished.len() - begun
         ));
         // Without Slurm there is no queue to tell of.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Sweep, read_all, say, shell, tell, this_program};
+use super::{Sweep, counted, read_all, say, shell, tell, this_program};
 use crate::backend::BackendName;
 use crate::sweep::folder::SweepFolder;
 use crate::sweep::plan::Plan;
 use crate::sweep::run::PlannedRun;
+use crate::sweep::statistics::describe;
 use crate::sweep::summary::{RunRecord, RunStatus};
 
 /// How runs are packed into tasks.
@@ -40,7 +41,7 @@ impl Sweep {
         let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
         let (_, backend) = self.survey(&runs, folder)?;
         folder.begin(&plan.source)?;
-        let records = read_all(plan, folder);
+        let records = read_all(plan, folder, &plan.runs);
         let left = records
             .iter()
             .filter(|record| record.status != RunStatus::Finished)
@@ -88,9 +89,8 @@ impl Sweep {
 impl Tasks<'_> {
     /// How many runs in how many tasks.
     pub fn in_words(&self) -> String {
-        let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         let runs = self.tasks.iter().map(Vec::len).sum();
-        format!("{} in {}: {}", plural(runs, "run"), plural(self.tasks.len(), "task"), self.packed)
+        format!("{} in {}: {}", counted(runs, "run"), counted(self.tasks.len(), "task"), self.packed)
     }
 }
 
@@ -114,11 +114,10 @@ impl Packing {
 /// The median of the seconds that finished runs took, if there are any: of training, and of the analysis that followed.
 fn measured(folder: &SweepFolder, records: &[RunRecord]) -> Option<f64> {
     let finished = records.iter().filter(|record| record.status == RunStatus::Finished);
-    let mut seconds: Vec<f64> = finished
+    let seconds: Vec<f64> = finished
         .filter_map(|record| Some(record.seconds? + analysis(&folder.run(&record.run.name)).as_secs_f64()))
         .collect();
-    seconds.sort_unstable_by(f64::total_cmp);
-    seconds.get(seconds.len() / 2).map(|median| median.max(0.01))
+    describe(&seconds).map(|seconds| seconds.median.max(0.01))
 }
 
 /// From the model to the page, the last file of its analysis; nothing without one.
