@@ -11,7 +11,7 @@ use crate::codes::Codes;
 use crate::data::packed::PackedImages;
 use crate::kernels::products;
 use crate::kernels::visible::Thresholds;
-use crate::logs::{largest, log_softmax_rows, sigmoid, softplus};
+use crate::logs::{largest, log_softmax_rows, sigmoid, softmax_rows, softplus};
 use crate::model::Parameters;
 use crate::random::Draws;
 
@@ -91,7 +91,7 @@ impl Conditionals {
         let means = table.mapv(sigmoid);
         let log_weights = parameters.log_weights.as_ref().map(|log_weights| log_weights.mapv(f64::from));
         let first_log_weights = log_weights.clone().unwrap_or_else(|| up.codes.log_weights());
-        let one_layer = parameters.between.is_empty() && log_weights.is_none() && !up.codes.is_one_hot();
+        let one_layer = parameters.between.is_empty() && !up.codes.is_one_hot();
         Self {
             drive: one_layer.then(|| &up.matrix - &down.matrix),
             forward: OnceLock::new(),
@@ -196,23 +196,34 @@ impl Conditionals {
     /// Sums over images drawn from a state z: of `p(z=k | x_n)`, `[L]`, for the states of the first latent layer, where what is below e^-700 may be lost;
     /// and of [`Conditionals::path_ratios`].
     pub fn sums_from(&self, state: usize, images: &PackedImages) -> (Array1<f64>, f64) {
-        if self.log_weights.is_some() {
-            let p = log_softmax_rows(self.forward_logits(images)).mapv_into(f64::exp);
-            return (p.sum_axis(Axis(0)), self.path_ratios(state, images).sum());
-        }
-        let of_values = self.up.codes.value_softmax(&self.up.of(images));
-        let sum = self.up.codes.sum_of_products(&of_values);
+        let codes = &self.up.codes;
+        let (sum, mean_codes) = if self.log_weights.is_some() {
+            let p = softmax_rows(self.forward_logits(images));
+            (p.sum_axis(Axis(0)), codes.gather_rows(&p))
+        } else {
+            let of_values = codes.value_softmax(&self.up.of(images));
+            (codes.sum_of_products(&of_values), codes.mean_codes(&of_values))
+        };
         match &self.drive {
-            Some(drive) => (sum, self.driven(drive, state, images, &of_values).sum()),
+            Some(drive) => (sum, self.driven(drive, state, images, mean_codes).sum()),
             None => (sum, self.path_ratios(state, images).sum()),
         }
     }
 
-    /// `( sum_k p(k|x) c_k - c_z ) . V^T x`, `[N]`, given p of the values of all factors, `[N, V]`.
-    fn driven(&self, drive: &Array2<f64>, state: usize, images: &PackedImages, of_values: &Array2<f64>) -> Array1<f64> {
+    /// `( sum_k p(k|x) c_k - c_z ) . V^T x`, `[N]`, given the mean codes, `[N, H]`.
+    fn driven(&self, drive: &Array2<f64>, state: usize, images: &PackedImages, mean_codes: Array2<f64>) -> Array1<f64> {
         let driven = affine(images, drive, &Array1::zeros(drive.ncols()));
-        let steps = self.up.codes.mean_codes(of_values) - self.up.codes.code(state);
+        let steps = mean_codes - self.up.codes.code(state);
         (steps * driven).sum_axis(Axis(1))
+    }
+
+    /// `sum_k p(k|x) c_k` of the first latent layer, `[N, H]`, given `x W + b`.
+    fn mean_codes(&self, logits: &Array2<f64>) -> Array2<f64> {
+        let codes = &self.up.codes;
+        match &self.log_weights {
+            Some(log_weights) => codes.gather_rows(&softmax_rows(codes.spread_rows(logits) + log_weights)),
+            None => codes.mean_codes(&codes.value_softmax(logits)),
+        }
     }
 
     /// What some images say of the codes before and after them. `onward` is the mean code of the last layer given each state of the first, `[L, H']`,
@@ -223,10 +234,7 @@ impl Conditionals {
         let logits = &up + &self.up.bias;
         let codes = &self.up.codes;
         let Some(onward) = onward else {
-            let first = match &self.log_weights {
-                Some(_) => self.log_forward(images).mapv_into(f64::exp).dot(&codes.matrix()),
-                None => codes.mean_codes(&codes.value_softmax(&logits)),
-            };
+            let first = self.mean_codes(&logits);
             let last = first.clone();
             return Sights {
                 up,
@@ -268,7 +276,7 @@ impl Conditionals {
     /// ```
     ///
     /// where the part f, a function of the states alone, has mean zero in the steady state. One layer of codes leaves it out, which needs no number
-    /// for every state; one-hot states, deeper chains and machines whose weights are free have all of it.
+    /// for every state; one-hot states and deeper chains have all of it.
     pub fn path_ratios(&self, state: usize, images: &PackedImages) -> Array1<f64> {
         let Some(drive) = &self.drive else {
             let (log_forward, log_backward) = (self.log_forward(images), self.log_backward(images));
@@ -277,8 +285,7 @@ impl Conditionals {
                 .map(|(log_p, log_q)| log_q[state] - log_p[state] - expected_ratio(log_p, log_q))
                 .collect();
         };
-        let of_values = self.up.codes.value_softmax(&self.up.of(images));
-        self.driven(drive, state, images, &of_values)
+        self.driven(drive, state, images, self.mean_codes(&self.up.of(images)))
     }
 
     /// Draws an image from `q(.|z)` for each of some states, with probabilities to the nearest 2^-32.

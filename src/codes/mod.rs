@@ -29,7 +29,7 @@ mod written;
 
 use std::ops::{Add, Range};
 
-use ndarray::{Array1, Array2, ArrayView1, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, s};
 
 pub use self::check::LayersError;
 pub use self::factor::Factor;
@@ -300,15 +300,25 @@ impl Codes {
     /// `sum_k w_k c_k`, `[H]`, of weights w `[L]`.
     pub fn gather(&self, weights: ArrayView1<f64>) -> Array1<f64> {
         let mut sums = Array1::zeros(self.width());
-        let mut weights = weights.to_owned();
+        let mut weights = weights.to_vec();
         // The last factor runs fastest: it is summed over first.
         for (factor, logits, _) in self.factors().rev() {
-            let before = weights.len() / factor.values();
-            let by_value = weights
-                .into_shape_with_order((before, factor.values()))
-                .expect("a weight for every state of the factors up to this one");
-            factor.gather(by_value.sum_axis(Axis(0)).view(), sums.slice_mut(s![logits]));
-            weights = by_value.sum_axis(Axis(1));
+            let mut by_value = Array1::zeros(factor.values());
+            let of_others = weights.chunks_exact(factor.values()).map(|weights| {
+                by_value.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
+                weights.iter().sum()
+            });
+            weights = of_others.collect();
+            factor.gather(by_value.view(), sums.slice_mut(s![logits]));
+        }
+        sums
+    }
+
+    /// `sum_k w_nk c_k`, `[N, H]`, of N rows of weights w `[N, L]`.
+    pub fn gather_rows(&self, weights: &Array2<f64>) -> Array2<f64> {
+        let mut sums = Array2::zeros((weights.nrows(), self.width()));
+        for (weights, mut sums) in weights.rows().into_iter().zip(sums.rows_mut()) {
+            sums.assign(&self.gather(weights));
         }
         sums
     }
