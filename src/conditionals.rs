@@ -197,17 +197,12 @@ impl Conditionals {
     /// and of [`Conditionals::path_ratios`].
     pub fn sums_from(&self, state: usize, images: &PackedImages) -> (Array1<f64>, f64) {
         let codes = &self.up.codes;
-        let (sum, mean_codes) = if self.log_weights.is_some() {
-            let p = softmax_rows(self.forward_logits(images));
-            (p.sum_axis(Axis(0)), codes.gather_rows(&p))
-        } else {
-            let of_values = codes.value_softmax(&self.up.of(images));
-            (codes.sum_of_products(&of_values), codes.mean_codes(&of_values))
+        let next = self.next_states(&self.up.of(images));
+        let path = match &self.drive {
+            Some(drive) => self.driven(drive, state, images, next.mean_codes(codes)),
+            None => self.path_ratios(state, images),
         };
-        match &self.drive {
-            Some(drive) => (sum, self.driven(drive, state, images, mean_codes).sum()),
-            None => (sum, self.path_ratios(state, images).sum()),
-        }
+        (next.sum(codes), path.sum())
     }
 
     /// `( sum_k p(k|x) c_k - c_z ) . V^T x`, `[N]`, given the mean codes, `[N, H]`.
@@ -217,12 +212,12 @@ impl Conditionals {
         (steps * driven).sum_axis(Axis(1))
     }
 
-    /// `sum_k p(k|x) c_k` of the first latent layer, `[N, H]`, given `x W + b`.
-    fn mean_codes(&self, logits: &Array2<f64>) -> Array2<f64> {
+    /// `p(z|x)` of the first latent layer, given `x W + b`.
+    fn next_states(&self, logits: &Array2<f64>) -> NextStates {
         let codes = &self.up.codes;
         match &self.log_weights {
-            Some(log_weights) => codes.gather_rows(&softmax_rows(codes.spread_rows(logits) + log_weights)),
-            None => codes.mean_codes(&codes.value_softmax(logits)),
+            Some(log_weights) => NextStates::OfStates(softmax_rows(codes.spread_rows(logits) + log_weights)),
+            None => NextStates::OfValues(codes.value_softmax(logits)),
         }
     }
 
@@ -234,7 +229,7 @@ impl Conditionals {
         let logits = &up + &self.up.bias;
         let codes = &self.up.codes;
         let Some(onward) = onward else {
-            let first = self.mean_codes(&logits);
+            let first = self.next_states(&logits).mean_codes(codes);
             let last = first.clone();
             return Sights {
                 up,
@@ -285,12 +280,39 @@ impl Conditionals {
                 .map(|(log_p, log_q)| log_q[state] - log_p[state] - expected_ratio(log_p, log_q))
                 .collect();
         };
-        self.driven(drive, state, images, self.mean_codes(&self.up.of(images)))
+        let next = self.next_states(&self.up.of(images));
+        self.driven(drive, state, images, next.mean_codes(&self.up.codes))
     }
 
     /// Draws an image from `q(.|z)` for each of some states, with probabilities to the nearest 2^-32.
     pub fn draw(&self, states: &[i32], draws: Draws) -> PackedImages {
         PackedImages::from_words(self.thresholds.draw(states, draws), self.visible())
+    }
+}
+
+/// `p(z|x)` of N images.
+enum NextStates {
+    /// Of every state, `[N, L]`.
+    OfStates(Array2<f64>),
+    /// Of every value of factors that are independent given x, `[N, V]`.
+    OfValues(Array2<f64>),
+}
+
+impl NextStates {
+    /// The sum over images, `[L]`.
+    fn sum(&self, codes: &Codes) -> Array1<f64> {
+        match self {
+            Self::OfStates(p) => p.sum_axis(Axis(0)),
+            Self::OfValues(p) => codes.sum_of_products(p),
+        }
+    }
+
+    /// `sum_k p(k|x) c_k`, `[N, H]`.
+    fn mean_codes(&self, codes: &Codes) -> Array2<f64> {
+        match self {
+            Self::OfStates(p) => codes.gather_rows(p),
+            Self::OfValues(p) => codes.mean_codes(p),
+        }
     }
 }
 

@@ -85,37 +85,43 @@ fn bench_measures_latent_layers_with_structure() {
 
 #[test]
 fn bench_draws_how_a_step_scales() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = program()
-        .current_dir(folder.path())
-        .args([
-            "bench",
-            "--backend",
-            "ndarray",
-            "--seconds",
-            "0.01",
-            "--scaling",
-            "scaling.svg",
-            "--out",
-            "rows.json",
-        ])
-        .args(["--visible", "31", "--latent", "3", "--batch", "7", "--chains", "11"])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let picture = std::fs::read_to_string(folder.path().join("scaling.svg")).unwrap();
-    assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
-    for words in [
-        "N, persistent chains",
-        "B, images in a minibatch",
-        "D, pixels",
-        "L, latent states",
-        "dense floor",
+    for (layers, of_latent, values) in [
+        ("3", "L, latent states", 5),
+        ("{ kind = \"binary\", units = 3 }", "L, words of binary units", 6),
+        ("{ kind = \"binary\", units = 13 }", "H, binary units", 5),
     ] {
-        assert!(picture.contains(words), "{words}");
+        let folder = tempfile::tempdir().unwrap();
+        let output = program()
+            .current_dir(folder.path())
+            .args([
+                "bench",
+                "--backend",
+                "ndarray",
+                "--seconds",
+                "0.01",
+                "--scaling",
+                "scaling.svg",
+                "--out",
+                "rows.json",
+            ])
+            .args(["--visible", "31", "--latent", layers, "--batch", "7", "--chains", "11"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let picture = std::fs::read_to_string(folder.path().join("scaling.svg")).unwrap();
+        assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
+        for words in [
+            "N, persistent chains",
+            "B, images in a minibatch",
+            "D, pixels",
+            of_latent,
+            "dense floor",
+        ] {
+            assert!(picture.contains(words), "{words}");
+        }
+        let rows: Vec<serde_json::Value> = serde_json::from_slice(&std::fs::read(folder.path().join("rows.json")).unwrap()).unwrap();
+        assert_eq!(rows.len(), 15 + values, "{layers}");
     }
-    let rows: Vec<serde_json::Value> = serde_json::from_slice(&std::fs::read(folder.path().join("rows.json")).unwrap()).unwrap();
-    assert_eq!(rows.len(), 20);
 }
 
 #[test]

@@ -172,6 +172,10 @@ impl Trainer for StoppingTrainer {
         None
     }
 
+    fn persistent_chains(&self) -> Option<PackedImages> {
+        None
+    }
+
     fn state(&self) -> TrainingState {
         self.trainer.state()
     }

@@ -210,6 +210,21 @@ fn the_error_of_f32_at_784_pixels_is_as_stated() {
     });
 }
 
+/// More images than are taken at a time, and not a multiple of that.
+#[test]
+fn a_large_minibatch_taken_in_parts_has_the_gradient_of_the_formula() {
+    let parameters = random_model(33, 11, 5, 1.0);
+    let plain = Plain::new(&parameters);
+    let (images, chains) = (draw_images(&plain, 9001, 33), draw_images(&plain, 103, 34));
+    let reference = plain.gradient(&images, &chains);
+    on_every_backend("gradient at B = 9001", |numerics| {
+        let found = flat(&numerics.gradient(&parameters, &images, &chains));
+        let distance = relative_distance(&found, &reference);
+        println!("{distance:.1e} on {}", numerics.device().backend);
+        assert!(distance <= 1e-5, "{}: {distance:e}", numerics.device().backend);
+    });
+}
+
 /// Images of the model's states, in turn.
 fn draw_images(plain: &Plain, count: usize, seed: u64) -> BinaryImages {
     use latent_cycles::random::{Seed, Stream, uniform_f64};

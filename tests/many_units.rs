@@ -1,9 +1,11 @@
 //! Machines of units whose states are not listed, against small ones of which everything is summed over: all words and all images.
 
+use latent_cycles::analysis::sampled::Drift;
 use latent_cycles::codes::Layers;
 use latent_cycles::data::BinaryImages;
 use latent_cycles::data::packed::PackedImages;
 use latent_cycles::estimate::jackknife::Figure;
+use latent_cycles::evaluation::units::path_entropy_production;
 use latent_cycles::model::Parameters;
 use latent_cycles::model::recognition::RecognitionParameters;
 use latent_cycles::numerics::Numerics;
@@ -125,14 +127,22 @@ fn assert_near(figure: &Figure, truth: f64) {
     assert!(error < 0.1 * truth.abs().max(1.0), "{error} says nothing of {truth}");
 }
 
+/// Steps before a film.
+const BURN_IN: usize = 50;
+
 fn film(model: &UnitConditionals, chains: usize, moments: usize) -> Vec<Moment> {
+    film_at(3, model, chains, moments)
+}
+
+/// With draws of its own for each time.
+fn film_at(time: u64, model: &UnitConditionals, chains: usize, moments: usize) -> Vec<Moment> {
     let walkers = Walkers {
         model,
         seed: Seed(1701),
-        time: 3,
+        time,
     };
-    let first = walkers.after(Start::Noise, chains, 50, &()).unwrap();
-    walkers.film(first, 50, moments, &()).unwrap()
+    let first = walkers.after(Start::Noise, chains, BURN_IN, &()).unwrap();
+    walkers.film(first, BURN_IN, moments, &()).unwrap()
 }
 
 #[test]
@@ -197,6 +207,15 @@ fn steps_are_those_of_the_sum_over_all_words_and_images() {
     let model = UnitConditionals::new(&parameters);
     let steps = Steps::of(&model, &film(&model, 512, 64));
     assert_near(&mean_of_chains(&steps.path_entropy_production), sigma);
+    // Of one step of chains that are in the steady state.
+    let last = film(&model, 4096, 1);
+    let of_next = path_entropy_production(&parameters, &last[0].images, Seed(1701), 5).unwrap();
+    let error = 64.0_f64.sqrt() * mean_of_chains(&steps.path_entropy_production).standard_error.unwrap() / (4096.0_f64 / 512.0).sqrt();
+    println!("{of_next} +- {error} for {sigma}");
+    assert!(
+        (of_next - sigma).abs() < 4.0 * error && error < 0.1 * sigma,
+        "{of_next} +- {error} for {sigma}"
+    );
     let stay: f64 = exact.transition.diag().dot(&exact.pi);
     assert_near(&mean_of_chains(&steps.self_transition), stay);
     let different = |k: usize, next: usize| f64::from((k ^ next).count_ones());
@@ -211,6 +230,39 @@ fn steps_are_those_of_the_sum_over_all_words_and_images() {
         "{} for {flips}",
         steps.flip_rates[UNITS - 1]
     );
+}
+
+/// Each unit lights pixels of its own, which switch it on again: a unit that is on stays so, one that is off comes on once in `steps` steps.
+fn traps(steps: f64) -> Parameters {
+    let mut parameters = parameters(1712, 0.0);
+    parameters.forward_bias.fill(-((steps - 1.0).ln()) as f32);
+    parameters.visible_bias = Some(Array1::from_elem(VISIBLE, -20.0));
+    for unit in 0..UNITS {
+        parameters.forward[[unit, unit]] = 40.0;
+        parameters.backward[[unit, unit]] = 40.0;
+    }
+    parameters
+}
+
+#[test]
+fn chains_on_their_way_to_a_trap_are_not_in_their_steady_state() {
+    let drift = |parameters: &Parameters, time: u64| {
+        let model = UnitConditionals::new(parameters);
+        let film = film_at(time, &model, 256, 256);
+        Drift::between([&film[..128], &film[128..]].map(|half| Steps::of(&model, half)).each_ref())
+    };
+    let trapped = drift(&traps(300.0), 3);
+    // Half of the units are off at first, and each that is on lights a pixel.
+    let off = |step: usize| 0.5 * (1.0 - 1.0 / 300.0_f64).powi((BURN_IN + step) as i32);
+    let half = |from: usize| (from..from + 128).map(off).sum::<f64>() / 128.0;
+    assert_near(&trapped.lit_pixels, UNITS as f64 * (half(0) - half(128)));
+    assert!(!trapped.steady, "{}", trapped.in_words());
+    assert!(drift(&traps(3.0), 3).steady);
+    // One in 300 by chance, each with draws of its own: three of forty are one in 3,000.
+    let not = (0..40)
+        .filter(|seed| !drift(&parameters(1720 + seed, 1.0), 4 + seed).steady)
+        .count();
+    assert!(not < 3, "{not} of 40");
 }
 
 #[test]

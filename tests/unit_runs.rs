@@ -71,10 +71,12 @@ fn a_machine_of_units_goes_all_the_way() {
         assert!(last[key].is_null(), "{key}: {last}");
     }
     assert!(figure(last, "lit_pixels") > 50.0 && figure(last, "path_entropy_production") > 1.0);
+    assert!(figure(last, "path_entropy_production_chains") > 1.0, "{last}");
 
     let (found, stdout) = analysis(path, "analyze run --candidates 100 --samples 256");
     let value = |key: &str| found[key]["value"].as_f64();
     assert!((value("log_likelihood_bound_test").unwrap() - figure(last, "log_likelihood_bound_test")).abs() < 10.0);
+    assert_eq!(found["drift"]["steady"], true, "{found}");
     assert!(value("path_entropy_production").unwrap() > 1.0 && value("autocorrelation_time").unwrap() > 0.2);
     for key in ["entropy_production", "relaxation_time", "rotation_period", "log_likelihood_test"] {
         assert!(

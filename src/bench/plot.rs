@@ -3,9 +3,10 @@
 use plotters::prelude::*;
 
 use super::{Row, Sizes};
-use crate::codes::Layers;
+use crate::codes::{Layer, Layers};
 
-/// The sizes of a scan: each of N, B, D and L over two decades, beside its value, the others as in `center`.
+/// The sizes of a scan: each of N, B, D and L over two decades, beside its value, the others as in `center`. Of listed words of binary units L goes in steps of
+/// one unit, up to three fewer and three more; where they are not listed H is varied in place of L.
 pub fn scan(center: &Sizes) -> Vec<(&'static str, Vec<(usize, Sizes)>)> {
     let around = |middle: usize| [10, 32, 100, 316, 1000].map(|percent| (middle * percent).div_ceil(100));
     let vary = |middle: usize, set: fn(&mut Sizes, usize)| {
@@ -21,11 +22,24 @@ pub fn scan(center: &Sizes) -> Vec<(&'static str, Vec<(usize, Sizes)>)> {
         ("N, persistent chains", vary(center.chains, |sizes, value| sizes.chains = value)),
         ("B, images in a minibatch", vary(center.batch, |sizes, value| sizes.batch = value)),
         ("D, pixels", vary(center.visible, |sizes, value| sizes.visible = value)),
-        (
-            "L, latent states",
-            vary(center.layers.states(), |sizes, value| sizes.layers = Layers::one_hot(value)),
-        ),
+        match center.layers.binary_units() {
+            None => (
+                "L, latent states",
+                vary(center.layers.states(), |sizes, value| sizes.layers = Layers::one_hot(value)),
+            ),
+            Some(units) if center.layers.are_listed() => {
+                let around = (units.saturating_sub(3).max(1)..=units + 3).map(|units| (units, binary(units)));
+                let listed = around.filter(|(_, layers)| layers.are_listed());
+                let sizes = listed.map(|(units, layers)| (1 << units, Sizes { layers, ..center.clone() }));
+                ("L, words of binary units", sizes.collect())
+            }
+            Some(units) => ("H, binary units", vary(units, |sizes, value| sizes.layers = binary(value))),
+        },
     ]
+}
+
+fn binary(units: usize) -> Layers {
+    Layers::new(vec![Layer::Binary { units }]).expect("there is a layer")
 }
 
 /// Draws one panel for each size, step time over size on logarithmic axes, as the text of an SVG file.

@@ -150,8 +150,13 @@ impl Bench {
         };
         let layers = match &self.latent[..] {
             [] => Layers::one_hot(30),
-            [layers] if layers.is_one_hot() => layers.clone(),
-            [_] => return Err(Usage("--scaling varies the number of latent states; give --latent a number".into()).into()),
+            [layers] if layers.is_one_hot() || layers.binary_units().is_some() => layers.clone(),
+            [_] => {
+                return Err(Usage(
+                    "--scaling varies the number of latent states; give --latent a number or one layer of binary units".into(),
+                )
+                .into());
+            }
             _ => return Err(give_once("--latent").into()),
         };
         let center = Sizes {
@@ -159,7 +164,7 @@ impl Bench {
             layers,
             batch: one("--batch", &self.batch, 500)?,
             chains: one("--chains", &self.chains, 500)?,
-            candidates: SampledConfig::CANDIDATES,
+            candidates: one("--candidates", &self.candidates, SampledConfig::CANDIDATES as u32)?,
         };
         let panels = scan(&center);
         let bar = ProgressBar::new(panels.iter().map(|(_, sizes)| sizes.len() as u64).sum());

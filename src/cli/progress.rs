@@ -108,7 +108,8 @@ fn main_figures(figures: &Figures) -> Vec<String> {
 }
 
 /// A line that stays.
-fn in_words(figures: &Figures) -> String {
+fn in_words(metrics: &Metrics) -> String {
+    let figures = &metrics.figures;
     let or_none = |figure: Option<f64>, digits: usize| figure.map_or("-".to_owned(), |figure| format!("{figure:.digits$}"));
     let Some(train) = figures.log_likelihood_train else {
         let above = match figures.log_likelihood_bound_train {
@@ -118,9 +119,11 @@ fn in_words(figures: &Figures) -> String {
             ),
             None => String::new(),
         };
+        let at_chains = metrics.path_entropy_production_chains;
         return format!(
-            "{above}path entropy production {:.1}  class divergence {}  lit pixels {}",
+            "{above}path entropy production {:.1}{}  class divergence {}  lit pixels {}",
             figures.path_entropy_production,
+            at_chains.map_or(String::new(), |produced| format!(" (persistent chains {produced:.1})")),
             or_none(figures.class_kl, 4),
             or_none(figures.lit_pixels, 1)
         );
@@ -165,7 +168,7 @@ impl Observer for Progress {
             return;
         }
         self.printed = Some(metrics.step);
-        let line = format!("step {:>7}  {:>7.1} s  {}", metrics.step, metrics.seconds, in_words(figures));
+        let line = format!("step {:>7}  {:>7.1} s  {}", metrics.step, metrics.seconds, in_words(metrics));
         match &self.display {
             Display::Bar(bar) => bar.suspend(|| say(line)),
             Display::Lines => say(line),

@@ -10,16 +10,18 @@
 //! The proposals do not depend on these draws, so each row is unbiased; rows are then divided by their sums. No weight is above C, since q(.|j) is one of
 //! the C, and no term of a transition with a tilt above `C e^{K_jk}`, the bound on what it estimates. Draws are divided into 32 groups, each a whole mixture.
 
-use ndarray::{Array1, Array2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 use super::path::Path;
-use super::sampling::{GROUPS, Sampling, blocks, mean_of_groups};
+use super::sampling::{Batch, GROUPS, Sampling, batches, blocks, mean_of_groups};
 use super::selection::Selection;
 use super::tilt::Tilt;
 use super::{Estimate, EstimateError, Kernel, Method, reversible};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
+use crate::kernels::exp::exp_f64;
+use crate::kernels::vectorized;
 use crate::kernels::visible::Thresholds;
 use crate::latent::SteadyState;
 use crate::logs::{largest, logaddexp, logsumexp, sigmoid};
@@ -138,13 +140,17 @@ impl Source {
         let tilts: Vec<&Tilt> = selection.of_state(state).collect();
         let proposals = Proposals::new(model, state, &tilts);
         let mut log_sums = Array2::from_elem((sampling.groups(), model.latent()), f64::NEG_INFINITY);
-        for (group, images) in sampling.images_of(model, state).chain(proposals.images(sampling, state)) {
+        let drawn = sampling.images_of(model, state).chain(proposals.images(sampling, state));
+        for Batch { images, blocks } in batches(drawn) {
             watch.go_on()?;
-            let block = log_sum(&tilts, model.forward_logits(&images));
-            log_sums
-                .row_mut(group)
-                .zip_mut_with(&block, |sum, &block| *sum = logaddexp(*sum, block));
-            watch.part_done();
+            let logits = model.forward_logits(&images);
+            for (group, place) in blocks {
+                let block = log_sum(&tilts, logits.slice(s![place, ..]));
+                log_sums
+                    .row_mut(group)
+                    .zip_mut_with(&block, |sum, &block| *sum = logaddexp(*sum, block));
+                watch.part_done();
+            }
         }
         let log_units = log_sums.map_axis(Axis(0), |sums| largest(sums.iter().copied()));
         Ok(Self {
@@ -161,27 +167,40 @@ impl Source {
 }
 
 /// `ln sum_x w(x) p(k|x) / C` over images that are given by their logits a `[N, L]`, `[L]`.
-fn log_sum(tilts: &[&Tilt], mut logits: Array2<f64>) -> Array1<f64> {
+///
+/// Summed as numbers, one exponential for each image and state; states whose sum f64 might not hold, once more as logarithms.
+fn log_sum(tilts: &[&Tilt], logits: ArrayView2<f64>) -> Array1<f64> {
+    /// Terms below e^-708 are lost: beside this they do not count.
+    const LEAST: f64 = 1e-280;
+    let mut sums = vec![0.0; logits.ncols()];
+    let mut terms = vec![0.0; logits.ncols()];
+    // The first is q(.|j) itself, whose ratio is 1.
     let mut log_ratios = Array1::zeros(tilts.len() + 1);
-    let mut most = Array1::from_elem(logits.ncols(), f64::NEG_INFINITY);
-    for mut a in logits.rows_mut() {
-        // The first is q(.|j) itself, whose ratio is 1.
-        let flat = a.as_slice().unwrap_or_default();
+    let divisors = logits.rows().into_iter().map(|a| {
+        let a = a.to_slice().unwrap_or_default();
         for (log_ratio, tilt) in log_ratios.iter_mut().skip(1).zip(tilts) {
-            *log_ratio = tilt.log_ratio(flat);
+            *log_ratio = tilt.log_ratio(a);
         }
-        let common = logsumexp(log_ratios.view()) + logsumexp(a.view());
-        a -= common;
-        most.zip_mut_with(&a, |most, &term| *most = most.max(term));
-    }
-    let mut sums = Array1::<f64>::zeros(logits.ncols());
-    for terms in logits.rows() {
-        Zip::from(&mut sums)
-            .and(terms)
-            .and(&most)
-            .for_each(|sum, term, most| *sum += (term - most).exp());
-    }
-    sums.mapv_into(f64::ln) + most
+        let log_divisor = logsumexp(log_ratios.view());
+        let largest = largest(a.iter().copied());
+        vectorized(
+            #[inline(always)]
+            || terms.iter_mut().zip(a).for_each(|(term, a)| *term = exp_f64(a - largest)),
+        );
+        let total: f64 = terms.iter().sum();
+        let scale = (-log_divisor).exp() / total;
+        vectorized(
+            #[inline(always)]
+            || sums.iter_mut().zip(&terms).for_each(|(sum, term)| *sum += scale * term),
+        );
+        log_divisor + largest + total.ln()
+    });
+    let divisors: Array1<f64> = divisors.collect();
+    let log_sums = sums.iter().enumerate().map(|(k, sum)| match *sum < LEAST {
+        true => logsumexp((&logits.column(k) - &divisors).view()),
+        false => sum.ln(),
+    });
+    log_sums.collect()
 }
 
 /// The tilted distributions that one state draws from.

@@ -17,7 +17,7 @@
 use ndarray::{Array1, Array2, ArrayView1};
 use rayon::prelude::*;
 
-use super::sampling::{GROUPS, Sampling, mean_of_groups};
+use super::sampling::{Batch, GROUPS, Sampling, batches, mean_of_groups};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::watch::{Stopped, Watch};
@@ -61,11 +61,13 @@ impl<T: Send> Path<T> {
                     slope: Array2::zeros((GROUPS, model.latent())),
                     curvature: Array2::zeros((GROUPS, model.latent())),
                 };
-                for (group, images) in sampling.images_of(model, state) {
+                for Batch { images, blocks } in batches(sampling.images_of(model, state)) {
                     watch.go_on()?;
                     let (log_forward, log_backward) = (model.log_forward(&images), model.log_backward(&images));
-                    for (log_p, log_q) in log_forward.rows().into_iter().zip(log_backward.rows()) {
-                        from_state.add(group, state, log_p, log_q, log_pi);
+                    for (group, place) in blocks {
+                        for image in place {
+                            from_state.add(group, state, log_forward.row(image), log_backward.row(image), log_pi);
+                        }
                     }
                     observed.extend(observe(&images));
                 }

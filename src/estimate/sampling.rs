@@ -153,6 +153,34 @@ pub(super) fn blocks(groups: usize, count: usize) -> impl Iterator<Item = (usize
     })
 }
 
+/// Blocks of several groups, one after the other.
+pub(super) struct Batch {
+    pub images: PackedImages,
+    /// Of each block its group, and where its images lie.
+    pub blocks: Vec<(usize, Range<usize>)>,
+}
+
+/// Blocks put together until there are some images: a product with a wide table has the same work before its first image, however few they are.
+pub(super) fn batches(blocks: impl Iterator<Item = (usize, PackedImages)>) -> impl Iterator<Item = Batch> {
+    const IMAGES: usize = 512;
+    let mut blocks = blocks.peekable();
+    std::iter::from_fn(move || {
+        let pixels = blocks.peek()?.1.pixels();
+        let (mut words, mut places, mut count) = (Vec::new(), Vec::new(), 0);
+        while count < IMAGES
+            && let Some((group, images)) = blocks.next()
+        {
+            places.push((group, count..count + images.len()));
+            count += images.len();
+            words.extend_from_slice(images.words());
+        }
+        Some(Batch {
+            images: PackedImages::from_words(words, pixels),
+            blocks: places,
+        })
+    })
+}
+
 /// The mean over all groups, or over all but one.
 pub fn mean_of_groups(groups: impl Iterator<Item = f64>, left_out: Option<usize>) -> f64 {
     let kept = groups.enumerate().filter(|(group, _)| Some(*group) != left_out);

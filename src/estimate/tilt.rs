@@ -24,6 +24,7 @@ use ndarray::{Array1, ArrayView1};
 
 use crate::conditionals::Conditionals;
 use crate::kernels::exp::sigmoid;
+use crate::kernels::vectorized;
 use crate::logs::{largest, softplus};
 
 /// How closely the competitors' mean logits must meet, nats; K is then at most so much above its minimum.
@@ -60,9 +61,36 @@ struct Search<'a> {
     /// The mean logits `mu`, `[L]`, of the states that are followed.
     mean: Array1<f64>,
     /// The states that may compete; the others are looked at when these agree.
-    followed: Vec<usize>,
+    followed: Followed,
     /// Shifts of weight so far.
     shifts: usize,
+}
+
+/// Some states, with their columns of W side by side: W itself is too large for the nearest caches.
+#[derive(Clone)]
+struct Followed {
+    states: Vec<usize>,
+    /// `[D, F]`, row by row.
+    weights: Vec<f64>,
+}
+
+impl Followed {
+    fn new(model: &Conditionals, states: Vec<usize>) -> Self {
+        let weights = model.forward().rows().into_iter();
+        Self {
+            weights: weights.flat_map(|row| states.iter().map(move |&m| row[m])).collect(),
+            states,
+        }
+    }
+
+    fn and(&self, model: &Conditionals, more: &[usize]) -> Self {
+        let rows = self.weights.chunks_exact(self.states.len()).zip(model.forward().rows());
+        let weights = rows.flat_map(|(weights, row)| weights.iter().copied().chain(more.iter().map(move |&m| row[m])));
+        Self {
+            weights: weights.collect(),
+            states: self.states.iter().chain(more).copied().collect(),
+        }
+    }
 }
 
 /// What all targets of one source share: its untilted means.
@@ -70,7 +98,7 @@ pub struct Untilted {
     pixels: Array1<f64>,
     logits: Array1<f64>,
     /// The states with the largest logits.
-    strongest: Vec<usize>,
+    strongest: Followed,
 }
 
 impl Untilted {
@@ -79,7 +107,7 @@ impl Untilted {
         let pixels = model.means().row(source).to_owned();
         let logits = mean_logits(model, &pixels);
         Self {
-            strongest: strongest((0..logits.len()).collect(), &logits),
+            strongest: Followed::new(model, strongest((0..logits.len()).collect(), &logits)),
             pixels,
             logits,
         }
@@ -97,13 +125,13 @@ pub fn best_tilt(model: &Conditionals, source: usize, target: usize, untilted: &
         lambda: Array1::zeros(model.latent()),
         pixels: untilted.pixels.clone(),
         mean: untilted.logits.clone(),
-        followed: untilted.strongest.clone(),
+        followed: match untilted.strongest.states.contains(&target) {
+            true => untilted.strongest.clone(),
+            false => untilted.strongest.and(model, &[target]),
+        },
         shifts: 0,
     };
     search.lambda[target] = 1.0;
-    if !search.followed.contains(&target) {
-        search.followed.push(target);
-    }
     loop {
         search.settle();
         if search.shifts == MOST_SHIFTS || !search.follow_more() {
@@ -127,7 +155,7 @@ fn mean_logits(model: &Conditionals, pixels: &Array1<f64>) -> Array1<f64> {
         let Some(weights) = weights.to_slice().filter(|_| mean > NOTHING) else {
             continue;
         };
-        crate::kernels::vectorized(
+        vectorized(
             #[inline(always)]
             || sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += mean * weight),
         );
@@ -139,13 +167,13 @@ impl Search<'_> {
     /// Shifts weight among the states that are followed until their mean logits meet.
     fn settle(&mut self) {
         while self.shifts < MOST_SHIFTS {
-            let by_mean = |a: &&usize, b: &&usize| self.mean[**a].total_cmp(&self.mean[**b]);
-            let strongest = self.followed.iter().max_by(by_mean).copied();
-            let with_weight = self.followed.iter().filter(|&&m| self.lambda[m] > 0.0);
-            let (Some(strongest), Some(weakest)) = (strongest, with_weight.min_by(by_mean).copied()) else {
+            let states = &self.followed.states;
+            let by_mean = |a: &usize, b: &usize| self.mean[states[*a]].total_cmp(&self.mean[states[*b]]);
+            let with_weight = (0..states.len()).filter(|&place| self.lambda[states[place]] > 0.0);
+            let (Some(strongest), Some(weakest)) = ((0..states.len()).max_by(by_mean), with_weight.min_by(by_mean)) else {
                 return;
             };
-            if self.mean[strongest] - self.mean[weakest] <= TOLERANCE {
+            if self.mean[states[strongest]] - self.mean[states[weakest]] <= TOLERANCE {
                 return;
             }
             self.shift(weakest, strongest);
@@ -156,17 +184,23 @@ impl Search<'_> {
     /// Looks at all states, and follows those that are stronger than any that was followed; false if there are none.
     fn follow_more(&mut self) -> bool {
         self.mean = mean_logits(self.model, &self.pixels);
-        let largest = largest(self.followed.iter().map(|&m| self.mean[m]));
+        let largest = largest(self.followed.states.iter().map(|&m| self.mean[m]));
         let stronger = (0..self.mean.len()).filter(|&m| self.mean[m] > largest + TOLERANCE);
         let more = strongest(stronger.collect(), &self.mean);
-        self.followed.extend(&more);
+        if !more.is_empty() {
+            self.followed = self.followed.and(self.model, &more);
+        }
         !more.is_empty()
     }
 
-    /// Moves weight from one competitor to another, until their mean logits meet or the first has none left.
-    fn shift(&mut self, from: usize, to: usize) {
-        let forward = self.model.forward();
-        let direction = &forward.column(from) - &forward.column(to);
+    /// Moves weight from one competitor to another, given by their places among those that are followed, until their mean logits meet or the first has none left.
+    fn shift(&mut self, from_place: usize, to_place: usize) {
+        let Followed { states, weights } = &self.followed;
+        let (from, to) = (states[from_place], states[to_place]);
+        let direction: Array1<f64> = weights
+            .chunks_exact(states.len())
+            .map(|row| row[from_place] - row[to_place])
+            .collect();
         let bias = self.model.forward_bias();
         let constant = bias[from] - bias[to];
         let narrow = |numbers: &Array1<f64>| numbers.iter().map(|&number| number as f32).collect::<Vec<f32>>();
@@ -181,17 +215,30 @@ impl Search<'_> {
         self.tilt.scaled_add(shift, &direction);
         self.lambda[to] += shift;
         self.lambda[from] = if shift == all { 0.0 } else { all - shift };
-        for (pixel, (logit, step)) in logits.iter().zip(&steps).enumerate() {
-            let now = f64::from(sigmoid(logit + shift as f32 * step).0);
-            let change = now - self.pixels[pixel];
-            // Most pixels hardly change.
-            if change.abs() > NOTHING {
-                self.pixels[pixel] = now;
-                let weights = forward.row(pixel);
-                for &m in &self.followed {
-                    self.mean[m] += change * weights[m];
+        let mut changes = vec![0.0; states.len()];
+        let pixels = logits
+            .iter()
+            .zip(&steps)
+            .zip(&mut self.pixels)
+            .zip(weights.chunks_exact(states.len()));
+        vectorized(
+            #[inline(always)]
+            || {
+                for (((logit, step), pixel), weights) in pixels {
+                    let now = f64::from(sigmoid(logit + shift as f32 * step).0);
+                    let change = now - *pixel;
+                    // Most pixels hardly change.
+                    if change.abs() > NOTHING {
+                        *pixel = now;
+                        for (sum, weight) in changes.iter_mut().zip(weights) {
+                            *sum += change * weight;
+                        }
+                    }
                 }
-            }
+            },
+        );
+        for (&m, change) in states.iter().zip(changes) {
+            self.mean[m] += change;
         }
     }
 
@@ -243,7 +290,7 @@ fn sums_along(logits: &[f32], steps: &[f32], shift: f32) -> (f64, f64) {
     /// Sums side by side, which the compiler may keep in one register.
     const LANES: usize = 16;
     let (mut slopes, mut curvatures) = ([0.0f32; LANES], [0.0f32; LANES]);
-    crate::kernels::vectorized(
+    vectorized(
         #[inline(always)]
         || {
             for (logits, steps) in logits.chunks(LANES).zip(steps.chunks(LANES)) {

@@ -1,5 +1,7 @@
 //! The figures of a line of metrics.jsonl of a machine of units whose states are not listed: from chains that start anew.
 
+use ndarray::Array1;
+
 use super::{Figures, Reference};
 use crate::data::packed::PackedImages;
 use crate::estimate::EstimateError;
@@ -19,6 +21,8 @@ const STEPS: usize = 30;
 const IMAGES: usize = 500;
 /// K.
 const CANDIDATES: usize = 20;
+/// What keeps the draws at persistent chains apart from those of chains from noise: beyond any training step.
+const AT_CHAINS: u64 = 1 << 32;
 
 /// All figures; `time` keys the draws, and `chains` are rounded up to a multiple of [`GROUPS`].
 ///
@@ -48,7 +52,6 @@ pub(super) fn evaluate(
         Ok::<_, EstimateError>(Some(bound.value))
     };
     let steps = Steps::of(&model, std::slice::from_ref(&moment));
-    let mean = |values: &ndarray::Array1<f64>| values.mean().unwrap_or(f64::NAN);
     let class_kl = reference
         .judge
         .as_ref()
@@ -69,6 +72,25 @@ pub(super) fn evaluate(
         return Err(EstimateError::NoNumbers);
     }
     Ok(figures)
+}
+
+/// The path entropy production of the next step of chains that are at these images, nats; `None` of a tied machine, which has none.
+pub fn path_entropy_production(parameters: &Parameters, chains: &PackedImages, seed: Seed, time: u64) -> Option<f64> {
+    let model = UnitConditionals::new(parameters);
+    if model.is_tied() {
+        return None;
+    }
+    let moment = Walkers {
+        model: &model,
+        seed,
+        time: time + AT_CHAINS,
+    }
+    .next(chains, 1);
+    Some(mean(&Steps::of(&model, &[moment]).path_entropy_production)).filter(|produced| produced.is_finite())
+}
+
+fn mean(values: &Array1<f64>) -> f64 {
+    values.mean().unwrap_or(f64::NAN)
 }
 
 /// The first of some images.

@@ -19,7 +19,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Data, Shares, StateImages};
+use super::shares::{Data, Shares, StateImages};
 use crate::model::Model;
 use crate::ops::{ChainBackend, DeviceImages};
 

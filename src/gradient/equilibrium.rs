@@ -21,7 +21,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{StateImages, lit, residuals};
+use super::shares::{PART, StateImages, lit, residuals};
 use crate::model::Model;
 use crate::ops::codes::StateLogs;
 use crate::ops::{ChainBackend, DeviceImages};
@@ -132,9 +132,16 @@ pub fn persistent<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>, c
 
 /// `mean_n p(k|x_n)`, `[1, L]`, and `mean_n sum_k p(k|x_n) c_kh x_ni`, `[H, D]`.
 pub fn posterior_means<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Tensor<B, 2>) {
-    let (p, mean) = posterior(model, images);
-    let p = model.last_codes().gather(p);
-    (mean, B::transposed_product(images, p).transpose() / images.len() as f64)
+    let count = images.len() as f64;
+    let of_parts = images.parts(PART).into_iter().map(|part| {
+        let (p, mean) = posterior(model, &part);
+        let p = model.last_codes().gather(p);
+        (mean * (part.len() as f64 / count), B::transposed_product(&part, p) / count)
+    });
+    let (mean, lit) = of_parts
+        .reduce(|(mean, lit), (mean_of_part, lit_of_part)| (mean + mean_of_part, lit + lit_of_part))
+        .expect("there are images");
+    (mean, lit.transpose())
 }
 
 /// `mean_n s(l_nh)`, `[1, H]`, and `mean_n s(l_nh) x_ni`, `[H, D]`, of units with logits `l = x W + b`: the same where states are not listed, unit by unit.

@@ -1,6 +1,8 @@
 //! The product of a binary matrix and a wide table, by the rows of the table that the 1s choose.
 
-use ndarray::ArrayView2;
+use std::ops::Range;
+
+use ndarray::{ArrayView2, s};
 use rayon::prelude::*;
 
 use super::bits::{Bits, WORD, lit_columns};
@@ -27,40 +29,84 @@ pub(super) fn sums<F: Number>(x: Bits, table: ArrayView2<F>, start: Option<&[F]>
     sums
 }
 
-/// A matrix with its rows padded to whole registers.
+/// A matrix in strips of at most [`WIDEST`] registers, its rows padded to whole ones. A strip lies in one piece: what a block of its rows needs fills few lines of
+/// the nearest cache, and no more.
 struct Table<F> {
-    rows: Vec<Lanes<F>>,
+    strips: Vec<Strip<F>>,
     /// Registers in a row.
     lanes: usize,
     /// Numbers in a row, without the padding.
     width: usize,
 }
 
+/// Registers of a strip: half of those that there are.
+const WIDEST: usize = 8;
+
+struct Strip<F> {
+    /// Row by row.
+    registers: Vec<Lanes<F>>,
+    /// The first register of a row that is in the strip, and the end.
+    place: Range<usize>,
+}
+
+impl<F: Number> Strip<F> {
+    fn new(matrix: ArrayView2<F>, place: Range<usize>) -> Self {
+        let columns = place.start * LANES..matrix.ncols().min(place.end * LANES);
+        let matrix = matrix.slice(s![.., columns]);
+        let mut registers = vec![[F::default(); LANES]; matrix.nrows() * place.len()];
+        let (numbers, length) = (registers.as_flattened_mut(), place.len() * LANES);
+        if matrix.strides()[1] == 1 {
+            for (own, row) in numbers.chunks_exact_mut(length).zip(matrix.rows()) {
+                own.iter_mut().zip(row).for_each(|(own, &number)| *own = number);
+            }
+        } else {
+            for (k, column) in matrix.columns().into_iter().enumerate() {
+                numbers
+                    .chunks_exact_mut(length)
+                    .zip(column)
+                    .for_each(|(own, &number)| own[k] = number);
+            }
+        }
+        Self { registers, place }
+    }
+
+    /// Adds the chosen rows, counted from `first`, to the strip of every sum. A narrow strip leaves registers free: several partial sums hide the time that an
+    /// addition takes.
+    #[inline(always)]
+    fn add<'a>(&self, first: usize, lit: impl Iterator<Item = &'a [u16]>, sums: impl Iterator<Item = &'a mut [Lanes<F>]>)
+    where
+        F: 'a,
+    {
+        let width = self.place.len();
+        let task = (
+            &self.registers[first * width..],
+            lit.zip(sums.map(|sum| &mut sum[self.place.clone()])),
+        );
+        match width {
+            1 => add_rows::<F, 1, 8>(task),
+            2 => add_rows::<F, 2, 4>(task),
+            3 => add_rows::<F, 3, 2>(task),
+            4 => add_rows::<F, 4, 2>(task),
+            5 => add_rows::<F, 5, 1>(task),
+            6 => add_rows::<F, 6, 1>(task),
+            7 => add_rows::<F, 7, 1>(task),
+            _ => add_rows::<F, WIDEST, 1>(task),
+        }
+    }
+}
+
 impl<F: Number> Table<F> {
     fn new(matrix: ArrayView2<F>) -> Self {
-        let (count, width) = matrix.dim();
+        let width = matrix.ncols();
         let lanes = width.div_ceil(LANES);
-        let mut rows = vec![[F::default(); LANES]; count * lanes];
-        rows.par_chunks_mut(lanes * super::grain(count, width))
-            .enumerate()
-            .for_each(|(chunk, rows)| {
-                let first = chunk * super::grain(count, width);
-                if matrix.strides()[1] == 1 {
-                    for (row, values) in rows.chunks_exact_mut(lanes).zip(matrix.rows().into_iter().skip(first)) {
-                        for (value, &number) in row.as_flattened_mut().iter_mut().zip(values) {
-                            *value = number;
-                        }
-                    }
-                } else {
-                    let rows = rows.as_flattened_mut();
-                    for (k, column) in matrix.columns().into_iter().enumerate() {
-                        for (row, &number) in rows.chunks_exact_mut(lanes * LANES).zip(column.iter().skip(first)) {
-                            row[k] = number;
-                        }
-                    }
-                }
-            });
-        Self { rows, lanes, width }
+        let count = lanes.div_ceil(WIDEST);
+        let place = |strip: usize| strip * lanes / count..(strip + 1) * lanes / count;
+        let strips = (0..count).into_par_iter().map(|strip| Strip::new(matrix, place(strip)));
+        Self {
+            strips: strips.collect(),
+            lanes,
+            width,
+        }
     }
 
     #[inline(always)]
@@ -82,23 +128,9 @@ impl<F: Number> Table<F> {
                 for (row, (count, lit)) in rows.zip(counts.iter_mut().zip(lit.chunks_exact_mut(room))) {
                     *count = lit_columns(&x.row(row)[words.clone()], lit);
                 }
-                let lit = || lit.chunks_exact(room).zip(&counts).map(|(lit, &count)| &lit[..count]);
-                let table = &self.rows[first * WORD * self.lanes..];
-                let strips = self.lanes.div_ceil(8);
-                for strip in 0..strips {
-                    let [start, end] = [strip, strip + 1].map(|strip| strip * self.lanes / strips);
-                    let task = (table, self.lanes, start, &mut *sums);
-                    // A short strip leaves registers free: several partial sums hide the time that an addition takes.
-                    match end - start {
-                        1 => add_strip::<F, 1, 8>(lit(), task),
-                        2 => add_strip::<F, 2, 4>(lit(), task),
-                        3 => add_strip::<F, 3, 2>(lit(), task),
-                        4 => add_strip::<F, 4, 2>(lit(), task),
-                        5 => add_strip::<F, 5, 1>(lit(), task),
-                        6 => add_strip::<F, 6, 1>(lit(), task),
-                        7 => add_strip::<F, 7, 1>(lit(), task),
-                        _ => add_strip::<F, 8, 1>(lit(), task),
-                    }
+                for strip in &self.strips {
+                    let lit = lit.chunks_exact(room).zip(&counts).map(|(lit, &count)| &lit[..count]);
+                    strip.add(first * WORD, lit, sums.chunks_exact_mut(self.lanes));
                 }
             }
         }
@@ -108,29 +140,24 @@ impl<F: Number> Table<F> {
     }
 }
 
-/// Adds a strip of WIDTH registers of the chosen rows of a table to every sum, in PARTS partial sums. The task is the table, the
-/// registers in its rows, the first of the strip, and the sums.
+/// Adds the chosen rows of a strip, WIDTH registers each, to every sum, in PARTS partial sums.
 #[inline(always)]
-fn add_strip<'a, F: Number, const WIDTH: usize, const PARTS: usize>(
-    lit: impl Iterator<Item = &'a [u16]>,
-    (rows, lanes, first, sums): (&[Lanes<F>], usize, usize, &mut [Lanes<F>]),
+fn add_rows<'a, F: Number + 'a, const WIDTH: usize, const PARTS: usize>(
+    (registers, sums): (&[Lanes<F>], impl Iterator<Item = (&'a [u16], &'a mut [Lanes<F>])>),
 ) {
-    let strip = |column: u16| -> &[Lanes<F>; WIDTH] {
-        let start = usize::from(column) * lanes + first;
-        rows[start..start + WIDTH].try_into().expect("WIDTH registers")
-    };
-    for (lit, sum) in lit.zip(sums.chunks_exact_mut(lanes)) {
+    let (rows, _) = registers.as_chunks::<WIDTH>();
+    for (lit, sum) in sums {
         let mut parts = [[[F::default(); LANES]; WIDTH]; PARTS];
         let mut groups = lit.chunks_exact(PARTS);
         for group in &mut groups {
             for part in 0..PARTS {
-                add(&mut parts[part], strip(group[part]));
+                add(&mut parts[part], &rows[usize::from(group[part])]);
             }
         }
         for &column in groups.remainder() {
-            add(&mut parts[0], strip(column));
+            add(&mut parts[0], &rows[usize::from(column)]);
         }
-        let sum: &mut [Lanes<F>; WIDTH] = (&mut sum[first..first + WIDTH]).try_into().expect("WIDTH registers");
+        let sum: &mut [Lanes<F>; WIDTH] = sum.try_into().expect("WIDTH registers");
         for part in parts {
             add(sum, &part);
         }

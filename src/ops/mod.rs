@@ -40,6 +40,15 @@ impl<B: Backend> DeviceImages<B> {
         }
     }
 
+    /// In parts of at most so many images, in their order.
+    pub fn parts(&self, most: usize) -> Vec<Self> {
+        let of_part = |first: usize| Self {
+            words: self.words.clone().slice([first..self.len().min(first + most)]),
+            pixels: self.pixels,
+        };
+        (0..self.len()).step_by(most).map(of_part).collect()
+    }
+
     /// The images, back on the host.
     pub fn to_host(&self) -> PackedImages {
         let words = self.words.clone().into_data();

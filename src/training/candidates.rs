@@ -166,13 +166,17 @@ impl<B: ChainBackend> Trainer for CandidateTraining<B> {
         self.path.as_ref().and_then(PathWeight::steered)
     }
 
+    fn persistent_chains(&self) -> Option<PackedImages> {
+        Some(self.chains.to_host())
+    }
+
     fn state(&self) -> TrainingState {
         let (model, recognition) = &self.moments.mean_squares;
         let means = self.moments.means.as_ref();
         TrainingState {
             parameters: self.parameters(),
             mean_squares: model.parameters(),
-            chains: Some(self.chains.to_host()),
+            chains: self.persistent_chains(),
             path_entropy_weight: self.path_entropy_weight(),
             sampled: Some(SampledState {
                 recognition: self.recognition.parameters(),

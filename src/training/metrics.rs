@@ -22,6 +22,10 @@ pub struct Metrics {
     /// Where the path entropy production is held at a target, its weight in the objective: nats of log-likelihood for a nat of entropy per step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_entropy_weight: Option<f64>,
+    /// The path entropy production of the persistent chains, nats per step; only of two independent transitions whose states are not listed. Where it is far from
+    /// `path_entropy_production`, that of chains from noise, these are not in their steady state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_entropy_production_chains: Option<f64>,
 }
 
 /// The open file.

@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::data::batches::Batches;
 use crate::estimate::EstimateError;
-use crate::evaluation::Evaluator;
+use crate::evaluation::{Evaluator, units};
 use crate::files::{self, FileError, UnreadLine};
 use crate::generation::steady_images;
 use crate::numerics::Numerics;
@@ -216,11 +216,22 @@ impl Journal<'_> {
             seconds: self.seconds_before + self.start.elapsed().as_secs_f64(),
             figures,
             path_entropy_weight: trainer.path_entropy_weight(),
+            path_entropy_production_chains: self.produced_by_chains(trainer, step),
         };
         self.run.folder.expect_held()?;
         self.metrics_file.append(&metrics)?;
         observer.evaluated(&metrics);
         Ok(true)
+    }
+
+    /// Of the persistent chains in their next step, where chains from noise may differ from them.
+    fn produced_by_chains(&self, trainer: &dyn Trainer, step: u64) -> Option<f64> {
+        let parameters = trainer.parameters();
+        if parameters.layers.are_listed() {
+            return None;
+        }
+        let seed = Seed(self.run.config.training.seed);
+        units::path_entropy_production(&parameters, &trainer.persistent_chains()?, seed, step)
     }
 
     /// Saves a checkpoint if it is time for one.

@@ -86,6 +86,9 @@ pub trait Trainer {
     /// Where the path entropy production is held at a target, the present weight of it in the objective.
     fn path_entropy_weight(&self) -> Option<f64>;
 
+    /// The persistent chains, of a method that has some.
+    fn persistent_chains(&self) -> Option<PackedImages>;
+
     /// All that is needed to go on from here.
     fn state(&self) -> TrainingState;
 }
@@ -198,17 +201,6 @@ impl<B: ChainBackend> Slope<B> {
 }
 
 impl<B: ChainBackend> Training<B> {
-    /// The persistent chains, where there are any.
-    fn chains(&self) -> Option<&DeviceImages<B>> {
-        match &self.work {
-            Work::Gradient {
-                slope: Slope::TwoStep { chains, .. } | Slope::Pcd { chains, .. },
-                ..
-            } => Some(chains),
-            _ => None,
-        }
-    }
-
     /// Goes uphill.
     fn climb(&mut self, gradient: Gradient<B>, [forward, backward]: [RmsProp; 2]) {
         let (model, moments) = (&mut self.model, &mut self.mean_squares);
@@ -332,11 +324,21 @@ impl<B: ChainBackend> Trainer for Training<B> {
         }
     }
 
+    fn persistent_chains(&self) -> Option<PackedImages> {
+        match &self.work {
+            Work::Gradient {
+                slope: Slope::TwoStep { chains, .. } | Slope::Pcd { chains, .. },
+                ..
+            } => Some(chains.to_host()),
+            _ => None,
+        }
+    }
+
     fn state(&self) -> TrainingState {
         TrainingState {
             parameters: self.parameters(),
             mean_squares: self.mean_squares.parameters(),
-            chains: self.chains().map(DeviceImages::to_host),
+            chains: self.persistent_chains(),
             path_entropy_weight: self.path_entropy_weight(),
             sampled: None,
             step: self.step,

@@ -53,7 +53,7 @@ impl Walkers<'_> {
         let mut step = 1;
         loop {
             watch.go_on()?;
-            let moment = self.step(&images, step);
+            let moment = self.next(&images, step);
             if step >= steps as u64 {
                 return Ok(moment);
             }
@@ -70,7 +70,7 @@ impl Walkers<'_> {
         let mut moment = moment.clone();
         for step in 1..=steps {
             watch.go_on()?;
-            moment = self.step(&moment.images, (done + step) as u64);
+            moment = self.next(&moment.images, (done + step) as u64);
         }
         Ok(moment)
     }
@@ -84,14 +84,14 @@ impl Walkers<'_> {
         while film.len() < moments {
             watch.go_on()?;
             let last = &film[film.len() - 1];
-            film.push(self.step(&last.images, (done + film.len()) as u64));
+            film.push(self.next(&last.images, (done + film.len()) as u64));
             watch.part_done();
         }
         Ok(film)
     }
 
     /// Step `number`, from 1.
-    fn step(&self, images: &PackedImages, number: u64) -> Moment {
+    pub fn next(&self, images: &PackedImages, number: u64) -> Moment {
         let draws = |part| self.seed.draws(Stream::FreshChains, self.time, 2 * number + part);
         let words = self.model.draw_words(images, draws(0));
         let images = self.model.draw_images(&words, draws(1));

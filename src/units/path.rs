@@ -16,6 +16,9 @@ use super::chains::Moment;
 use crate::estimate::jackknife::{Figure, error_of_mean};
 use crate::logs::sigmoid;
 
+/// Moments that are summed one after the other.
+const PART: usize = 8;
+
 /// What chains say of the step, each chain by itself, as means over moments.
 pub struct Steps {
     /// sigma, `[N]`, nats per step.
@@ -61,20 +64,36 @@ impl Steps {
             }
             found
         };
-        let mut sum = film.par_iter().map(of_moment).reduce(|| Self::zeros(chains, units), Self::plus);
-        let share = 1.0 / film.len() as f64;
+        // In parts of a fixed length: a sum's last bits are not to depend on which thread adds what.
+        let parts: Vec<Self> = film
+            .par_chunks(PART)
+            .map(|moments| moments.iter().map(of_moment).fold(Self::zeros(chains, units), Self::plus))
+            .collect();
+        let mut sum = parts.into_iter().fold(Self::zeros(chains, units), Self::plus);
+        sum.scale(1.0 / film.len() as f64);
+        sum
+    }
+
+    /// Those of two walks of the same chains and the same length.
+    pub fn mean(self, other: Self) -> Self {
+        let mut sum = self.plus(other);
+        sum.scale(0.5);
+        sum
+    }
+
+    /// The sums over units follow those of each.
+    fn scale(&mut self, share: f64) {
         for column in [
-            &mut sum.self_transition,
-            &mut sum.flips,
-            &mut sum.lit,
-            &mut sum.on,
-            &mut sum.flip_rates,
+            &mut self.self_transition,
+            &mut self.flips,
+            &mut self.lit,
+            &mut self.on,
+            &mut self.flip_rates,
         ] {
             *column *= share;
         }
-        sum.by_unit *= share;
-        sum.path_entropy_production = sum.by_unit.sum_axis(Axis(1));
-        sum
+        self.by_unit *= share;
+        self.path_entropy_production = self.by_unit.sum_axis(Axis(1));
     }
 
     fn zeros(chains: usize, units: usize) -> Self {

@@ -1,7 +1,7 @@
 //! From a machine of units to its analysis.
 
 use super::likelihood::{annealing, bounds};
-use super::{BURN_IN, Classes, FOLLOWING, INFORMING, UnitAnalysis, UnitFigures, UnitSubject};
+use super::{BURN_IN, Classes, Drift, FOLLOWING, INFORMING, UnitAnalysis, UnitFigures, UnitSubject};
 use crate::analysis::headline::exact_likelihood;
 use crate::analysis::measures::units;
 use crate::analysis::missing::{no_classes, no_data, no_test};
@@ -39,7 +39,11 @@ pub fn analyze(subject: &UnitSubject, watch: &dyn Watch) -> Result<UnitAnalysis,
     let model = UnitConditionals::new(subject.parameters);
     let (film, autocorrelation_time) = follow(subject, &model, watch)?;
     watch.begins("steps", 1);
-    let steps = Steps::of(&model, &film);
+    let (first_half, second_half) = film.split_at(film.len() / 2);
+    let halves = [first_half, second_half].map(|half| Steps::of(&model, half));
+    let drift = Drift::between([&halves[0], &halves[1]]);
+    let [first_half, second_half] = halves;
+    let steps = first_half.mean(second_half);
     let judge = subject.data.and_then(|data| data.judge.as_ref());
     let of_film: Option<Vec<Vec<usize>>> = judge.map(|judge| film.iter().map(|moment| judge.classes(&moment.images)).collect());
     let classes = judge
@@ -115,13 +119,14 @@ pub fn analyze(subject: &UnitSubject, watch: &dyn Watch) -> Result<UnitAnalysis,
     Ok(UnitAnalysis {
         units: units(),
         method: method(&film, subject),
-        notes: notes(bounds.as_ref(), annealing.as_ref()),
+        notes: notes(&drift, bounds.as_ref(), annealing.as_ref()),
         headline,
         visible: model.visible(),
         binary_units: count,
         lit_pixels: mean_of_chains(&steps.lit),
         lit_pixels_of_data: subject.data.map(|data| mean_lit(&data.train)),
         flips: mean_of_chains(&steps.flips),
+        drift,
         information,
         unit_figures,
         classes,
@@ -197,8 +202,8 @@ fn method(film: &[Moment], subject: &UnitSubject) -> String {
 }
 
 /// What is to be known of the likelihood.
-fn notes(bounds: Option<&super::Bounds>, annealing: Option<&super::Annealing>) -> Vec<String> {
-    let mut notes = Vec::new();
+fn notes(drift: &Drift, bounds: Option<&super::Bounds>, annealing: Option<&super::Annealing>) -> Vec<String> {
+    let mut notes = vec![drift.in_words()];
     if let Some(bounds) = bounds {
         let last = &bounds.levels[bounds.levels.len() - 1];
         notes.push(format!(
@@ -212,7 +217,7 @@ fn notes(bounds: Option<&super::Bounds>, annealing: Option<&super::Annealing>) -
             );
         }
         let verdict = match bounds.stationary {
-            true => "the chains are in their steady state",
+            true => "where the chains begin makes no difference",
             false => "the chains are NOT in their steady state, and the figures are those of chains from noise, not of the machine",
         };
         notes.push(format!(

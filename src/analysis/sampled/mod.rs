@@ -5,6 +5,7 @@
 
 mod classes;
 mod compute;
+mod drift;
 mod files;
 mod likelihood;
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 pub use self::classes::Classes;
 pub use self::compute::analyze;
+pub use self::drift::Drift;
 pub use self::files::{json, npz};
 pub use self::likelihood::{Annealing, Bounds, Level};
 use super::Headline;
@@ -109,6 +111,8 @@ pub struct UnitAnalysis {
     pub visible: usize,
     /// H.
     pub binary_units: usize,
+    /// How far the chains were from their steady state.
+    pub drift: Drift,
     /// How the bound was taken, of a machine that has a recognition distribution and data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounds: Option<Bounds>,

@@ -2,6 +2,7 @@
 
 mod asked;
 mod error;
+mod watched;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -10,6 +11,7 @@ use clap::ValueEnum;
 
 pub use self::asked::Asked;
 pub use self::error::SessionError;
+use self::watched::Watched;
 use super::folder::{FolderError, Left, RunFolder, read_config, read_manifest};
 use super::manifest::{DataManifest, Manifest, Status};
 use super::restarts::Restarts;
@@ -21,7 +23,6 @@ use crate::backend::BackendName;
 use crate::config::{Ascent, Config, Method, Schedule};
 use crate::data::Dataset;
 use crate::evaluation::Evaluator;
-use crate::files::UnreadLine;
 use crate::numerics::{DeviceInfo, Numerics};
 use crate::random::Seed;
 use crate::record::{self, RecordError, TrainingState};
@@ -380,29 +381,4 @@ fn prepare(config: &mut Config, backend: BackendName) -> Result<(Dataset, Box<dy
     let numerics = backend.open()?;
     config.check_against(data.train.len(), data.visible(), numerics.device().largest_array)?;
     Ok((data, numerics))
-}
-
-/// An observer, and the last step that it was told of.
-struct Watched<'a> {
-    observer: &'a mut dyn Observer,
-    last: u64,
-}
-
-impl Observer for Watched<'_> {
-    fn pseudo_count(&mut self, pseudo_count: f64) {
-        self.observer.pseudo_count(pseudo_count);
-    }
-
-    fn passed_over(&mut self, line: &UnreadLine) {
-        self.observer.passed_over(line);
-    }
-
-    fn stepped(&mut self, step: u64) {
-        self.last = step;
-        self.observer.stepped(step);
-    }
-
-    fn evaluated(&mut self, metrics: &super::metrics::Metrics) {
-        self.observer.evaluated(metrics);
-    }
 }

@@ -1,0 +1,63 @@
+//! Are the chains that are followed in their steady state? Then what they do does not change from the first half of the walk to the second.
+
+use ndarray::Array1;
+use serde::Serialize;
+
+use crate::estimate::jackknife::{Figure, error_of_mean};
+use crate::units::path::{Steps, mean_of_chains};
+
+/// Standard errors beyond which a change is none of chance: one analysis in 300 with three figures in the steady state.
+const BEYOND_CHANCE: f64 = 3.29;
+
+/// What changed from the first half of the walk to the second, as means over chains.
+#[derive(Clone, Debug, Serialize)]
+pub struct Drift {
+    /// nats per step.
+    pub path_entropy_production: Figure,
+    /// Per step.
+    pub self_transition: Figure,
+    /// Lit pixels.
+    pub lit_pixels: Figure,
+    /// Is all of it within chance?
+    pub steady: bool,
+}
+
+impl Drift {
+    /// Between two halves of a walk of the same chains.
+    pub fn between([first, second]: [&Steps; 2]) -> Self {
+        let changes = [
+            &second.path_entropy_production - &first.path_entropy_production,
+            &second.self_transition - &first.self_transition,
+            &second.lit - &first.lit,
+        ];
+        let steady = changes.iter().all(is_chance);
+        let [path_entropy_production, self_transition, lit_pixels] = changes.map(|change| mean_of_chains(&change));
+        Self {
+            path_entropy_production,
+            self_transition,
+            lit_pixels,
+            steady,
+        }
+    }
+
+    /// A sentence.
+    pub fn in_words(&self) -> String {
+        let verdict = match self.steady {
+            true => "as chance has it in the steady state",
+            false => {
+                "more than by chance: the chains are NOT in their steady state, and the figures are those of this walk, not of the machine"
+            }
+        };
+        format!(
+            "From the first half of the walk to the second the path entropy production changed by {} nats per step, the self-transition by {} and the lit pixels by {}, \
+             {verdict}.",
+            self.path_entropy_production, self.self_transition, self.lit_pixels
+        )
+    }
+}
+
+/// Is the mean over independent chains zero within chance?
+fn is_chance(changes: &Array1<f64>) -> bool {
+    let mean = changes.sum() / changes.len() as f64;
+    mean.abs() <= BEYOND_CHANCE * error_of_mean(changes.iter().copied(), mean)
+}
