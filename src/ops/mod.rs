@@ -42,8 +42,9 @@ impl<B: Backend> DeviceImages<B> {
 
     /// In parts of at most so many images, in their order.
     pub fn parts(&self, most: usize) -> Vec<Self> {
+        let [count, stride] = self.words.dims();
         let of_part = |first: usize| Self {
-            words: self.words.clone().slice([first..self.len().min(first + most)]),
+            words: self.words.clone().slice([first..count.min(first + most), 0..stride]),
             pixels: self.pixels,
         };
         (0..self.len()).step_by(most).map(of_part).collect()
