@@ -29,6 +29,7 @@ use crate::estimate::EstimateError;
 use crate::evaluation::{Evaluator, units};
 use crate::files::{self, FileError, UnreadLine};
 use crate::generation::steady_images;
+use crate::model::Parameters;
 use crate::numerics::Numerics;
 use crate::random::Seed;
 use crate::record::{self, RecordError, TrainingState};
@@ -205,8 +206,8 @@ impl Journal<'_> {
         observer: &mut dyn Observer,
         stop: &AtomicBool,
     ) -> Result<bool, TrainingError> {
-        let recognition = trainer.recognition();
-        let figures = match (self.run.evaluator).evaluate(&trainer.parameters(), recognition.as_ref(), step, stop) {
+        let (parameters, recognition) = (trainer.parameters(), trainer.recognition());
+        let figures = match (self.run.evaluator).evaluate(&parameters, recognition.as_ref(), step, stop) {
             Ok(figures) => figures,
             Err(EstimateError::Stopped(_)) => return Ok(false),
             Err(_) => return Err(self.run.diverged(step)),
@@ -216,7 +217,7 @@ impl Journal<'_> {
             seconds: self.seconds_before + self.start.elapsed().as_secs_f64(),
             figures,
             path_entropy_weight: trainer.path_entropy_weight(),
-            path_entropy_production_chains: self.produced_by_chains(trainer, step),
+            path_entropy_production_chains: self.produced_by_chains(trainer, &parameters, step),
         };
         self.run.folder.expect_held()?;
         self.metrics_file.append(&metrics)?;
@@ -225,13 +226,12 @@ impl Journal<'_> {
     }
 
     /// Of the persistent chains in their next step, where chains from noise may differ from them.
-    fn produced_by_chains(&self, trainer: &dyn Trainer, step: u64) -> Option<f64> {
-        let parameters = trainer.parameters();
+    fn produced_by_chains(&self, trainer: &dyn Trainer, parameters: &Parameters, step: u64) -> Option<f64> {
         if parameters.layers.are_listed() {
             return None;
         }
         let seed = Seed(self.run.config.training.seed);
-        units::path_entropy_production(&parameters, &trainer.persistent_chains()?, seed, step)
+        units::path_entropy_production(parameters, &trainer.persistent_chains()?, seed, step)
     }
 
     /// Saves a checkpoint if it is time for one.

@@ -201,7 +201,7 @@ fn method(film: &[Moment], subject: &UnitSubject) -> String {
     )
 }
 
-/// What is to be known of the likelihood.
+/// What is to be known of the steady state and of the likelihood.
 fn notes(drift: &Drift, bounds: Option<&super::Bounds>, annealing: Option<&super::Annealing>) -> Vec<String> {
     let mut notes = vec![drift.in_words()];
     if let Some(bounds) = bounds {

@@ -1,9 +1,8 @@
 //! Are the chains that are followed in their steady state? Then what they do does not change from the first half of the walk to the second.
 
-use ndarray::Array1;
 use serde::Serialize;
 
-use crate::estimate::jackknife::{Figure, error_of_mean};
+use crate::estimate::jackknife::Figure;
 use crate::units::path::{Steps, mean_of_chains};
 
 /// Standard errors beyond which a change is none of chance: one analysis in 300 with three figures in the steady state.
@@ -30,8 +29,9 @@ impl Drift {
             &second.self_transition - &first.self_transition,
             &second.lit - &first.lit,
         ];
+        let changes = changes.map(|change| mean_of_chains(&change));
         let steady = changes.iter().all(is_chance);
-        let [path_entropy_production, self_transition, lit_pixels] = changes.map(|change| mean_of_chains(&change));
+        let [path_entropy_production, self_transition, lit_pixels] = changes;
         Self {
             path_entropy_production,
             self_transition,
@@ -56,8 +56,8 @@ impl Drift {
     }
 }
 
-/// Is the mean over independent chains zero within chance?
-fn is_chance(changes: &Array1<f64>) -> bool {
-    let mean = changes.sum() / changes.len() as f64;
-    mean.abs() <= BEYOND_CHANCE * error_of_mean(changes.iter().copied(), mean)
+/// Is a mean over independent chains zero within chance?
+fn is_chance(change: &Figure) -> bool {
+    let error = change.standard_error.unwrap_or(0.0);
+    change.value.is_some_and(|value| value.abs() <= BEYOND_CHANCE * error)
 }
