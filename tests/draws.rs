@@ -117,27 +117,29 @@ fn every_backend_draws_the_same_pixels() {
     });
 }
 
-/// As above for latent states: a state changes where its uniform falls within the rounding of a cumulative sum, about 1e-6 wide.
+/// As above for latent states: a state changes where its uniform falls within the rounding of one of L cumulative sums, about 1e-6 wide; of few states, and of
+/// many, which several threads of a GPU share. On average 0.2 and 0.7 change.
 #[test]
 fn every_backend_draws_the_same_states() {
-    let (latent, chains) = (11, 20_011);
-    let mut generator = Seed(87).generator(Stream::Parameters, 0, 0);
-    let logits = Array2::from_shape_simple_fn((chains, latent), || (5.0 * normal(&mut generator)) as f32);
-    let draws = Seed(87).draws(Stream::Latent, 3, 1);
-    let generic: Vec<i32> = {
-        let logits = TensorData::new(logits.iter().copied().collect(), [chains, latent]);
-        let states = generic::draw_latent::<NdArrayBackend>(Tensor::from_data(logits, &NdArrayDevice::Cpu), draws);
-        states.into_data().iter::<i32>().collect()
-    };
-    on_every_backend("draws of states", |numerics| {
-        let found = numerics.draw_latent(&logits, draws);
-        let differ = found.iter().zip(&generic).filter(|(a, b)| a != b).count();
-        println!(
-            "{}: {differ} of {chains} states differ from the generic draw",
-            numerics.device().backend
-        );
-        assert!(differ <= 3, "{}: {differ}", numerics.device().backend);
-    });
+    for (latent, chains) in [(11, 20_011), (131, 5_003)] {
+        let mut generator = Seed(87).generator(Stream::Parameters, 0, 0);
+        let logits = Array2::from_shape_simple_fn((chains, latent), || (5.0 * normal(&mut generator)) as f32);
+        let draws = Seed(87).draws(Stream::Latent, 3, 1);
+        let generic: Vec<i32> = {
+            let logits = TensorData::new(logits.iter().copied().collect(), [chains, latent]);
+            let states = generic::draw_latent::<NdArrayBackend>(Tensor::from_data(logits, &NdArrayDevice::Cpu), draws);
+            states.into_data().iter::<i32>().collect()
+        };
+        on_every_backend("draws of states", |numerics| {
+            let found = numerics.draw_latent(&logits, draws);
+            let differ = found.iter().zip(&generic).filter(|(a, b)| a != b).count();
+            println!(
+                "{}: {differ} of {chains} states differ from the generic draw",
+                numerics.device().backend
+            );
+            assert!(differ <= 3, "{}: {differ}", numerics.device().backend);
+        });
+    }
 }
 
 /// A state of small weight, drawn on each backend as often as it should be: 10^7 draws at 1e-3, 10^5 on software Vulkan; 5.3 sigma.

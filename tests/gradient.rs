@@ -87,6 +87,21 @@ fn equals_burns_autodiff_on_every_backend() {
     });
 }
 
+/// Sizes at which GPUs sum columns block by block, and take several columns of a product in each thread.
+#[test]
+fn equals_burns_autodiff_at_large_sizes_on_every_backend() {
+    let (visible, latent) = (61, 131);
+    let parameters = random_model(7, visible, latent, 0.5);
+    let images = random_images(7, 4021, visible);
+    let chains = random_images(107, 4027, visible);
+    let expected = autodiff(&parameters, &images, &chains);
+    on_every_backend("gradient at large sizes", |numerics| {
+        let found = flat(&numerics.gradient(&parameters, &images, &chains));
+        let distance = relative_distance(&found, &expected);
+        assert!(distance <= 1e-5, "{}: {distance:e}", numerics.device().backend);
+    });
+}
+
 /// Central differences of the objective, over images and chains that stand for distributions over all 2^D images.
 #[test]
 fn equals_finite_differences_under_full_enumeration_on_every_backend() {

@@ -109,13 +109,13 @@ fn sums_in_log_space_agree_with_f64() {
             assert!((f64::from(found) - expected).abs() < tolerance, "{found} {expected}");
         }
         for (k, &found) in logspace::log_mean_exp(a_slice, r).iter().enumerate() {
-            let expected = log_sum(&|n| wide(n, k, r[n], 0.0), rows) - (rows as f64).ln();
+            let expected = log_sum(&|n| wide(n, k, -r[n], 0.0), rows) - (rows as f64).ln();
             assert!((f64::from(found) - expected).abs() < tolerance, "{found} {expected}");
         }
-        let shift = -logspace::logsumexp(a_slice, c).into_iter().fold(0.0, f32::max);
+        let shift = logspace::logsumexp(a_slice, c).into_iter().fold(0.0, f32::max);
         let r = vec![shift; rows];
         for (position, &found) in logspace::responsibilities(a_slice, &r, c).iter().enumerate() {
-            let expected = wide(position / columns, position % columns, shift, c[position % columns]).exp();
+            let expected = wide(position / columns, position % columns, -shift, c[position % columns]).exp();
             assert!(
                 (f64::from(found) - expected).abs() < 3.0 * tolerance * expected + 1e-37,
                 "{found} {expected}"

@@ -4,7 +4,6 @@ use burn::tensor::Tensor;
 
 use super::floor::{Floor, time};
 use crate::data::packed::PackedImages;
-use crate::model::units::draw_bits;
 use crate::model::{Model, Parameters};
 use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::{Seed, Stream};
@@ -93,9 +92,9 @@ impl<B: ChainBackend> Floor for UnitFloorOn<B> {
         );
         self.time(|| {
             (
-                draw_bits::<B>(of_words, 1, draws(Stream::Latent)).words,
-                draw_bits::<B>(of_images, 1, draws(Stream::Visible)).words,
-                draw_bits::<B>(of_candidates, self.candidates, draws(Stream::Candidates)).words,
+                B::draw_bits(of_words, 1, draws(Stream::Latent)).words,
+                B::draw_bits(of_images, 1, draws(Stream::Visible)).words,
+                B::draw_bits(of_candidates, self.candidates, draws(Stream::Candidates)).words,
             )
         })
     }

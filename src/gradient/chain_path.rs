@@ -57,7 +57,7 @@ impl<B: ChainBackend> ChainPath<B> {
         let pull = pull / count;
         let gradient = Gradient {
             forward: opposite.clone() + B::transposed_product(chains, pull.clone()),
-            forward_bias: pull.sum_dim(0).squeeze_dim(0),
+            forward_bias: B::column_sums(pull).squeeze_dim(0),
             between: Vec::new(),
             backward: B::transposed_product(chains, own * weights.clone()).transpose() - means - opposite.transpose(),
             visible_bias: (model.visible_bias.as_ref())

@@ -21,7 +21,7 @@
 
 use burn::tensor::Tensor;
 
-use super::shares::{PART, StateImages, lit, residuals};
+use super::shares::{StateImages, lit, residuals};
 use crate::model::Model;
 use crate::ops::codes::StateLogs;
 use crate::ops::{ChainBackend, DeviceImages};
@@ -75,7 +75,7 @@ impl<B: ChainBackend> Center<B> {
     pub fn shifts(&self, of_backward: Tensor<B, 2>) -> (Tensor<B, 1>, Tensor<B, 1>) {
         let [image, code] = [self.image.clone().unsqueeze::<2>(), self.code.clone().unsqueeze_dim::<2>(1)];
         let of_bias = (of_backward.clone() * image).sum_dim(1).squeeze_dim(1);
-        let of_visible_bias = (of_backward * code).sum_dim(0).squeeze_dim(0);
+        let of_visible_bias = B::column_sums(of_backward * code).squeeze_dim(0);
         (-of_bias, -of_visible_bias)
     }
 }
@@ -133,7 +133,8 @@ pub fn persistent<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>, c
 /// `mean_n p(k|x_n)`, `[1, L]`, and `mean_n sum_k p(k|x_n) c_kh x_ni`, `[H, D]`.
 pub fn posterior_means<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let count = images.len() as f64;
-    let of_parts = images.parts(PART).into_iter().map(|part| {
+    let at_a_time = B::images_at_a_time(model.layers.states());
+    let of_parts = images.parts(at_a_time).into_iter().map(|part| {
         let (p, mean) = posterior(model, &part);
         let p = model.last_codes().gather(p);
         (mean * (part.len() as f64 / count), B::transposed_product(&part, p) / count)
@@ -147,7 +148,7 @@ pub fn posterior_means<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<
 /// `mean_n s(l_nh)`, `[1, H]`, and `mean_n s(l_nh) x_ni`, `[H, D]`, of units with logits `l = x W + b`: the same where states are not listed, unit by unit.
 fn unit_means<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let (p, _) = B::bernoulli(model.forward_logits(images));
-    let mean = p.clone().mean_dim(0);
+    let mean = B::column_sums(p.clone()) / images.len() as f64;
     (mean, B::transposed_product(images, p).transpose() / images.len() as f64)
 }
 

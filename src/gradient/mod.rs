@@ -160,7 +160,7 @@ fn chain_term<B: ChainBackend>(model: &Model<B>, chains: &DeviceImages<B>, log_p
         let credit = (log_m.clone() + log_u.clone() + log_pi.transpose()).exp(); //  pi_j M(k|j) u_k        [L, L']
         let excess = credit.clone() - log_m.clone().exp() * credit.sum_dim(1);
         between.push(of_codes(model, number, excess));
-        log_u = B::logsumexp(log_m.clone(), log_u).transpose(); //                 ln (M u)_j              [1, L]
+        log_u = B::logsumexp(log_m.clone(), Some(log_u)).transpose(); //           ln (M u)_j              [1, L]
     }
     between.reverse();
     let (excess, sums) = model.codes[0].softmax_gradient(&log_p.of_layers[0], log_u); //  of each chain          [N, H]
@@ -174,6 +174,6 @@ fn chain_term<B: ChainBackend>(model: &Model<B>, chains: &DeviceImages<B>, log_p
 /// dl/dV, `[H, H']`, and dl/db', `[H']`, from the latent layer of a number to the next, of the gradient with respect to the logits of M, `[L, L']`.
 fn of_codes<B: ChainBackend>(model: &Model<B>, number: usize, excess: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 1>) {
     let gathered = model.codes[number + 1].gather(excess); //                                              [L, H']
-    let bias = gathered.clone().sum_dim(0).squeeze_dim(0);
+    let bias = B::column_sums(gathered.clone()).squeeze_dim(0);
     (model.codes[number].gather_rows(gathered), bias)
 }

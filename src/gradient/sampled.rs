@@ -26,8 +26,7 @@ use super::Gradient;
 use crate::model::Model;
 use crate::model::recognition::Recognition;
 use crate::model::tanh::{Upward, UpwardGradient};
-use crate::model::units::{Pairs, draw_bits};
-use crate::ops::generic::repeat_rows;
+use crate::model::units::Pairs;
 use crate::ops::{ChainBackend, DeviceImages};
 use crate::random::Draws;
 
@@ -54,8 +53,8 @@ struct Candidates<B: ChainBackend> {
 impl<B: ChainBackend> Candidates<B> {
     fn draw(recognition: &Recognition<B>, images: &DeviceImages<B>, count: usize, draws: Draws) -> Self {
         let upward = recognition.upward(images); //                                    x R + c         [B, H]
-        let words = draw_bits(upward.logits.clone(), count, draws);
-        let (log_s, residuals) = B::log_bernoulli(&words, 1, repeat_rows(upward.logits.clone(), count));
+        let words = B::draw_bits(upward.logits.clone(), count, draws);
+        let (log_s, residuals) = B::log_bernoulli(&words, upward.logits.clone());
         Self {
             words,
             log_s,
@@ -82,9 +81,8 @@ impl<B: ChainBackend> ChainWeights<B> {
         let upward = model.upward(chains); //                                          l               [N, H]
         let (means, log_silent) = B::bernoulli(upward.logits.clone()); //              ln p(0|x'_n)    [1, N]
         let log_p = B::affine(words, upward.logits.clone().transpose(), log_silent);
-        let nothing = Tensor::zeros([1, chains.len()], &log_p.device());
         Self {
-            log_sum: B::logsumexp(log_p.clone(), nothing),
+            log_sum: B::logsumexp(log_p.clone(), None),
             log_p,
             means,
             upward,
@@ -93,9 +91,8 @@ impl<B: ChainBackend> ChainWeights<B> {
 
     /// By what leads from images to words, of words with weights `[M, 1]` that sum to 1.
     fn gradient(self, model: &Model<B>, chains: &DeviceImages<B>, words: &DeviceImages<B>, weights: Tensor<B, 2>) -> UpwardGradient<B> {
-        let nothing = Tensor::zeros([1, chains.len()], &weights.device());
-        let v = B::responsibilities(self.log_p, weights.log() - self.log_sum, nothing); // w v_n(h)     [M, N]
-        let arrivals = v.clone().sum_dim(0).transpose(); //                            sum over h      [N, 1]
+        let v = B::responsibilities(self.log_p, self.log_sum - weights.log(), None); // w v_n(h)        [M, N]
+        let arrivals = B::column_sums(v.clone()).transpose(); //                       sum over h      [N, 1]
         let excess = B::transposed_product(words, v).transpose() - self.means * arrivals; //             [N, H]
         self.upward.gradient(chains, model.tanh.as_ref(), excess)
     }
@@ -114,7 +111,7 @@ pub fn sampled<B: ChainBackend>(
     let candidates = Candidates::draw(recognition, images, count, draws);
     let (pi, (log_q, missing)) = B::both(
         || ChainWeights::of(model, &chains.images, &candidates.words),
-        || B::log_bernoulli(images, count, model.visible_logits(&candidates.words)), //  x - s(a + h A)  [B K, D]
+        || B::log_bernoulli(images, model.visible_logits(&candidates.words)), //         x - s(a + h A)  [B K, D]
     );
 
     let log_w = log_q + pi.log_sum.clone() - candidates.log_s; //                      ln w but for what an image's have in common
@@ -125,14 +122,14 @@ pub fn sampled<B: ChainBackend>(
         || pi.gradient(model, &chains.images, &candidates.words, shares.clone()),
         || {
             let missing = missing * shares.clone();
-            let visible_bias = model.visible_bias.as_ref().map(|_| missing.clone().sum_dim(0).squeeze_dim(0));
+            let visible_bias = model.visible_bias.as_ref().map(|_| B::column_sums(missing.clone()).squeeze_dim(0));
             (B::transposed_product(&candidates.words, missing), visible_bias)
         },
     );
 
     let wake = of_each(candidates.residuals * shares, count); //                       sum_k w_k d ln s(h_k|x)  [B, H]
     let of_chains = recognition.upward(&chains.images);
-    let (_, sleep) = B::log_bernoulli(&chains.units, 1, of_chains.logits.clone());
+    let (_, sleep) = B::log_bernoulli(&chains.units, of_chains.logits.clone());
     let sleep = sleep / chains.units.len() as f64; //                                  d ln s(h_n|x_n)          [N, H]
     let tanh = recognition.tanh.as_ref();
     let wake = candidates.upward.gradient(images, tanh, wake);

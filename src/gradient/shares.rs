@@ -10,10 +10,6 @@ use crate::model::Model;
 use crate::ops::codes::Factors;
 use crate::ops::{ChainBackend, DeviceImages};
 
-/// Images whose numbers for every one-hot state are held at a time. A larger minibatch is taken in parts, whose arrays stay in the cache and are used
-/// again: at once, arrays `[B, L]` would be read from memory, and most of the time would go into getting them from the system.
-pub(super) const PART: usize = 4096;
-
 /// A minibatch seen from every state.
 pub(super) enum Data<B: ChainBackend> {
     /// From one-hot states.
@@ -87,9 +83,10 @@ impl<B: ChainBackend> StateImages<B> {
 
 impl<B: ChainBackend> Data<B> {
     pub(super) fn of(states: StateImages<B>, model: &Model<B>, images: &DeviceImages<B>) -> Self {
+        let at_a_time = B::images_at_a_time(model.backward.dims()[0]);
         match states {
-            StateImages::OneHot { means, log_dark } if images.len() > PART => Self::InParts {
-                parts: images.parts(PART),
+            StateImages::OneHot { means, log_dark } if images.len() > at_a_time => Self::InParts {
+                parts: images.parts(at_a_time),
                 backward: model.backward.val(),
                 log_dark,
                 means,
@@ -118,10 +115,10 @@ pub(super) struct Shares<B: ChainBackend> {
 
 /// What each image of a minibatch gives each state.
 enum OfImages<B: ChainBackend> {
-    /// `ln q(x_n|k)`, `[B, L]`, `-ln P(x_n)`, `[B, 1]`, and `s(A_ki)`, `[L, D]`, of one-hot states.
+    /// `ln q(x_n|k)`, `[B, L]`, `ln P(x_n)`, `[B, 1]`, and `s(A_ki)`, `[L, D]`, of one-hot states.
     OneHot {
         log_q: Tensor<B, 2>,
-        minus_log_density: Tensor<B, 2>,
+        log_density: Tensor<B, 2>,
         means: Tensor<B, 2>,
     },
     /// `mean_n r_nk x_ni`, `[D, L]`, and `s(A_ki)`, `[L, D]`, of one-hot states whose images were taken in parts.
@@ -134,15 +131,11 @@ impl<B: ChainBackend> Shares<B> {
     pub(super) fn of(data: Data<B>, log_pi: Tensor<B, 2>) -> Self {
         match data {
             Data::OneHot { log_q, means } => {
-                let minus_log_density = -B::logsumexp(log_q.clone(), log_pi.clone());
+                let log_density = B::logsumexp(log_q.clone(), Some(log_pi.clone()));
                 Self {
-                    log_u: B::log_mean_exp(log_q.clone(), minus_log_density.clone()),
+                    log_u: B::log_mean_exp(log_q.clone(), Some(log_density.clone())),
                     log_pi,
-                    of_images: OfImages::OneHot {
-                        log_q,
-                        minus_log_density,
-                        means,
-                    },
+                    of_images: OfImages::OneHot { log_q, log_density, means },
                 }
             }
             Data::InParts {
@@ -171,14 +164,10 @@ impl<B: ChainBackend> Shares<B> {
 
     /// dl/dA, `[H, D]`, and dl/da, `[D]`.
     pub(super) fn residuals(&self, model: &Model<B>, images: &DeviceImages<B>) -> (Tensor<B, 2>, Option<Tensor<B, 1>>) {
-        let rho = (self.log_pi.clone() + self.log_u.clone()).exp(); //                            mean_n r_nk         [1, L]
+        let rho = B::mean_responsibilities(self.log_pi.clone(), self.log_u.clone()); //            mean_n r_nk     [1, L]
         match &self.of_images {
-            OfImages::OneHot {
-                log_q,
-                minus_log_density,
-                means,
-            } => {
-                let r = B::responsibilities(log_q.clone(), minus_log_density.clone(), self.log_pi.clone()); //  r_nk  [B, L]
+            OfImages::OneHot { log_q, log_density, means } => {
+                let r = B::responsibilities(log_q.clone(), log_density.clone(), Some(self.log_pi.clone())); //  r_nk  [B, L]
                 (B::residuals(images, r, rho, means.clone()), None)
             }
             OfImages::Summed { lit, means } => (lit.clone().transpose() - rho.transpose() * means.clone(), None),
@@ -200,13 +189,12 @@ fn of_parts<B: ChainBackend>(
     for part in parts {
         let share = part.len() as f64 / count as f64;
         let log_q = B::affine(part, table.clone(), log_dark.clone()); //                          ln q(x_n|k)     [B', L]
-        let minus_log_density = -B::logsumexp(log_q.clone(), log_pi.clone());
-        log_u.push(B::log_mean_exp(log_q.clone(), minus_log_density.clone()) + share.ln());
-        let r = B::responsibilities(log_q, minus_log_density, log_pi.clone()); //                  r_nk            [B', L]
+        let log_density = B::logsumexp(log_q.clone(), Some(log_pi.clone()));
+        log_u.push(B::log_mean_exp(log_q.clone(), Some(log_density.clone())) + share.ln());
+        let r = B::responsibilities(log_q, log_density, Some(log_pi.clone())); //                      r_nk            [B', L]
         lit = lit + B::transposed_product(part, r) / count as f64;
     }
-    let nothing = Tensor::zeros([parts.len(), 1], &table.device());
-    let log_u = B::log_mean_exp(Tensor::cat(log_u, 0), nothing) + (parts.len() as f64).ln();
+    let log_u = B::log_mean_exp(Tensor::cat(log_u, 0), None) + (parts.len() as f64).ln();
     (log_u, lit)
 }
 

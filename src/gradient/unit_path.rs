@@ -29,7 +29,7 @@ impl<B: ChainBackend> ChainPath<B> {
         let nothing = model.forward_bias.val().zeros_like();
         let f = Upward::of(images, (excess, nothing), model.tanh.as_ref()).logits; //    V^T x          [N, H]
         let own = product(units, Tensor::eye(units.pixels, &p.device())); //           h              [N, H]
-        let (_, missing) = B::log_bernoulli(images, 1, model.visible_logits(units)); //  x - s          [N, D]
+        let (_, missing) = B::log_bernoulli(images, model.visible_logits(units)); //  x - s          [N, D]
 
         let ahead = p.clone() - own;
         let ratio = (ahead.clone() * f.clone()).sum_dim(1); //                           R              [N, 1]
@@ -45,10 +45,10 @@ impl<B: ChainBackend> ChainPath<B> {
         let upward = upward.gradient(images, model.tanh.as_ref(), by_logits);
         let gradient = Gradient {
             forward: upward.matrix,
-            forward_bias: pull.sum_dim(0).squeeze_dim(0),
+            forward_bias: B::column_sums(pull).squeeze_dim(0),
             between: Vec::new(),
             backward: B::transposed_product(units, missing.clone()) - opposite.transpose(),
-            visible_bias: model.visible_bias.as_ref().map(|_| missing.sum_dim(0).squeeze_dim(0)),
+            visible_bias: model.visible_bias.as_ref().map(|_| B::column_sums(missing).squeeze_dim(0)),
             tanh: upward.tanh,
         };
         Self { produced, gradient }

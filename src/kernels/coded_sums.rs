@@ -10,7 +10,7 @@ use super::logspace::{self, from_blocks, row_normalizer};
 /// Rows whose states are held at a time: small enough for a core's cache.
 const BLOCK: usize = 32;
 
-/// `ln mean_n e^(a_nk + r_n)`, `[L]`, of what the values have, `[N, V]`, and r `[N]`.
+/// `ln mean_n e^(a_nk - r_n)`, `[L]`, of what the values have, `[N, V]`, and r `[N]`.
 fn log_mean_exp(states: &States, values: &[f32], rows: &[f32]) -> Vec<f32> {
     let blocks: Vec<(Vec<f32>, Vec<f32>)> = values
         .par_chunks(BLOCK * states.values)
@@ -72,12 +72,11 @@ pub fn shares(states: &States, values: &[f32], log_dark: &[f32], log_pi: &[f32])
     let columns: Vec<f32> = log_dark.iter().zip(log_pi).map(|(log_dark, log_pi)| log_dark + log_pi).collect();
     if log_pi.iter().any(|&log_pi| log_pi < -FAR) {
         let densities = logsumexp(states, values, &columns);
-        let minus: Vec<f32> = densities.iter().map(|density| -density).collect();
-        let log_u = log_mean_exp(states, values, &minus)
+        let log_u = log_mean_exp(states, values, &densities)
             .into_iter()
             .zip(log_dark)
             .map(|(log_u, log_dark)| log_u + log_dark);
-        return (responsibilities(states, values, &minus, &columns), log_u.collect());
+        return (responsibilities(states, values, &densities, &columns), log_u.collect());
     }
     let scaled_columns = Scaled::of(&columns);
     let blocks: Vec<(Vec<f32>, Vec<f32>)> = values
@@ -171,12 +170,12 @@ fn logsumexp(states: &States, values: &[f32], columns: &[f32]) -> Vec<f32> {
     )
 }
 
-/// `sum_k e^(a_nk + r_n + c_k) C_kh`, `[N, H]`, of what the values have, `[N, V]`, r `[N]` and c `[L]`.
+/// `sum_k e^(a_nk - r_n + c_k) C_kh`, `[N, H]`, of what the values have, `[N, V]`, r `[N]` and c `[L]`.
 fn responsibilities(states: &States, values: &[f32], rows: &[f32], columns: &[f32]) -> Vec<f32> {
     let shifted: Vec<f32> = values
         .chunks_exact(states.values)
         .zip(rows)
-        .flat_map(|(values, row)| values.iter().chain([row]).copied())
+        .flat_map(|(values, row)| values.iter().copied().chain([-row]))
         .collect();
     super::codes::rows(
         states,

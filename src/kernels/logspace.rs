@@ -41,7 +41,7 @@ pub(super) fn row_normalizer(row: &[f32], columns: &[f32], terms: &mut [f32]) ->
     (f64::from(largest) + sum(terms).ln()) as f32
 }
 
-/// `ln mean_n e^(a_nk + r_n)` for every column of a `[N, L]`, `[L]`.
+/// `ln mean_n e^(a_nk - r_n)` for every column of a `[N, L]`, `[L]`.
 ///
 /// Sums over the rows of a block are in f32, sums over blocks in f64; the count is divided out before the logarithm.
 pub fn log_mean_exp(a: &[f32], rows: &[f32]) -> Vec<f32> {
@@ -80,19 +80,19 @@ pub(super) fn column_sums(a: &[f32], rows: &[f32], latent: usize) -> (Vec<f32>, 
     let mut largest = vec![f32::NEG_INFINITY; latent];
     for (a, r) in a.chunks_exact(latent).zip(rows) {
         for (largest, a) in largest.iter_mut().zip(a) {
-            *largest = larger(*largest, a + r);
+            *largest = larger(*largest, a - r);
         }
     }
     let mut sums = vec![0.0; latent];
     for (a, r) in a.chunks_exact(latent).zip(rows) {
         for (sum, (a, largest)) in sums.iter_mut().zip(a.iter().zip(&largest)) {
-            *sum += exp(a + r - largest);
+            *sum += exp(a - r - largest);
         }
     }
     (largest, sums)
 }
 
-/// `e^(a_nk + r_n + c_k)`, `[N, L]`.
+/// `e^(a_nk - r_n + c_k)`, `[N, L]`.
 pub fn responsibilities(a: &[f32], rows: &[f32], columns: &[f32]) -> Vec<f32> {
     let latent = columns.len();
     let mut values = vec![0.0; a.len()];
@@ -107,7 +107,7 @@ pub fn responsibilities(a: &[f32], rows: &[f32], columns: &[f32]) -> Vec<f32> {
                 || {
                     for ((values, a), r) in values.chunks_exact_mut(latent).zip(a.chunks_exact(latent)).zip(rows) {
                         for ((value, a), c) in values.iter_mut().zip(a).zip(columns) {
-                            *value = exp(a + r + c);
+                            *value = exp(a - r + c);
                         }
                     }
                 },

@@ -23,24 +23,28 @@ pub fn bernoulli(logits: &[f32], visible: usize) -> (Vec<f32>, Vec<f32>) {
     (means, log_dark)
 }
 
-/// `ln q(x_m|a_n) = sum_i ( x_mi a_ni - ln(1 + e^a_ni) )`, `[N]`, and `x_mi - s(a_ni)`, `[N, D]`, of logits a `[N, D]` and images of which each, m = n / `each`,
-/// belongs to so many consecutive rows; nats.
-pub fn log_bernoulli(images: Bits, each: usize, logits: &[f32]) -> (Vec<f32>, Vec<f32>) {
+/// `ln q(x_n|a_n) = sum_i ( x_ni a_ni - ln(1 + e^a_ni) )`, `[N]`, and `x_ni - s(a_ni)`, `[N, D]`, of images and logits a `[M, D]`; nats. N is the larger number
+/// of both; each of the others belongs to as many consecutive rows.
+pub fn log_bernoulli(images: Bits, logits: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let visible = images.columns;
-    let mut residuals = vec![0.0; logits.len()];
-    let mut log_q = vec![0.0; logits.len() / visible];
+    let (of_images, of_logits) = (images.rows(), logits.len() / visible);
+    let rows = of_images.max(of_logits);
+    let mut residuals = vec![0.0; rows * visible];
+    let mut log_q = vec![0.0; rows];
     residuals
         .par_chunks_mut(visible)
-        .zip(logits.par_chunks(visible))
         .zip(&mut log_q)
         .enumerate()
-        .with_min_len(super::grain(logits.len() / visible, 4 * visible))
-        .for_each(|(row, ((residuals, logits), log_q))| {
+        .with_min_len(super::grain(rows, 4 * visible))
+        .for_each(|(row, (residuals, log_q))| {
+            let image = images.row(row / (rows / of_images));
+            let first = row / (rows / of_logits) * visible;
+            let logits = &logits[first..first + visible];
             *log_q = super::vectorized(
                 #[inline(always)]
                 || {
                     let log_dark = state(logits, residuals);
-                    f64::from(log_dark) + of_lit(images.row(row / each), logits, residuals)
+                    f64::from(log_dark) + of_lit(image, logits, residuals)
                 },
             ) as f32;
         });

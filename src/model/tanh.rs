@@ -77,7 +77,7 @@ impl<B: ChainBackend> Tanh<B> {
         let by_sums = B::dense(by_logits.clone(), self.outward.val().transpose()) * slope;
         TanhGradient {
             inward: B::transposed_product(images, by_sums.clone()),
-            bias: by_sums.sum_dim(0).squeeze_dim(0),
+            bias: B::column_sums(by_sums).squeeze_dim(0),
             outward: B::dense(units.transpose(), by_logits),
         }
     }
@@ -121,7 +121,7 @@ impl<B: ChainBackend> Upward<B> {
     pub fn gradient(self, images: &DeviceImages<B>, tanh: Option<&Tanh<B>>, by_logits: Tensor<B, 2>) -> UpwardGradient<B> {
         UpwardGradient {
             matrix: B::transposed_product(images, by_logits.clone()),
-            bias: by_logits.clone().sum_dim(0).squeeze_dim(0),
+            bias: B::column_sums(by_logits.clone()).squeeze_dim(0),
             tanh: tanh.zip(self.units).map(|(tanh, units)| tanh.gradient(images, units, by_logits)),
         }
     }

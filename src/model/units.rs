@@ -18,7 +18,7 @@ pub struct Pairs<B: ChainBackend> {
 impl<B: ChainBackend> Model<B> {
     /// Draws `h ~ p(.|x)` for N images: unit j is on with probability `s((x W + b)_j)`.
     pub fn draw_units(&self, images: &DeviceImages<B>, draws: Draws) -> DeviceImages<B> {
-        draw_bits(self.forward_logits(images), 1, draws)
+        B::draw_bits(self.forward_logits(images), 1, draws)
     }
 
     /// `a + h A`, `[N, D]`: the logits of the pixels given N words.
@@ -28,12 +28,6 @@ impl<B: ChainBackend> Model<B> {
 
     /// Draws `x ~ q(.|h)` for N words.
     pub fn draw_images_of(&self, units: &DeviceImages<B>, draws: Draws) -> DeviceImages<B> {
-        draw_bits(self.visible_logits(units), 1, draws)
+        B::draw_bits(self.visible_logits(units), 1, draws)
     }
-}
-
-/// Bits that are 1 with probabilities s(a), `[N x each, M]`: so many consecutive draws from each row of logits a `[N, M]`.
-pub fn draw_bits<B: ChainBackend>(logits: Tensor<B, 2>, each: usize, draws: Draws) -> DeviceImages<B> {
-    let rows = Tensor::arange(0..(logits.dims()[0] * each) as i64, &logits.device()).div_scalar(each as i32);
-    B::draw_visible(logits, rows, draws)
 }

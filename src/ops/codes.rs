@@ -37,6 +37,8 @@ pub struct Factors<B: Backend> {
     pub value_log_weights: Tensor<B, 2>,
     /// 1 where a value is the state's, `[V, L]`.
     pub incidence: Tensor<B, 2>,
+    /// Where the values of each of the F factors begin and, after the last, end, `[F + 1]`.
+    pub places: Tensor<B, 1, Int>,
 }
 
 impl<B: Backend> DeviceCodes<B> {
@@ -61,12 +63,15 @@ impl<B: Backend> DeviceCodes<B> {
             }
         }
         let row = |values: Array1<f64>| put(values.insert_axis(Axis(0)));
+        let ends = codes.factors().map(|(_, _, values)| values.end as i32);
+        let places: Vec<i32> = std::iter::once(0).chain(ends).collect();
         let factors = Factors {
             matrix: put(codes.matrix()),
             log_weights: row(codes.log_weights()),
             values: put(of_values),
             value_log_weights: row(codes.value_log_weights()),
             incidence: put(incidence),
+            places: Tensor::from_data(&places[..], device),
             states: States::new(&codes),
             codes,
         };
@@ -95,7 +100,7 @@ impl<B: ChainBackend> StateLogs<B> {
     /// `ln mean_n p_nk`, `[1, L]`, where these are ln p.
     pub fn log_mean(&self) -> Tensor<B, 2> {
         match self {
-            Self::Plain(log_p) => B::log_mean_exp(log_p.clone(), Tensor::zeros([log_p.dims()[0], 1], &log_p.device())),
+            Self::Plain(log_p) => B::log_mean_exp(log_p.clone(), None),
             Self::Factored(log_values, factors) => B::coded_log_mean(factors, log_values.clone()),
         }
     }
@@ -127,7 +132,7 @@ impl<B: ChainBackend> DeviceCodes<B> {
                     StateLogs::Factored(values, factors) => B::coded_softmax_gradient(factors, values.clone(), log_u),
                     StateLogs::Plain(log_p) => self.gather(B::softmax_gradient(log_p.clone(), log_u).0),
                 };
-                (gathered.clone(), gathered.sum_dim(0))
+                (gathered.clone(), B::column_sums(gathered))
             }
         }
     }

@@ -63,15 +63,17 @@ pub fn bernoulli<B: Backend>(logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2
 }
 
 /// See [`super::ChainBackend::log_bernoulli`].
-pub fn log_bernoulli<B: ChainBackend>(images: &DeviceImages<B>, each: usize, logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
-    let images = repeat_rows(B::unpack(images), each);
+pub fn log_bernoulli<B: ChainBackend>(images: &DeviceImages<B>, logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+    let rows = images.len().max(logits.dims()[0]);
+    let images = repeat_rows(B::unpack(images), rows / images.len());
+    let logits = repeat_rows(logits.clone(), rows / logits.dims()[0]);
     let (means, log_dark) = B::bernoulli(logits.clone());
     let lit = (images.clone() * logits).sum_dim(1);
     (lit + log_dark.transpose(), images - means)
 }
 
 /// Every row so many times, one after the other: `[N x count, M]` of `[N, M]`.
-pub fn repeat_rows<B: Backend>(rows: Tensor<B, 2>, count: usize) -> Tensor<B, 2> {
+fn repeat_rows<B: Backend>(rows: Tensor<B, 2>, count: usize) -> Tensor<B, 2> {
     let [number, width] = rows.dims();
     let repeated = rows.reshape([number, 1, width]).expand([number, count, width]);
     repeated.reshape([number * count, width])
@@ -88,8 +90,11 @@ pub fn log_softmax_rows<B: Backend>(a: Tensor<B, 2>) -> Tensor<B, 2> {
 }
 
 /// See [`super::ChainBackend::logsumexp`].
-pub fn logsumexp<B: Backend>(a: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
-    let a = a + columns;
+pub fn logsumexp<B: Backend>(a: Tensor<B, 2>, columns: Option<Tensor<B, 2>>) -> Tensor<B, 2> {
+    let a = match columns {
+        Some(columns) => a + columns,
+        None => a,
+    };
     let largest = a.clone().max_dim(1);
     (a - largest.clone()).exp().sum_dim(1).log() + largest
 }
@@ -98,8 +103,11 @@ pub fn logsumexp<B: Backend>(a: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B
 ///
 /// The count is divided out before the logarithm: `ln sum - ln count` would cancel digits, and the forward gradient is made of small
 /// differences of u from 1.
-pub fn log_mean_exp<B: Backend>(a: Tensor<B, 2>, rows: Tensor<B, 2>) -> Tensor<B, 2> {
-    let a = a + rows;
+pub fn log_mean_exp<B: Backend>(a: Tensor<B, 2>, rows: Option<Tensor<B, 2>>) -> Tensor<B, 2> {
+    let a = match rows {
+        Some(rows) => a - rows,
+        None => a,
+    };
     let count = a.dims()[0] as f64;
     let largest = over_rows(a.clone(), |rows| rows.max_dim(1));
     (column_sums((a - largest.clone()).exp()) / count).log() + largest
@@ -129,13 +137,17 @@ fn over_rows<B: Backend>(a: Tensor<B, 2>, reduce: fn(Tensor<B, 3>) -> Tensor<B, 
     reduce(parts.reshape([1, count, columns])).reshape([1, columns])
 }
 
-fn column_sums<B: Backend>(a: Tensor<B, 2>) -> Tensor<B, 2> {
+/// See [`super::ChainBackend::column_sums`].
+pub fn column_sums<B: Backend>(a: Tensor<B, 2>) -> Tensor<B, 2> {
     over_rows(a, |rows| rows.sum_dim(1))
 }
 
 /// See [`super::ChainBackend::responsibilities`].
-pub fn responsibilities<B: Backend>(a: Tensor<B, 2>, rows: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
-    (a + rows + columns).exp()
+pub fn responsibilities<B: Backend>(a: Tensor<B, 2>, rows: Tensor<B, 2>, columns: Option<Tensor<B, 2>>) -> Tensor<B, 2> {
+    match columns {
+        Some(columns) => (a - rows + columns).exp(),
+        None => (a - rows).exp(),
+    }
 }
 
 /// See [`super::ChainBackend::softmax_gradient`].
@@ -171,9 +183,9 @@ pub fn coded_shares<B: ChainBackend>(
     log_pi: Tensor<B, 2>,
 ) -> (Tensor<B, 2>, Tensor<B, 2>) {
     let log_q = factors.combine(values) + log_dark;
-    let minus_log_density = -B::logsumexp(log_q.clone(), log_pi.clone());
-    let log_u = B::log_mean_exp(log_q.clone(), minus_log_density.clone());
-    (factors.gather(B::responsibilities(log_q, minus_log_density, log_pi)), log_u)
+    let log_density = B::logsumexp(log_q.clone(), Some(log_pi.clone()));
+    let log_u = B::log_mean_exp(log_q.clone(), Some(log_density.clone()));
+    (factors.gather(B::responsibilities(log_q, log_density, Some(log_pi))), log_u)
 }
 
 /// See [`super::ChainBackend::coded_draw_visible`].
@@ -184,9 +196,7 @@ pub fn coded_draw_visible<B: ChainBackend>(
     bias: Tensor<B, 2>,
     draws: Draws,
 ) -> DeviceImages<B> {
-    let own = Tensor::arange(0..states.dims()[0] as i64, &states.device());
-    let logits = B::dense(factors.matrix.clone().select(0, states), backward) + bias;
-    B::draw_visible(logits, own, draws)
+    B::draw_bits(B::dense(factors.matrix.clone().select(0, states), backward) + bias, 1, draws)
 }
 
 /// See [`super::ChainBackend::coded_means`].
@@ -196,8 +206,9 @@ pub fn coded_means<B: ChainBackend>(
     backward: Tensor<B, 2>,
     bias: Tensor<B, 2>,
 ) -> (Tensor<B, 2>, Tensor<B, 2>) {
-    let expected = rho.transpose() * sigmoid(factors.spread_rows(backward) + bias);
-    (factors.gather_rows(expected.clone()), column_sums(expected))
+    let (means, _) = B::bernoulli(factors.spread_rows(backward) + bias);
+    let expected = rho.transpose() * means;
+    (factors.gather_rows(expected.clone()), B::column_sums(expected))
 }
 
 /// See [`super::ChainBackend::draw_latent`]; [`crate::kernels::latent`] says how.

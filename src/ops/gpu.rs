@@ -5,6 +5,8 @@
 
 mod ascent;
 mod ascent_kernels;
+mod coded;
+mod coded_kernels;
 mod draw_kernels;
 mod draws;
 mod logspace;
@@ -22,6 +24,7 @@ use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
+use super::codes::Factors;
 use super::{Adam, ChainBackend, DeviceImages, Moved, RmsProp};
 use crate::random::Draws;
 
@@ -96,6 +99,11 @@ fn words<B: Backend<IntTensorPrimitive = CubeTensor<R>>, R: CubeRuntime>(images:
     into_contiguous(images.words.clone().into_primitive())
 }
 
+/// Where the values of each factor begin and, after the last, end.
+fn places<B: Backend<IntTensorPrimitive = CubeTensor<R>>, R: CubeRuntime>(factors: &Factors<B>) -> CubeTensor<R> {
+    into_contiguous(factors.places.clone().into_primitive())
+}
+
 fn float<B: Backend, const D: usize>(numbers: B::FloatTensorPrimitive) -> Tensor<B, D> {
     Tensor::from_primitive(TensorPrimitive::Float(numbers))
 }
@@ -109,7 +117,8 @@ macro_rules! gpu_operations {
             }
 
             fn affine(images: &DeviceImages<Self>, table: Tensor<Self, 2>, start: Tensor<Self, 2>) -> Tensor<Self, 2> {
-                float(products::affine(words(images), numbers(table), numbers(start)))
+                let table = table.into_primitive().tensor();
+                float(products::affine(words(images), table, numbers(start)))
             }
 
             fn transposed_product(images: &DeviceImages<Self>, weights: Tensor<Self, 2>) -> Tensor<Self, 2> {
@@ -130,8 +139,8 @@ macro_rules! gpu_operations {
                 (float(means), float(log_dark))
             }
 
-            fn log_bernoulli(images: &DeviceImages<Self>, each: usize, logits: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
-                let (log_q, residuals) = pixels::log_bernoulli(words(images), each, numbers(logits));
+            fn log_bernoulli(images: &DeviceImages<Self>, logits: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+                let (log_q, residuals) = pixels::log_bernoulli(words(images), numbers(logits));
                 (float(log_q), float(residuals))
             }
 
@@ -139,16 +148,39 @@ macro_rules! gpu_operations {
                 float(logspace::log_softmax(numbers(a)))
             }
 
-            fn logsumexp(a: Tensor<Self, 2>, columns: Tensor<Self, 2>) -> Tensor<Self, 2> {
-                float(logspace::logsumexp(numbers(a), numbers(columns)))
+            fn column_sums(a: Tensor<Self, 2>) -> Tensor<Self, 2> {
+                float(logspace::column_sums(numbers(a)))
             }
 
-            fn log_mean_exp(a: Tensor<Self, 2>, rows: Tensor<Self, 2>) -> Tensor<Self, 2> {
-                float(logspace::log_mean_exp(numbers(a), numbers(rows)))
+            fn logsumexp(a: Tensor<Self, 2>, columns: Option<Tensor<Self, 2>>) -> Tensor<Self, 2> {
+                float(logspace::logsumexp(numbers(a), columns.map(numbers)))
             }
 
-            fn responsibilities(a: Tensor<Self, 2>, rows: Tensor<Self, 2>, columns: Tensor<Self, 2>) -> Tensor<Self, 2> {
-                float(logspace::responsibilities(numbers(a), numbers(rows), numbers(columns)))
+            fn log_mean_exp(a: Tensor<Self, 2>, rows: Option<Tensor<Self, 2>>) -> Tensor<Self, 2> {
+                float(logspace::log_mean_exp(numbers(a), rows.map(numbers)))
+            }
+
+            fn responsibilities(a: Tensor<Self, 2>, rows: Tensor<Self, 2>, columns: Option<Tensor<Self, 2>>) -> Tensor<Self, 2> {
+                float(logspace::responsibilities(numbers(a), numbers(rows), columns.map(numbers)))
+            }
+
+            fn mean_responsibilities(log_pi: Tensor<Self, 2>, log_u: Tensor<Self, 2>) -> Tensor<Self, 2> {
+                float(logspace::exp_of_sums(numbers(log_pi), numbers(log_u)))
+            }
+
+            fn coded_log_softmax(factors: &Factors<Self>, logits: Tensor<Self, 2>) -> Tensor<Self, 2> {
+                let values = Self::dense(logits, factors.values.clone());
+                float(coded::log_softmax(
+                    numbers(values),
+                    numbers(factors.value_log_weights.clone()),
+                    places(factors),
+                ))
+            }
+
+            fn coded_draw(factors: &Factors<Self>, logits: Tensor<Self, 2>, draws: Draws) -> Tensor<Self, 1, Int> {
+                let values = Self::dense(logits, factors.values.clone());
+                let weights = numbers(factors.value_log_weights.clone());
+                Tensor::from_primitive(coded::draw(numbers(values), weights, places(factors), draws))
             }
 
             fn softmax_gradient(log_p: Tensor<Self, 2>, log_u: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
@@ -166,6 +198,14 @@ macro_rules! gpu_operations {
                 let words = draws::visible(numbers(logits), into_contiguous(latent.into_primitive()), draws);
                 DeviceImages {
                     words: Tensor::from_primitive(words),
+                    pixels,
+                }
+            }
+
+            fn draw_bits(logits: Tensor<Self, 2>, each: usize, draws: Draws) -> DeviceImages<Self> {
+                let [_, pixels] = logits.dims();
+                DeviceImages {
+                    words: Tensor::from_primitive(draws::bits(numbers(logits), each, draws)),
                     pixels,
                 }
             }

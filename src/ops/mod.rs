@@ -34,8 +34,10 @@ impl<B: Backend> DeviceImages<B> {
     pub fn new(images: &PackedImages, device: &B::Device) -> Self {
         let words: Vec<i32> = images.words().iter().map(|&word| word.cast_signed()).collect();
         let shape = [images.len(), images.bits().stride()];
+        // CUDA copies one row in a thousandth of the time that it takes for many short ones.
+        let in_one_row = Tensor::<B, 1, Int>::from_data(TensorData::new(words, [shape[0] * shape[1]]), device);
         Self {
-            words: Tensor::from_data(TensorData::new(words, shape), device),
+            words: in_one_row.reshape(shape),
             pixels: images.pixels(),
         }
     }
@@ -69,6 +71,13 @@ impl<B: Backend> DeviceImages<B> {
 
 /// A backend with the model's operations. N images of D pixels, L latent states.
 pub trait ChainBackend: Backend {
+    /// Images of a minibatch whose numbers for every one-hot state, `[B, L]`, are held at a time. A larger minibatch is taken in parts.
+    fn images_at_a_time(latent: usize) -> usize {
+        /// So that arrays are large enough for a GPU, and within what it takes as one.
+        const NUMBERS: usize = 1 << 24;
+        (NUMBERS / latent).max(4096)
+    }
+
     /// Two independent computations: one after the other, or in parallel where that is faster.
     fn both<T: Send, U: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> U + Send) -> (T, U) {
         (first(), second())
@@ -99,10 +108,10 @@ pub trait ChainBackend: Backend {
         generic::bernoulli(logits)
     }
 
-    /// `ln q(x_m|a_n) = sum_i ( x_mi a_ni - ln(1 + e^a_ni) )`, `[N, 1]`, and `x_mi - s(a_ni)`, `[N, D]`, of logits a `[N, D]` and images of which each,
-    /// m = n / `each`, belongs to so many consecutive rows; nats.
-    fn log_bernoulli(images: &DeviceImages<Self>, each: usize, logits: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
-        generic::log_bernoulli(images, each, logits)
+    /// `ln q(x_n|a_n) = sum_i ( x_ni a_ni - ln(1 + e^a_ni) )`, `[N, 1]`, and `x_ni - s(a_ni)`, `[N, D]`, of images and logits a `[M, D]`; nats. N is the larger
+    /// number of both; the other divides it, and each image, or row of logits, belongs to as many consecutive rows.
+    fn log_bernoulli(images: &DeviceImages<Self>, logits: Tensor<Self, 2>) -> (Tensor<Self, 2>, Tensor<Self, 2>) {
+        generic::log_bernoulli(images, logits)
     }
 
     /// `mean_n r_nk ( x_ni - s_ki )`, `[L, D]`, of images, r `[N, L]`, its mean rho over n `[1, L]`, and s `[L, D]`.
@@ -115,19 +124,29 @@ pub trait ChainBackend: Backend {
         generic::log_softmax_rows(a)
     }
 
-    /// `ln sum_k e^(a_nk + c_k)`, `[N, 1]`, of a `[N, L]` and c `[1, L]`.
-    fn logsumexp(a: Tensor<Self, 2>, columns: Tensor<Self, 2>) -> Tensor<Self, 2> {
+    /// `sum_n a_nk`, `[1, L]`, of a `[N, L]`.
+    fn column_sums(a: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        generic::column_sums(a)
+    }
+
+    /// `ln sum_k e^(a_nk + c_k)`, `[N, 1]`, of a `[N, L]` and c `[1, L]`, which is 0 if left out.
+    fn logsumexp(a: Tensor<Self, 2>, columns: Option<Tensor<Self, 2>>) -> Tensor<Self, 2> {
         generic::logsumexp(a, columns)
     }
 
-    /// `ln mean_n e^(a_nk + r_n)`, `[1, L]`, of a `[N, L]` and r `[N, 1]`.
-    fn log_mean_exp(a: Tensor<Self, 2>, rows: Tensor<Self, 2>) -> Tensor<Self, 2> {
+    /// `ln mean_n e^(a_nk - r_n)`, `[1, L]`, of a `[N, L]` and r `[N, 1]`, which is 0 if left out.
+    fn log_mean_exp(a: Tensor<Self, 2>, rows: Option<Tensor<Self, 2>>) -> Tensor<Self, 2> {
         generic::log_mean_exp(a, rows)
     }
 
-    /// `r_nk = e^(ln q_nk - ln P_n + ln pi_k)`, `[N, L]`, of ln q `[N, L]`, -ln P `[N, 1]` and ln pi `[1, L]`.
-    fn responsibilities(log_q: Tensor<Self, 2>, minus_log_density: Tensor<Self, 2>, log_pi: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        generic::responsibilities(log_q, minus_log_density, log_pi)
+    /// `r_nk = e^(ln q_nk - ln P_n + ln pi_k)`, `[N, L]`, of ln q `[N, L]`, ln P `[N, 1]` and ln pi `[1, L]`, which is 0 if left out.
+    fn responsibilities(log_q: Tensor<Self, 2>, log_density: Tensor<Self, 2>, log_pi: Option<Tensor<Self, 2>>) -> Tensor<Self, 2> {
+        generic::responsibilities(log_q, log_density, log_pi)
+    }
+
+    /// `rho_k = mean_n r_nk = pi_k u_k`, `[1, L]`, of ln pi and ln u `[1, L]`.
+    fn mean_responsibilities(log_pi: Tensor<Self, 2>, log_u: Tensor<Self, 2>) -> Tensor<Self, 2> {
+        (log_pi + log_u).exp()
     }
 
     /// `p_nk ( u_k - sum_j p_nj u_j ) / N`, `[N, L]`, of ln p `[N, L]` and ln u `[1, L]`; and its sum over n, `[1, L]`.
@@ -147,9 +166,7 @@ pub trait ChainBackend: Backend {
 
     /// `ln mean_n p_nk`, `[1, L]`, of probabilities that are products of those of the factors' values, ln `[N, V]`.
     fn coded_log_mean(factors: &Factors<Self>, log_values: Tensor<Self, 2>) -> Tensor<Self, 2> {
-        let log_p = factors.combine(log_values);
-        let rows = Tensor::zeros([log_p.dims()[0], 1], &log_p.device());
-        Self::log_mean_exp(log_p, rows)
+        Self::log_mean_exp(factors.combine(log_values), None)
     }
 
     /// `sum_k r_nk C_kh`, `[N, H]`, of the responsibilities `r_nk = pi_k q(x_n|k) / P(x_n)`, and `ln u_k = ln mean_n q(x_n|k) / P(x_n)`, `[1, L]`;
@@ -203,6 +220,12 @@ pub trait ChainBackend: Backend {
     /// Draws images from `q(.|z)`, of A `[L, D]` and z `[N]`.
     fn draw_visible(logits: Tensor<Self, 2>, latent: Tensor<Self, 1, Int>, draws: Draws) -> DeviceImages<Self> {
         generic::draw_visible(logits, latent, draws)
+    }
+
+    /// Draws bits that are 1 with probabilities s(a), `[N x each, D]`: so many consecutive rows from each row of logits a `[N, D]`.
+    fn draw_bits(logits: Tensor<Self, 2>, each: usize, draws: Draws) -> DeviceImages<Self> {
+        let rows = Tensor::arange(0..(logits.dims()[0] * each) as i64, &logits.device()).div_scalar(each as i32);
+        Self::draw_visible(logits, rows, draws)
     }
 
     /// A step of RMSprop uphill: the parameters and their mean squares, moved by a gradient.

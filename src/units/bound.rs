@@ -114,9 +114,8 @@ impl Bounds<'_> {
         let RecognitionParameters { matrix, bias, tanh } = self.recognition;
         let logits = upward(images, (matrix, bias), tanh.as_ref()); //                      x R + c              [B, H]
         let words = draw_bits(&logits, candidates, self.seed.draws(Stream::Bound, self.time, number));
-        let rows: Vec<usize> = (0..words.len()).map(|word| word / candidates).collect();
-        let log_s = log_bernoulli(&words, 1, &logits.select(Axis(0), &rows)); //            ln s(h_k|x)          [B K]
-        let log_q = log_bernoulli(images, candidates, &self.model.visible_logits(&words)); // ln q(x|h_k)        [B K]
+        let log_s = log_bernoulli(&words, &logits); //                                   ln s(h_k|x)          [B K]
+        let log_q = log_bernoulli(images, &self.model.visible_logits(&words)); //         ln q(x|h_k)        [B K]
         let log_sums = self.marginal.log_sums(&words); //                                   ln sum_n p(h_k|x'_n) [B K, G]
         let log_ratio = (log_q - log_s).mapv(f64::from);
         (0..images.len())

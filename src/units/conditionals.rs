@@ -129,10 +129,11 @@ pub fn draw_bits(logits: &Array2<f32>, each: usize, draws: Draws) -> PackedImage
     PackedImages::from_words(thresholds.draw(&rows, draws), columns)
 }
 
-/// `sum_i ( x_i a_i - ln(1 + e^a_i) )`, `[N x each]`, of bits x, each of which belongs to so many consecutive rows of logits a; nats.
-pub fn log_bernoulli(bits: &PackedImages, each: usize, logits: &Array2<f32>) -> Array1<f32> {
+/// `sum_i ( x_ni a_ni - ln(1 + e^a_ni) )`, `[N]`, of bits x and logits a; nats. N is the larger number of both; each of the others belongs to as many
+/// consecutive rows.
+pub fn log_bernoulli(bits: &PackedImages, logits: &Array2<f32>) -> Array1<f32> {
     let logits = logits.as_standard_layout();
-    pixels::log_bernoulli(bits.bits(), each, logits.as_slice().expect("rows in their order"))
+    pixels::log_bernoulli(bits.bits(), logits.as_slice().expect("rows in their order"))
         .0
         .into()
 }

@@ -48,10 +48,17 @@ impl Drift {
                 "more than by chance: the chains are NOT in their steady state, and the figures are those of this walk, not of the machine"
             }
         };
+        let (self_transition, lit_pixels) = (&self.self_transition, &self.lit_pixels);
+        // A machine in equilibrium produces none in any step.
+        let produced = match self.path_entropy_production.value {
+            Some(0.0) => String::new(),
+            _ => format!(
+                "the path entropy production changed by {} nats per step, ",
+                self.path_entropy_production
+            ),
+        };
         format!(
-            "From the first half of the walk to the second the path entropy production changed by {} nats per step, the self-transition by {} and the lit pixels by {}, \
-             {verdict}.",
-            self.path_entropy_production, self.self_transition, self.lit_pixels
+            "From the first half of the walk to the second {produced}the self-transition changed by {self_transition} and the lit pixels by {lit_pixels}, {verdict}."
         )
     }
 }

@@ -49,6 +49,14 @@ impl<B: HostBackend> Rows<B> {
     }
 }
 
+/// Calls `read` with the numbers of a tensor, or as many zeros if there is none.
+fn with_numbers<B: HostBackend, T>(tensor: Option<Tensor<B, 2>>, count: usize, read: impl FnOnce(&[f32]) -> T) -> T {
+    match tensor {
+        Some(tensor) => Rows::of(tensor).with(read),
+        None => read(&vec![0.0; count]),
+    }
+}
+
 fn floats<B: HostBackend, const R: usize>(numbers: Vec<f32>, shape: [usize; R]) -> Tensor<B, R> {
     Tensor::from_primitive(TensorPrimitive::Float(B::from_numbers(numbers, &shape)))
 }
@@ -91,6 +99,12 @@ fn with_backward<B: HostBackend, T>(matrix: Tensor<B, 2>, bias: Tensor<B, 2>, re
 }
 
 impl<B: HostBackend> ChainBackend for B {
+    /// So that arrays stay in the cache and are used again: at once they would be read from memory, and most of the time would go into getting them from
+    /// the system.
+    fn images_at_a_time(_: usize) -> usize {
+        4096
+    }
+
     fn both<T: Send, U: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> U + Send) -> (T, U) {
         rayon::join(first, second)
     }
@@ -135,28 +149,35 @@ impl<B: HostBackend> ChainBackend for B {
         (floats(means, [latent, visible]), floats(log_dark, [1, latent]))
     }
 
-    fn log_bernoulli(images: &DeviceImages<B>, each: usize, logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
-        let shape = logits.dims();
-        let (log_q, residuals) = Rows::of(logits).with(|logits| with_bits(images, |bits| pixels::log_bernoulli(bits, each, logits)));
-        (floats(log_q, [shape[0], 1]), floats(residuals, shape))
+    fn log_bernoulli(images: &DeviceImages<B>, logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        let [rows, visible] = logits.dims();
+        let rows = rows.max(images.len());
+        let (log_q, residuals) = Rows::of(logits).with(|logits| with_bits(images, |bits| pixels::log_bernoulli(bits, logits)));
+        (floats(log_q, [rows, 1]), floats(residuals, [rows, visible]))
     }
 
-    fn logsumexp(a: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
-        let [count, _] = a.dims();
-        let normalizers = Rows::of(a).with(|a| Rows::of(columns).with(|columns| logspace::logsumexp(a, columns)));
+    fn column_sums(a: Tensor<B, 2>) -> Tensor<B, 2> {
+        a.sum_dim(0)
+    }
+
+    fn logsumexp(a: Tensor<B, 2>, columns: Option<Tensor<B, 2>>) -> Tensor<B, 2> {
+        let [count, latent] = a.dims();
+        let normalizers = Rows::of(a).with(|a| with_numbers(columns, latent, |columns| logspace::logsumexp(a, columns)));
         floats(normalizers, [count, 1])
     }
 
-    fn log_mean_exp(a: Tensor<B, 2>, rows: Tensor<B, 2>) -> Tensor<B, 2> {
-        let [_, latent] = a.dims();
-        let averages = Rows::of(a).with(|a| Rows::of(rows).with(|rows| logspace::log_mean_exp(a, rows)));
+    fn log_mean_exp(a: Tensor<B, 2>, rows: Option<Tensor<B, 2>>) -> Tensor<B, 2> {
+        let [count, latent] = a.dims();
+        let averages = Rows::of(a).with(|a| with_numbers(rows, count, |rows| logspace::log_mean_exp(a, rows)));
         floats(averages, [1, latent])
     }
 
-    fn responsibilities(a: Tensor<B, 2>, rows: Tensor<B, 2>, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+    fn responsibilities(a: Tensor<B, 2>, rows: Tensor<B, 2>, columns: Option<Tensor<B, 2>>) -> Tensor<B, 2> {
         let shape = a.dims();
-        let (rows, columns) = (Rows::of(rows), Rows::of(columns));
-        let values = Rows::of(a).with(|a| rows.with(|rows| columns.with(|columns| logspace::responsibilities(a, rows, columns))));
+        let (a, rows) = (Rows::of(a), Rows::of(rows));
+        let values = with_numbers(columns, shape[1], |columns| {
+            a.with(|a| rows.with(|rows| logspace::responsibilities(a, rows, columns)))
+        });
         floats(values, shape)
     }
 

@@ -2,21 +2,22 @@
 
 use burn::tensor::DType;
 use burn_cubecl::CubeRuntime;
+use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::draw_kernels::*;
-use super::{empty, launch, shape_of, threads};
+use super::{CUBE, cubes, cubes_for_rows, empty, lanes, launch, shape_of, threads};
 use crate::kernels::bits::WORD;
 use crate::random::Draws;
 
 /// See [`crate::ops::ChainBackend::draw_latent`].
 pub fn latent<R: CubeRuntime>(logits: CubeTensor<R>, draws: Draws) -> CubeTensor<R> {
     let [count, latent] = shape_of(&logits);
-    let states = empty(&logits, [count], DType::I32);
+    let (states, lanes) = (empty(&logits, [count], DType::I32), lanes(latent));
     let [second, first, stream] = draws.counter;
     launch!(
         draw_latent_kernel,
-        (states, threads(&states, count)),
+        (states, cubes_for_rows(&states, count, lanes)),
         logits.into_array_arg(),
         states.clone().into_array_arg(),
         draws.key[0],
@@ -25,8 +26,37 @@ pub fn latent<R: CubeRuntime>(logits: CubeTensor<R>, draws: Draws) -> CubeTensor
         first,
         stream,
         latent as u32,
+        lanes,
     );
     states
+}
+
+/// See [`crate::ops::ChainBackend::draw_bits`].
+pub fn bits<R: CubeRuntime>(logits: CubeTensor<R>, each: usize, draws: Draws) -> CubeTensor<R> {
+    let [rows, visible] = shape_of(&logits);
+    let stride = visible.div_ceil(WORD);
+    let words = empty(&logits, [rows * each, stride], DType::I32);
+    let [second, first, stream] = draws.counter;
+    launch!(
+        draw_bits_kernel,
+        (words, cubes_for_words(&words, rows * each * stride)),
+        logits.into_array_arg(),
+        words.clone().into_array_arg(),
+        draws.key[0],
+        draws.key[1],
+        second,
+        first,
+        stream,
+        each as u32,
+        stride as u32,
+        visible as u32,
+    );
+    words
+}
+
+/// The cubes for so many words, with a thread for each bit.
+fn cubes_for_words<R: CubeRuntime>(beside: &CubeTensor<R>, words: usize) -> (CubeCount, CubeDim) {
+    cubes(beside, words.div_ceil(CUBE as usize / WORD))
 }
 
 /// See [`crate::ops::ChainBackend::draw_visible`].
@@ -36,7 +66,7 @@ pub fn visible<R: CubeRuntime>(logits: CubeTensor<R>, states: CubeTensor<R>, dra
     let planes = empty(&logits, [latent, stride, WORD], DType::I32);
     launch!(
         planes_kernel,
-        (planes, threads(&planes, latent * stride)),
+        (planes, cubes_for_words(&planes, latent * stride)),
         logits.into_array_arg(),
         planes.clone().into_array_arg(),
         stride as u32,

@@ -1,7 +1,7 @@
 //! Kernels: sums in log space over the rows and the columns of a matrix `[N, L]`.
 //!
-//! A row has `lanes` threads of a cube, a power of two; a column has as many as there are beside those of `width` neighbouring columns. What they find is put
-//! together in the cube's shared memory.
+//! A row has `lanes` threads of a cube, a power of two; a block of a column's rows has as many as there are beside those of `width` neighbouring columns. What
+//! they find is put together in the cube's shared memory.
 
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
@@ -56,7 +56,7 @@ pub(super) fn sum_of_lanes(value: f32, parts: &mut SharedMemory<f32>, lane: u32,
 }
 
 #[cube]
-fn largest_of_lanes(value: f32, parts: &mut SharedMemory<f32>, lane: u32, #[comptime] lanes: u32, #[comptime] step: u32) -> f32 {
+pub(super) fn largest_of_lanes(value: f32, parts: &mut SharedMemory<f32>, lane: u32, #[comptime] lanes: u32, #[comptime] step: u32) -> f32 {
     over_lanes(value, parts, lane, lanes, step, true)
 }
 
@@ -66,6 +66,16 @@ fn exponent(a: &Array<f32>, columns: &Array<f32>, place: u32, state: u32, #[comp
     let mut exponent = a[place as usize];
     if comptime!(shifted) {
         exponent += columns[state as usize];
+    }
+    exponent
+}
+
+/// `a_nk`, or with `shifted` `a_nk - r_n`.
+#[cube]
+fn less_that_of_row(a: &Array<f32>, of_rows: &Array<f32>, place: u32, row: u32, #[comptime] shifted: bool) -> f32 {
+    let mut exponent = a[place as usize];
+    if comptime!(shifted) {
+        exponent -= of_rows[row as usize];
     }
     exponent
 }
@@ -108,10 +118,11 @@ pub(super) fn logsumexp_kernel(
     rows: u32,
     latent: u32,
     #[comptime] lanes: u32,
+    #[comptime] shifted: bool,
 ) {
     let (lane, row) = lane_and_row(lanes);
     let end = select(row < rows, latent, 0u32);
-    let (largest, sum) = sum_of_row(a, columns, row * latent, end, lane, lanes, true);
+    let (largest, sum) = sum_of_row(a, columns, row * latent, end, lane, lanes, shifted);
     if row < rows && lane == 0u32 {
         found[row as usize] = f32::ln(sum) + largest;
     }
@@ -163,67 +174,98 @@ pub(super) fn softmax_gradient_kernel(
     }
 }
 
-/// `e^(a_nk + r_n + c_k)`, `[N, L]`, a thread for each.
+/// `e^(a_nk - r_n)`, or with `shifted` `e^(a_nk - r_n + c_k)`, `[N, L]`, a thread for each.
 #[cube(launch_unchecked)]
-pub(super) fn responsibilities_kernel(a: &Array<f32>, rows: &Array<f32>, columns: &Array<f32>, found: &mut Array<f32>, latent: u32) {
+pub(super) fn responsibilities_kernel(
+    a: &Array<f32>,
+    rows: &Array<f32>,
+    columns: &Array<f32>,
+    found: &mut Array<f32>,
+    latent: u32,
+    #[comptime] shifted: bool,
+) {
     if ABSOLUTE_POS >= found.len() {
         terminate!();
     }
     let position = ABSOLUTE_POS as u32;
-    found[ABSOLUTE_POS] = f32::exp(a[ABSOLUTE_POS] + rows[(position / latent) as usize] + columns[(position % latent) as usize]);
+    let mut exponent = a[ABSOLUTE_POS] - rows[(position / latent) as usize];
+    if comptime!(shifted) {
+        exponent += columns[(position % latent) as usize];
+    }
+    found[ABSOLUTE_POS] = f32::exp(exponent);
 }
 
-/// `ln mean_n e^(a_nk + r_n)`, `[L]`.
+/// `e^(a_k + b_k)`, a thread for each.
 #[cube(launch_unchecked)]
+pub(super) fn exp_of_sums_kernel(a: &Array<f32>, b: &Array<f32>, found: &mut Array<f32>) {
+    if ABSOLUTE_POS >= found.len() {
+        terminate!();
+    }
+    found[ABSOLUTE_POS] = f32::exp(a[ABSOLUTE_POS] + b[ABSOLUTE_POS]);
+}
+
+/// Of the threads of a column: which this one is, its column, its block of rows, and the block's first row and end.
+#[cube]
+fn place_in_column(rows: u32, of_block: u32, latent: u32, #[comptime] width: u32) -> (u32, u32, u32, u32, u32) {
+    let tiles = (latent + comptime!(width - 1)) / width;
+    let block = CUBE_POS as u32 / tiles;
+    let state = CUBE_POS as u32 % tiles * width + UNIT_POS % width;
+    let first = block * of_block;
+    let end = select(state < latent, u32::min(first + of_block, rows), 0u32);
+    (UNIT_POS / width, state, block, first, end)
+}
+
+/// `ln 1/C sum_n e^(a_nk - r_n)`, without the r if not `shifted`, of each block of so many rows, `[blocks, L]`.
+#[cube(launch_unchecked)]
+#[allow(clippy::too_many_arguments)]
 pub(super) fn log_mean_exp_kernel(
     a: &Array<f32>,
     of_rows: &Array<f32>,
     found: &mut Array<f32>,
     rows: u32,
+    of_block: u32,
     latent: u32,
+    count: f32,
     #[comptime] width: u32,
+    #[comptime] shifted: bool,
 ) {
     let lanes = comptime!(CUBE / width);
-    let lane = UNIT_POS / width;
-    let state = CUBE_POS as u32 * width + UNIT_POS % width;
-    let end = select(state < latent, rows, 0u32);
+    let (lane, state, block, first, end) = place_in_column(rows, of_block, latent, width);
     let mut parts = SharedMemory::<f32>::new(CUBE as usize);
 
     let mut largest = f32::min_value();
-    let mut row = lane;
+    let mut row = first + lane;
     while row < end {
-        largest = f32::max(largest, a[(row * latent + state) as usize] + of_rows[row as usize]);
+        largest = f32::max(largest, less_that_of_row(a, of_rows, row * latent + state, row, shifted));
         row += lanes;
     }
     let largest = largest_of_lanes(largest, &mut parts, lane, lanes, width);
 
     let mut sum = 0.0f32;
-    let mut row = lane;
+    let mut row = first + lane;
     while row < end {
         let block_end = u32::min(end, row + BLOCK * lanes);
         let mut of_block = 0.0f32;
         while row < block_end {
-            of_block += f32::exp(a[(row * latent + state) as usize] + of_rows[row as usize] - largest);
+            of_block += f32::exp(less_that_of_row(a, of_rows, row * latent + state, row, shifted) - largest);
             row += lanes;
         }
         sum += of_block;
     }
     let sum = sum_of_lanes(sum, &mut parts, lane, lanes, width);
-    if state < latent && lane == 0u32 {
+    if first < end && lane == 0u32 {
         // The count is divided out before the logarithm; see `generic::log_mean_exp`.
-        found[state as usize] = f32::ln(sum / f32::cast_from(rows)) + largest;
+        found[(block * latent + state) as usize] = f32::ln(sum / count) + largest;
     }
 }
 
-/// `sum_n a_nk`, `[L]`.
+/// `sum_n a_nk` of each block of so many rows, `[blocks, L]`.
 #[cube(launch_unchecked)]
-pub(super) fn column_sums_kernel(a: &Array<f32>, found: &mut Array<f32>, rows: u32, latent: u32, #[comptime] width: u32) {
+pub(super) fn column_sums_kernel(a: &Array<f32>, found: &mut Array<f32>, rows: u32, of_block: u32, latent: u32, #[comptime] width: u32) {
     let lanes = comptime!(CUBE / width);
-    let lane = UNIT_POS / width;
-    let state = CUBE_POS as u32 * width + UNIT_POS % width;
-    let end = select(state < latent, rows, 0u32);
+    let (lane, state, block, first, end) = place_in_column(rows, of_block, latent, width);
     let mut sum = 0.0f32;
-    let mut row = lane;
+    let mut row = first + lane;
     while row < end {
         let block_end = u32::min(end, row + BLOCK * lanes);
         let mut of_block = 0.0f32;
@@ -235,7 +277,7 @@ pub(super) fn column_sums_kernel(a: &Array<f32>, found: &mut Array<f32>, rows: u
     }
     let mut parts = SharedMemory::<f32>::new(CUBE as usize);
     let sum = sum_of_lanes(sum, &mut parts, lane, lanes, width);
-    if state < latent && lane == 0u32 {
-        found[state as usize] = sum;
+    if first < end && lane == 0u32 {
+        found[(block * latent + state) as usize] = sum;
     }
 }

@@ -52,7 +52,8 @@ pub(super) fn bernoulli_kernel(
     }
 }
 
-/// `ln q(x_m|a_n) = sum_i ( x_mi a_ni - ln(1 + e^a_ni) )`, `[N]`, and `x_mi - s(a_ni)`, `[N, D]`, m = n / `each`; `lanes` threads for a row.
+/// `ln q(x_m|a_l) = sum_i ( x_mi a_li - ln(1 + e^a_li) )`, `[N]`, and `x_mi - s(a_li)`, `[N, D]`, m = n / `of_image` and l = n / `of_logits`; `lanes` threads
+/// for a row.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 pub(super) fn log_bernoulli_kernel(
@@ -60,23 +61,24 @@ pub(super) fn log_bernoulli_kernel(
     logits: &Array<f32>,
     log_q: &mut Array<f32>,
     residuals: &mut Array<f32>,
-    each: u32,
+    of_image: u32,
+    of_logits: u32,
     rows: u32,
     stride: u32,
     visible: u32,
     #[comptime] lanes: u32,
 ) {
     let (lane, row) = lane_and_row(lanes);
-    let image = row / each * stride;
+    let image = row / of_image * stride;
+    let first = row / of_logits * visible;
     let end = select(row < rows, visible, 0u32);
     let mut sum = 0.0f32;
     let mut pixel = lane;
     while pixel < end {
-        let place = (row * visible + pixel) as usize;
-        let a = logits[place];
+        let a = logits[(first + pixel) as usize];
         let (mean, softplus) = sigmoid_and_softplus(a);
         let x = f32::cast_from(bit(words, image, pixel));
-        residuals[place] = x - mean;
+        residuals[(row * visible + pixel) as usize] = x - mean;
         sum += x * a - softplus;
         pixel += lanes;
     }

@@ -28,8 +28,9 @@ pub fn bernoulli<R: CubeRuntime>(logits: CubeTensor<R>) -> (CubeTensor<R>, CubeT
 }
 
 /// See [`crate::ops::ChainBackend::log_bernoulli`].
-pub fn log_bernoulli<R: CubeRuntime>(words: CubeTensor<R>, each: usize, logits: CubeTensor<R>) -> (CubeTensor<R>, CubeTensor<R>) {
-    let [rows, visible] = shape_of(&logits);
+pub fn log_bernoulli<R: CubeRuntime>(words: CubeTensor<R>, logits: CubeTensor<R>) -> (CubeTensor<R>, CubeTensor<R>) {
+    let ([images, _], [of_logits, visible]) = (shape_of(&words), shape_of(&logits));
+    let rows = images.max(of_logits);
     let log_q = empty(&logits, [rows, 1], DType::F32);
     let residuals = empty(&logits, [rows, visible], DType::F32);
     let lanes = lanes(visible);
@@ -40,7 +41,8 @@ pub fn log_bernoulli<R: CubeRuntime>(words: CubeTensor<R>, each: usize, logits: 
         logits.into_array_arg(),
         log_q.clone().into_array_arg(),
         residuals.clone().into_array_arg(),
-        each as u32,
+        (rows / images) as u32,
+        (rows / of_logits) as u32,
         rows as u32,
         visible.div_ceil(WORD) as u32,
         visible as u32,

@@ -7,7 +7,7 @@ use super::logspace_kernels::sum_of_lanes;
 use super::pixel_kernels::bit;
 use super::{CUBE, SIDE};
 
-/// `s_k + sum_i x_ni M_ik`, where there are s: `lanes` times `width` threads for an image and so many states, which share the words of the image.
+/// `s_k + sum_i x_ni M_ik`, where there are s: `lanes` times `width` threads for an image and `columns` times as many states, which share the words of the image.
 #[cube(launch_unchecked)]
 #[allow(clippy::too_many_arguments)]
 pub(super) fn affine_kernel(
@@ -15,40 +15,61 @@ pub(super) fn affine_kernel(
     table: &Array<f32>,
     start: &Array<f32>,
     sums: &mut Array<f32>,
+    images: u32,
     stride: u32,
     latent: u32,
-    tiles: u32,
+    next_row: u32,
+    next_column: u32,
     #[comptime] width: u32,
+    #[comptime] columns: u32,
     #[comptime] lanes: u32,
     #[comptime] starts: bool,
 ) {
     let block = CUBE_POS as u32 * comptime!(CUBE / width / lanes) + UNIT_POS / comptime!(width * lanes);
-    let (image, tile) = (block / tiles, block % tiles);
-    let state = tile * width + UNIT_POS % width;
+    // Cubes that run at a time read the same columns of the table, which stay in the nearest cache.
+    let (tile, image) = (block / images, block % images);
+    let first = tile * comptime!(width * columns) + UNIT_POS % width;
     let lane = UNIT_POS / width % lanes;
-    let inside = image * latent + state < sums.len() as u32 && state < latent;
-    let mut sum = 0.0f32;
-    if inside {
-        let mut word = lane;
-        while word < stride {
-            let mut bits = words[(image * stride + word) as usize];
-            let mut of_word = 0.0f32;
-            while bits != 0u32 {
-                let pixel = word * 32u32 + bits.trailing_zeros();
-                of_word += table[(pixel * latent + state) as usize];
-                bits &= bits - 1u32;
-            }
-            sum += of_word;
-            word += lanes;
+    let mut totals = Array::<f32>::new(comptime!(columns as usize));
+    let mut of_word = Array::<f32>::new(comptime!(columns as usize));
+    let mut places = Array::<u32>::new(comptime!(columns as usize));
+    #[unroll]
+    for column in 0..columns {
+        totals[column as usize] = 0.0f32;
+        places[column as usize] = u32::min(first + column * width, latent - 1u32) * next_column;
+    }
+    let mut word = select(first < latent, lane, stride);
+    while word < stride {
+        #[unroll]
+        for column in 0..columns {
+            of_word[column as usize] = 0.0f32;
         }
+        let mut bits = words[(image * stride + word) as usize];
+        while bits != 0u32 {
+            let row = (word * 32u32 + bits.trailing_zeros()) * next_row;
+            #[unroll]
+            for column in 0..columns {
+                of_word[column as usize] += table[(row + places[column as usize]) as usize];
+            }
+            bits &= bits - 1u32;
+        }
+        #[unroll]
+        for column in 0..columns {
+            totals[column as usize] += of_word[column as usize];
+        }
+        word += lanes;
     }
     let mut parts = SharedMemory::<f32>::new(CUBE as usize);
-    let mut sum = sum_of_lanes(sum, &mut parts, lane, lanes, width);
-    if inside && lane == 0u32 {
-        if comptime!(starts) {
-            sum += start[state as usize];
+    #[unroll]
+    for column in 0..columns {
+        let state = first + column * width;
+        let mut sum = sum_of_lanes(totals[column as usize], &mut parts, lane, lanes, width);
+        if state < latent && lane == 0u32 {
+            if comptime!(starts) {
+                sum += start[state as usize];
+            }
+            sums[(image * latent + state) as usize] = sum;
         }
-        sums[(image * latent + state) as usize] = sum;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use burn::tensor::DType;
 use burn_cubecl::CubeRuntime;
+use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::product_kernels::*;
@@ -10,7 +11,13 @@ use crate::kernels::bits::WORD;
 
 /// The most neighbouring columns of a table that share a cube.
 const WIDEST: usize = 32;
-/// Words of an image that a thread should at least have.
+/// Columns of a table that is read as it lies, also by columns: as long as to copy it would take longer.
+const NARROW: usize = 32;
+/// Columns of a thread where the sums are so many that a large GPU stays busy: it finds the lit pixels once for all.
+const COLUMNS: usize = 4;
+/// So many sums.
+const MANY: usize = 1 << 19;
+/// Words of an image that a thread should at least have where several threads share them.
 const WORDS_A_THREAD: usize = 2;
 
 /// See [`crate::ops::ChainBackend::unpack`].
@@ -28,17 +35,22 @@ pub fn unpack<R: CubeRuntime>(words: CubeTensor<R>, visible: usize) -> CubeTenso
     pixels
 }
 
-/// See [`crate::ops::ChainBackend::affine`].
+/// See [`crate::ops::ChainBackend::affine`]; the table may lie in columns.
 pub fn affine<R: CubeRuntime>(words: CubeTensor<R>, table: CubeTensor<R>, start: CubeTensor<R>) -> CubeTensor<R> {
     product(words, table, Some(start))
 }
 
 fn product<R: CubeRuntime>(words: CubeTensor<R>, table: CubeTensor<R>, start: Option<CubeTensor<R>>) -> CubeTensor<R> {
     let ([count, stride], [_, latent]) = (shape_of(&words), shape_of(&table));
+    let table = if latent > NARROW { into_contiguous(table) } else { table };
+    let (next_row, next_column) = (table.meta.strides()[0], table.meta.strides()[1]);
     let sums = empty(&table, [count, latent], DType::F32);
     let width = latent.next_power_of_two().min(WIDEST);
-    let lanes = stride.div_ceil(WORDS_A_THREAD).next_power_of_two().min(CUBE as usize / width);
-    let tiles = latent.div_ceil(width);
+    let (columns, lanes) = match latent > WIDEST && count * latent >= MANY {
+        true => (COLUMNS, 1),
+        false => (1, stride.div_ceil(WORDS_A_THREAD).next_power_of_two().min(CUBE as usize / width)),
+    };
+    let tiles = latent.div_ceil(width * columns);
     let starts = start.is_some();
     launch!(
         affine_kernel,
@@ -47,10 +59,13 @@ fn product<R: CubeRuntime>(words: CubeTensor<R>, table: CubeTensor<R>, start: Op
         table.clone().into_array_arg(),
         start.unwrap_or(table).into_array_arg(),
         sums.clone().into_array_arg(),
+        count as u32,
         stride as u32,
         latent as u32,
-        tiles as u32,
+        next_row as u32,
+        next_column as u32,
         width as u32,
+        columns as u32,
         lanes as u32,
         starts,
     );
