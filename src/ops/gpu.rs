@@ -1,7 +1,7 @@
 //! GPUs: the model's operations as CubeCL kernels, for wgpu and CUDA alike.
 //!
 //! burn's own operations pass over memory once each, and each costs the time of a launch, which at the sizes of a training step is longer than its work: here a step
-//! has some thirty launches where it would have more than a hundred. Products are sums over lit pixels as on the CPU, whose draws are the same bit for bit.
+//! has some twenty launches where it would have more than a hundred. Products are sums over lit pixels as on the CPU, whose draws are the same bit for bit.
 
 mod ascent;
 mod ascent_kernels;
