@@ -95,7 +95,7 @@ impl Conditionals {
         Self {
             drive: one_layer.then(|| &up.matrix - &down.matrix),
             forward: OnceLock::new(),
-            forward_bias: up.codes.spread_rows(&up.bias.clone().insert_axis(Axis(0))).remove_axis(Axis(0)) + first_log_weights,
+            forward_bias: up.codes.spread_rows(up.bias.clone().insert_axis(Axis(0))).remove_axis(Axis(0)) + first_log_weights,
             visible_bias: parameters
                 .visible_bias
                 .as_ref()
@@ -137,7 +137,7 @@ impl Conditionals {
         if codes.is_one_hot() {
             return matrix;
         }
-        self.forward.get_or_init(|| codes.spread_rows(matrix))
+        self.forward.get_or_init(|| codes.spread_rows(matrix.clone()))
     }
 
     /// `b~ = C b + g`, `[L]`, of the first latent layer.
@@ -157,7 +157,7 @@ impl Conditionals {
 
     /// `c_k . (x W + b) + g_k` of N images, `[N, L]`, for the states of the first latent layer: ln p(z=k | x) up to its normalizer.
     pub fn forward_logits(&self, images: &PackedImages) -> Array2<f64> {
-        let logits = self.up.codes.spread_rows(&self.up.of(images));
+        let logits = self.up.codes.spread_rows(self.up.of(images));
         match &self.log_weights {
             Some(log_weights) => logits + log_weights,
             None if self.up.codes.is_one_hot() => logits,
@@ -170,7 +170,7 @@ impl Conditionals {
         let mut log_p = if self.log_weights.is_some() {
             log_softmax_rows(self.forward_logits(images))
         } else {
-            self.up.codes.log_softmax_rows(&self.up.of(images))
+            self.up.codes.log_softmax_rows(self.up.of(images))
         };
         for kernel in &self.between {
             // Relative to the most likely state, so that what is summed cannot all underflow.
@@ -186,7 +186,7 @@ impl Conditionals {
         if self.down.codes.is_one_hot() {
             return affine(images, &self.down.matrix, &self.log_dark);
         }
-        let log_q = self.down.codes.spread_rows(&self.down.of(images)) + &self.log_dark;
+        let log_q = self.down.codes.spread_rows(self.down.of(images)) + &self.log_dark;
         match &self.visible_bias {
             Some(bias) => log_q + affine(images, bias, &Array1::zeros(1)),
             None => log_q,
@@ -216,7 +216,7 @@ impl Conditionals {
     fn next_states(&self, logits: &Array2<f64>) -> NextStates {
         let codes = &self.up.codes;
         match &self.log_weights {
-            Some(log_weights) => NextStates::OfStates(softmax_rows(codes.spread_rows(logits) + log_weights)),
+            Some(log_weights) => NextStates::OfStates(softmax_rows(codes.spread_rows(logits.clone()) + log_weights)),
             None => NextStates::OfValues(codes.value_softmax(logits)),
         }
     }
@@ -239,7 +239,7 @@ impl Conditionals {
                 states: None,
             };
         };
-        let states = codes.log_softmax_rows(&logits).mapv_into(f64::exp);
+        let states = codes.log_softmax_rows(logits.clone()).mapv_into(f64::exp);
         Sights {
             first: codes.mean_codes(&codes.value_softmax(&logits)),
             last: states.dot(onward),
@@ -334,7 +334,7 @@ fn between(parameters: &Parameters) -> Vec<Array2<f64>> {
     let layers: Vec<Codes> = parameters.layers.all().iter().map(Codes::of).collect();
     let kernels = layers.windows(2).zip(&parameters.between).map(|(layers, between)| {
         let logits = layers[0].spread_columns(&between.matrix.mapv(f64::from)) + between.bias.mapv(f64::from);
-        layers[1].log_softmax_rows(&logits).mapv_into(f64::exp)
+        layers[1].log_softmax_rows(logits).mapv_into(f64::exp)
     });
     kernels.collect()
 }

@@ -29,13 +29,13 @@ fn codes_act_as_their_matrix() {
             assert!((own.log_weights() - &log_weights).iter().all(|d| d.abs() < 1e-14), "{layer}");
             let logits = Array2::from_shape_fn((3, own.width()), |(n, h)| ((7 * n + 3 * h) % 11) as f64 - 5.0);
             let spread = logits.dot(&matrix.t());
-            assert!(apart(&own.spread_rows(&logits), &spread) < 1e-13, "{layer}");
+            assert!(apart(&own.spread_rows(logits.clone()), &spread) < 1e-13, "{layer}");
             let mut log_p = spread + &log_weights;
             for mut row in log_p.rows_mut() {
                 let total = row.mapv(f64::exp).sum().ln();
                 row -= total;
             }
-            assert!(apart(&own.log_softmax_rows(&logits), &log_p) < 1e-13, "{layer}");
+            assert!(apart(&own.log_softmax_rows(logits.clone()), &log_p) < 1e-13, "{layer}");
             let weights = Array1::from_shape_fn(own.states(), |k| ((5 * k) % 7) as f64 - 3.0);
             let gathered = own.gather(weights.view());
             assert!((gathered - weights.dot(&matrix)).iter().all(|d| d.abs() < 1e-11), "{layer}");

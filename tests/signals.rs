@@ -38,7 +38,7 @@ fn is_interrupted(run: &Path) -> bool {
 }
 
 /// A terminal that closes may send SIGHUP twice, a cluster SIGUSR1; each signal leaves a checkpoint and the sentence how to go on. (The line that says that the
-/// run is stopping comes from a thread of its own, and not at all if the run stops first.)
+/// run is stopping comes first.)
 #[test]
 fn termination_stops_a_run_as_ctrl_c_does() {
     for name in ["TERM", "HUP", "USR1"] {
@@ -52,9 +52,9 @@ fn termination_stops_a_run_as_ctrl_c_does() {
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(1), "{name}");
         let stderr = std::fs::read_to_string(folder.path().join("stderr")).unwrap();
-        let (stopping, others): (Vec<&str>, Vec<&str>) = stderr.lines().partition(|line| line.starts_with("stopping after "));
+        let lines: Vec<&str> = stderr.lines().collect();
         assert!(
-            stopping.len() <= 1 && others.len() == 1 && others[0].contains("with a checkpoint; go on with: "),
+            lines.len() == 2 && lines[0].starts_with("stopping after ") && lines[1].contains("with a checkpoint; go on with: "),
             "{name}: {stderr}"
         );
         assert!(is_interrupted(&path), "{name}");

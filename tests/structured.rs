@@ -188,7 +188,7 @@ fn sums_and_mean_codes_agree_with_the_probabilities_of_all_states() {
     for layer in [binary(1), binary(5), groups(&[7]), groups(&[2, 3, 5]), grid(1, 7), grid(2, 5)] {
         let codes = Codes::of(&layer);
         let logits = Array2::from_shape_simple_fn((13, codes.width()), || 3.0 * normal(&mut generator));
-        let p = codes.log_softmax_rows(&logits).mapv_into(f64::exp);
+        let p = codes.log_softmax_rows(logits.clone()).mapv_into(f64::exp);
         let values = codes.value_softmax(&logits);
         for (found, expected) in codes.sum_of_products(&values).iter().zip(p.sum_axis(Axis(0))) {
             assert!((found / expected - 1.0).abs() < 1e-12, "{layer:?}: {found} {expected}");

@@ -15,6 +15,7 @@ use crate::data::packed::PackedImages;
 use crate::estimate::autocorrelation::{AutocorrelationTimes, Classes};
 use crate::estimate::importance::Sampled;
 use crate::estimate::jackknife::Figure;
+use crate::estimate::sampling::Sampling;
 use crate::estimate::{Estimate, EstimateError, Method, TILTED_SHARE, exact};
 use crate::generation::TrainedChains;
 use crate::latent::SteadyState;
@@ -90,14 +91,18 @@ pub fn analyze(subject: &Subject, settings: Settings, numerics: &dyn Numerics, w
     watch.go_on()?;
     let plain = steady.entropy_production();
     let reversibility = figures::reversibility(&estimate, &headline.entropy_production);
-    let cycles = if has_cycles(&estimate) { steady.cycles() } else { Vec::new() };
-    let cycles = cycles::cycles(&estimate, cycles, reversibility.reversible);
     let of_classes = classes.as_ref().map(NamedPartition::of_classes);
     let named = subject.partition.or(of_classes.as_ref());
     let several = named.filter(|named| named.partition.count() > 1);
     let macrostates = several.map(|named| Macrostates::new(&estimate, named, &headline.entropy_production, model.means(), watch));
     let macrostates = macrostates.transpose()?;
-    let laws = Laws::of(&model, &estimate, settings.seed, watch)?;
+    // Cycles are found one after the other, on one thread.
+    let decomposed = || if has_cycles(&estimate) { steady.cycles() } else { Vec::new() };
+    let (cycles, laws) = rayon::join(
+        || cycles::cycles(&estimate, decomposed(), reversibility.reversible),
+        || Laws::of(&model, &estimate, settings.seed, watch),
+    );
+    let laws = laws?;
     watch.begins("tables", 1);
     watch.go_on()?;
     let relative = |figure: &Figure| Some(figure.standard_error? / figure.value?).filter(|relative| relative.is_finite());
@@ -237,7 +242,11 @@ fn method(estimate: &Estimate, seed: Seed) -> String {
                 "the tilt of each of its transitions".to_owned()
             } else {
                 let share = 100.0 * TILTED_SHARE;
-                format!("the tilts of {tilted} of {all} transitions, those of pairs that carry {share}% of the steps between states")
+                let rare = Sampling::new(samples, Seed(seed)).samples_for_rare();
+                format!(
+                    "the tilts of {tilted} of {all} transitions, those of pairs that carry {share}% of the steps between states, {rare} where only the pair's \
+                     other direction is common"
+                )
             };
             format!(
                 "T by importance sampling in log space and f64, {samples} images from each state and along {along} (seed {seed}); 95% intervals and correction of \

@@ -1,6 +1,7 @@
 //! Which net currents differ from zero, and the cycles that they are made of, with errors.
 
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use super::{Analysis, CycleFigures};
 use crate::estimate::Estimate;
@@ -34,11 +35,11 @@ pub(super) fn cycles(estimate: &Estimate, cycles: Vec<Cycle>, is_reversible: boo
     let steady = &estimate.kernel.steady;
     let plain = steady.entropy_production();
     let narrowest = narrowest_steps(steady.currents(), &cycles);
-    let without: Vec<Vec<f64>> = (estimate.without.iter())
+    let without: Vec<Vec<f64>> = (estimate.without.par_iter())
         .map(|kernel| weights(kernel.steady.currents(), &cycles, &narrowest))
         .collect();
     let error = |whole: f64, without: Vec<f64>| Figure::jackknife(whole, &without).standard_error;
-    let mut figures: Vec<CycleFigures> = (cycles.into_iter().enumerate())
+    let mut figures: Vec<CycleFigures> = (cycles.into_par_iter().enumerate())
         .map(|(number, Cycle { states, weight, affinity })| {
             let weight_error = error(weight, without.iter().map(|weights| weights[number]).collect());
             let affinities = estimate.without.iter().map(|kernel| kernel.steady.affinity(&states));

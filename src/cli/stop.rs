@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::terminal::tell;
 use crate::sweep::pool::STOPS_WITH_INPUT;
 
-/// A flag that Ctrl-C sets; then a line is printed on stderr, where one is given. A Ctrl-C after that ends the program at once.
+/// A flag that Ctrl-C sets, after a line on stderr where one is given. A Ctrl-C after that ends the program at once.
 pub fn stop_on_ctrl_c(line: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     stop_on(line, false)
 }
@@ -41,6 +41,7 @@ fn stop_with_input(stop: Arc<AtomicBool>) -> std::io::Result<()> {
 fn catch(stop: &Arc<AtomicBool>, line: &'static str, termination: bool) -> std::io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
     use signal_hook::flag;
+    use signal_hook::iterator::Signals;
 
     let mut caught = vec![SIGINT];
     if termination {
@@ -49,22 +50,40 @@ fn catch(stop: &Arc<AtomicBool>, line: &'static str, termination: bool) -> std::
         // `nohup` has it ignored.
         caught.extend((!is_ignored(SIGHUP)).then_some(SIGHUP));
     }
+    let asked = Arc::new(AtomicBool::new(false));
     // Asked in the order of registration: the flag is not yet set when this sees the first Ctrl-C.
-    flag::register_conditional_shutdown(SIGINT, 1, Arc::clone(stop))?;
+    flag::register_conditional_shutdown(SIGINT, 1, Arc::clone(&asked))?;
     for &signal in &caught {
-        flag::register(signal, Arc::clone(stop))?;
+        flag::register(signal, Arc::clone(&asked))?;
     }
-    // Without a thread to print the line the program stops all the same.
-    if !line.is_empty()
-        && let Ok(mut signals) = signal_hook::iterator::Signals::new(&caught)
-    {
-        let _ = std::thread::Builder::new().name("signals".into()).spawn(move || {
-            if signals.forever().next().is_some() {
-                tell(line);
-            }
-        });
+    let is_told = !line.is_empty() && Signals::new(&caught).is_ok_and(|signals| tell_then_stop(signals, line, Arc::clone(stop)));
+    if !is_told {
+        for &signal in &caught {
+            flag::register(signal, Arc::clone(stop))?;
+        }
     }
+    // What came meanwhile counts, too.
+    stop.fetch_or(asked.load(Ordering::Relaxed), Ordering::Relaxed);
     Ok(())
+}
+
+/// A thread that has the line printed at the first signal and sets the flag after it, so that the line stands before all that is said of the end; false if none
+/// can be started. A reader of stderr that does not read holds nothing up for longer than a second.
+#[cfg(unix)]
+fn tell_then_stop(mut signals: signal_hook::iterator::Signals, line: &'static str, stop: Arc<AtomicBool>) -> bool {
+    let thread = std::thread::Builder::new().name("signals".into()).spawn(move || {
+        if signals.forever().next().is_some() {
+            let (done, is_done) = std::sync::mpsc::channel();
+            let teller = move || {
+                tell(line);
+                let _ = done.send(());
+            };
+            let _ = std::thread::Builder::new().name("teller".into()).spawn(teller);
+            let _ = is_done.recv_timeout(std::time::Duration::from_secs(1));
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    thread.is_ok()
 }
 
 #[cfg(unix)]
@@ -79,14 +98,15 @@ fn is_ignored(signal: i32) -> bool {
 /// Elsewhere there are no such signals.
 #[cfg(not(unix))]
 fn catch(stop: &Arc<AtomicBool>, line: &'static str, _: bool) -> Result<(), ctrlc::Error> {
-    let stop = Arc::clone(stop);
+    let (stop, asked) = (Arc::clone(stop), AtomicBool::new(false));
     ctrlc::set_handler(move || {
-        if stop.swap(true, Ordering::Relaxed) {
+        if asked.swap(true, Ordering::Relaxed) {
             std::process::exit(1);
         }
         if !line.is_empty() {
             tell(line);
         }
+        stop.store(true, Ordering::Relaxed);
     })
 }
 

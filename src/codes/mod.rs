@@ -255,20 +255,20 @@ impl Codes {
     }
 
     /// `c_k . l` of every state k, `[N, L]`, of N rows of logits l `[N, H]`.
-    pub fn spread_rows(&self, logits: &Array2<f64>) -> Array2<f64> {
+    pub fn spread_rows(&self, logits: Array2<f64>) -> Array2<f64> {
         if self.is_one_hot() {
-            return logits.clone();
+            return logits;
         }
-        self.by_rows(logits, |logits| self.of_values(logits))
+        self.by_rows(&logits, |logits| self.of_values(logits))
     }
 
     /// `ln p(k) = ln softmax_k( c_k . l + g_k )` of every state k, `[N, L]`, of N rows of logits l `[N, H]`: the product of the factors' own.
-    pub fn log_softmax_rows(&self, logits: &Array2<f64>) -> Array2<f64> {
+    pub fn log_softmax_rows(&self, logits: Array2<f64>) -> Array2<f64> {
         if self.is_one_hot() {
-            return log_softmax_rows(logits.clone());
+            return log_softmax_rows(logits);
         }
         let log_weights = self.value_log_weights();
-        self.by_rows(logits, |logits| {
+        self.by_rows(&logits, |logits| {
             let mut values = self.of_values(logits) + &log_weights;
             for (_, _, place) in self.factors() {
                 let mut of_factor = values.slice_mut(s![place]);

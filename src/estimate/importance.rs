@@ -1,14 +1,15 @@
 //! The latent kernel of a model by importance sampling: every state draws along the tilts of its transitions.
 //!
-//! The images of a state j come from q(.|j) itself and from the proposals q_jk of [`super::tilt`] that `src/estimate/selection.rs` chooses, n from each of these C distributions.
-//! All of them serve all targets (E. Veach and L. Guibas's balance heuristic, SIGGRAPH 1995):
+//! The images of a state j come from q(.|j) itself and from the proposals q_jk of [`super::tilt`] that `src/estimate/selection.rs` chooses, n_c from each of
+//! them. All serve all targets (E. Veach and L. Guibas's balance heuristic, SIGGRAPH 1995):
 //!
 //! ```text
-//! T_jk = 1/(C n) sum_x w(x) p(k|x),       w(x) = q(x|j) / ( 1/C sum_c q_c(x) ) = C / sum_c e^{ tau_c . a(x) - K_c }
+//! T_jk = sum_x w(x) p(k|x),       w(x) = q(x|j) / sum_c n_c q_c(x) = 1 / sum_c n_c e^{ tau_c . a(x) - K_c }
 //! ```
 //!
-//! The proposals do not depend on these draws, so each row is unbiased; rows are then divided by their sums. No weight is above C, since q(.|j) is one of
-//! the C, and no term of a transition with a tilt above `C e^{K_jk}`, the bound on what it estimates. Draws are divided into 32 groups, each a whole mixture.
+//! The proposals do not depend on these draws, so each row is unbiased; rows are then divided by their sums. No weight is above 1/n_j, where n_j counts
+//! the images of q(.|j) itself, and no term of a transition with a tilt above `e^{K_jk} / n_k`, a share of the bound on what it estimates. Draws are
+//! divided into 32 groups, each a whole mixture.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
@@ -20,8 +21,7 @@ use super::tilt::Tilt;
 use super::{Estimate, EstimateError, Kernel, Method, reversible};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
-use crate::kernels::exp::exp_f64;
-use crate::kernels::vectorized;
+use crate::kernels::logsums::add_softmax;
 use crate::kernels::visible::Thresholds;
 use crate::latent::SteadyState;
 use crate::logs::{largest, logaddexp, logsumexp, sigmoid};
@@ -42,7 +42,7 @@ pub struct Sampled<T> {
 pub(super) struct Source {
     /// For each target the logarithm of the largest sum of a group, `[L]`: probabilities of all sizes stay in the range of f64.
     log_units: Array1<f64>,
-    /// `sum_x w(x) p(k|x) / C` of each group in these units, `[G, L]`.
+    /// `sum_x w(x) p(k|x)` of each group in these units, `[G, L]`, where n_c counts the images of a group.
     sums: Array2<f64>,
 }
 
@@ -66,9 +66,9 @@ pub fn sample<T: Send + Sync>(
         .map(|state| Source::draw(model, state, &selection, sampling, watch))
         .collect();
     let sources = sources?;
-    let row_sums = rows(&sources, None, sampling).map_axis(Axis(1), |row| logsumexp(row).exp());
+    let row_sums = rows(&sources, None).map_axis(Axis(1), |row| logsumexp(row).exp());
     let steady = |left_out: Option<usize>| -> Result<SteadyState, EstimateError> {
-        let steady = steady(&sources, left_out, sampling, watch)?;
+        let steady = steady(&sources, left_out, watch)?;
         match log_pi {
             Some(log_pi) => Ok(reversible::balanced(&steady, log_pi, watch)?),
             None => Ok(steady),
@@ -111,18 +111,13 @@ fn is_sound(estimate: &Estimate, row_sums: &Array1<f64>) -> bool {
 }
 
 /// `ln T_jk` from all groups or all but one, `[L, L]`, as estimated: rows sum to 1 but for their errors.
-fn rows(sources: &[Source], left_out: Option<usize>, sampling: Sampling) -> Array2<f64> {
-    Array2::from_shape_fn((sources.len(), sources.len()), |(j, k)| sources[j].log_mean(k, left_out, sampling))
+fn rows(sources: &[Source], left_out: Option<usize>) -> Array2<f64> {
+    Array2::from_shape_fn((sources.len(), sources.len()), |(j, k)| sources[j].log_mean(k, left_out))
 }
 
 /// The chain from all groups or all but one.
-pub(super) fn steady(
-    sources: &[Source],
-    left_out: Option<usize>,
-    sampling: Sampling,
-    watch: &dyn Watch,
-) -> Result<SteadyState, EstimateError> {
-    let mut log_transition = rows(sources, left_out, sampling);
+pub(super) fn steady(sources: &[Source], left_out: Option<usize>, watch: &dyn Watch) -> Result<SteadyState, EstimateError> {
+    let mut log_transition = rows(sources, left_out);
     for mut row in log_transition.rows_mut() {
         row -= logsumexp(row.view());
     }
@@ -137,15 +132,16 @@ impl Source {
         sampling: Sampling,
         watch: &dyn Watch,
     ) -> Result<Self, Stopped> {
-        let tilts: Vec<&Tilt> = selection.of_state(state).collect();
+        let tilts: Vec<(&Tilt, usize)> = selection.of_state(state, sampling).collect();
         let proposals = Proposals::new(model, state, &tilts);
+        let log_each = (sampling.each() as f64).ln();
         let mut log_sums = Array2::from_elem((sampling.groups(), model.latent()), f64::NEG_INFINITY);
         let drawn = sampling.images_of(model, state).chain(proposals.images(sampling, state));
         for Batch { images, blocks } in batches(drawn) {
             watch.go_on()?;
             let logits = model.forward_logits(&images);
             for (group, place) in blocks {
-                let block = log_sum(&tilts, logits.slice(s![place, ..]));
+                let block = log_sum(log_each, &tilts, logits.slice(s![place, ..]));
                 log_sums
                     .row_mut(group)
                     .zip_mut_with(&block, |sum, &block| *sum = logaddexp(*sum, block));
@@ -160,40 +156,30 @@ impl Source {
     }
 
     /// `ln T_jk` from all groups or all but one.
-    fn log_mean(&self, target: usize, left_out: Option<usize>, sampling: Sampling) -> f64 {
+    fn log_mean(&self, target: usize, left_out: Option<usize>) -> f64 {
         let sum = mean_of_groups(self.sums.column(target).iter().copied(), left_out);
-        self.log_units[target] + (sum / sampling.each() as f64).ln()
+        self.log_units[target] + sum.ln()
     }
 }
 
-/// `ln sum_x w(x) p(k|x) / C` over images that are given by their logits a `[N, L]`, `[L]`.
+/// `ln sum_x w(x) p(k|x)` over images that are given by their logits a `[N, L]`, `[L]`; `log_each` is ln n of q(.|j) itself, and n of each tilt stands beside it.
 ///
 /// Summed as numbers, one exponential for each image and state; states whose sum f64 might not hold, once more as logarithms.
-fn log_sum(tilts: &[&Tilt], logits: ArrayView2<f64>) -> Array1<f64> {
+fn log_sum(log_each: f64, tilts: &[(&Tilt, usize)], logits: ArrayView2<f64>) -> Array1<f64> {
     /// Terms below e^-708 are lost: beside this they do not count.
     const LEAST: f64 = 1e-280;
     let mut sums = vec![0.0; logits.ncols()];
     let mut terms = vec![0.0; logits.ncols()];
     // The first is q(.|j) itself, whose ratio is 1.
-    let mut log_ratios = Array1::zeros(tilts.len() + 1);
+    let mut log_ratios = Array1::from_elem(tilts.len() + 1, log_each);
+    let log_counts: Vec<f64> = tilts.iter().map(|(_, count)| (*count as f64).ln()).collect();
     let divisors = logits.rows().into_iter().map(|a| {
         let a = a.to_slice().unwrap_or_default();
-        for (log_ratio, tilt) in log_ratios.iter_mut().skip(1).zip(tilts) {
-            *log_ratio = tilt.log_ratio(a);
+        for (log_ratio, ((tilt, _), log_count)) in log_ratios.iter_mut().skip(1).zip(tilts.iter().zip(&log_counts)) {
+            *log_ratio = tilt.log_ratio(a) + log_count;
         }
         let log_divisor = logsumexp(log_ratios.view());
-        let largest = largest(a.iter().copied());
-        vectorized(
-            #[inline(always)]
-            || terms.iter_mut().zip(a).for_each(|(term, a)| *term = exp_f64(a - largest)),
-        );
-        let total: f64 = terms.iter().sum();
-        let scale = (-log_divisor).exp() / total;
-        vectorized(
-            #[inline(always)]
-            || sums.iter_mut().zip(&terms).for_each(|(sum, term)| *sum += scale * term),
-        );
-        log_divisor + largest + total.ln()
+        log_divisor + add_softmax(&mut sums, -log_divisor, a, &mut terms)
     });
     let divisors: Array1<f64> = divisors.collect();
     let log_sums = sums.iter().enumerate().map(|(k, sum)| match *sum < LEAST {
@@ -206,17 +192,20 @@ fn log_sum(tilts: &[&Tilt], logits: ArrayView2<f64>) -> Array1<f64> {
 /// The tilted distributions that one state draws from.
 struct Proposals {
     thresholds: Thresholds,
-    count: usize,
+    /// The tilt of each image of a group.
+    tilts: Vec<i32>,
     visible: usize,
 }
 
 impl Proposals {
-    fn new(model: &Conditionals, state: usize, tilts: &[&Tilt]) -> Self {
-        let logits = tilts.iter().flat_map(|tilt| tilt.logits(model, state));
+    fn new(model: &Conditionals, state: usize, tilts: &[(&Tilt, usize)]) -> Self {
+        let logits = tilts.iter().flat_map(|(tilt, _)| tilt.logits(model, state));
         let probabilities: Vec<f64> = logits.map(sigmoid).collect();
         Self {
             thresholds: Thresholds::of_probabilities(&probabilities, model.visible()),
-            count: tilts.len(),
+            tilts: (tilts.iter().enumerate())
+                .flat_map(|(tilt, &(_, count))| std::iter::repeat_n(tilt as i32, count))
+                .collect(),
             visible: model.visible(),
         }
     }
@@ -229,8 +218,7 @@ impl Proposals {
     /// Images from all of them, as [`Sampling::images_of`] gives those of the state itself.
     fn images<'a>(&'a self, sampling: Sampling, state: usize) -> impl Iterator<Item = (usize, PackedImages)> + 'a {
         let draws = sampling.draws(Stream::Proposal, state);
-        let each = sampling.each();
-        let chosen: Vec<i32> = (0..self.count).flat_map(|tilt| std::iter::repeat_n(tilt as i32, each)).collect();
-        blocks(sampling.groups(), chosen.len()).map(move |(group, part, block)| (group, self.draw(&chosen[block], draws.part(part))))
+        blocks(sampling.groups(), self.tilts.len())
+            .map(move |(group, part, block)| (group, self.draw(&self.tilts[block], draws.part(part))))
     }
 }

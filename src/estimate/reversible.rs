@@ -34,7 +34,7 @@ pub fn closed_form(parameters: &Parameters) -> Option<Array1<f64>> {
     }
     balanced.then(|| {
         let bias = parameters.forward_bias.mapv(f64::from).insert_axis(Axis(0));
-        let bias = codes.spread_rows(&bias).remove_axis(Axis(0));
+        let bias = codes.spread_rows(bias).remove_axis(Axis(0));
         let log_weights = match &parameters.log_weights {
             Some(log_weights) => log_weights.mapv(f64::from),
             None => codes.log_weights(),

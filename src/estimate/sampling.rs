@@ -16,7 +16,7 @@ pub const GROUPS: usize = 32;
 pub struct Sampling {
     /// Groups.
     groups: usize,
-    /// Images of a group from each proposal, at least one.
+    /// Images of a group from each proposal, at least one; see [`Sampling::for_rare`].
     each: usize,
     seed: Seed,
     time: u64,
@@ -81,6 +81,17 @@ impl Sampling {
         self.each
     }
 
+    /// Images of each group along the tilt of a transition that counts only beside its reverse: a quarter, rounded up. At 500 states the draws then take two
+    /// thirds of the time, and the error of the latent entropy production is 1.6 times as large, 0.34%.
+    pub(super) fn for_rare(&self) -> usize {
+        self.each.div_ceil(4)
+    }
+
+    /// The same of all groups.
+    pub fn samples_for_rare(&self) -> usize {
+        self.for_rare() * self.groups
+    }
+
     /// The draws of a state in a stream.
     pub(super) fn draws(&self, stream: Stream, state: usize) -> Draws {
         if self.pilot {
@@ -91,7 +102,7 @@ impl Sampling {
     }
 
     /// As many images as keep the work about the same for every number of states, at most 20,480; where not all transitions are drawn along tilts of their
-    /// own, as many as make most of those that are known to 10%, at least 64.
+    /// own, as many as make most of the steps known to 10%, at least 64.
     pub fn default_samples(latent: usize) -> usize {
         let samples = if latent <= MOST_WHOLE {
             ((1 << 24) / (latent * latent)).min(20_480)
@@ -162,7 +173,7 @@ pub(super) struct Batch {
 
 /// Blocks put together until there are some images: a product with a wide table has the same work before its first image, however few they are.
 pub(super) fn batches(blocks: impl Iterator<Item = (usize, PackedImages)>) -> impl Iterator<Item = Batch> {
-    const IMAGES: usize = 512;
+    const IMAGES: usize = 1024;
     let mut blocks = blocks.peekable();
     std::iter::from_fn(move || {
         let pixels = blocks.peek()?.1.pixels();

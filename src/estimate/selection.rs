@@ -7,9 +7,9 @@
 //! ```
 //!
 //! so that an error of ln T_jk or ln T_kj counts by the traffic of the pair, max(F_jk, F_kj): also the rare one of two directions must be known where
-//! the other is common. A [pilot](Sampling::pilot) finds the traffic, first by plain means, then along the tilts of the pairs that these showed, until those
-//! that it would choose next are chosen already. Its draws are no part of the estimate, which is therefore unbiased, whatever was chosen; all other
-//! transitions are estimated from the same images, with the errors that they then have.
+//! the other is common. That is all it counts for: it gets [fewer images](Sampling::for_rare). A [pilot](Sampling::pilot) finds the traffic, first by plain
+//! means, then along the tilts of the pairs that these showed, until those that it would choose next are chosen already. Its draws are no part of the estimate,
+//! which is therefore unbiased, whatever was chosen; all other transitions are estimated from the same images, with the errors that they then have.
 
 use std::collections::BTreeMap;
 
@@ -30,12 +30,26 @@ pub const MOST_WHOLE: usize = 40;
 pub const SHARE: f64 = 0.99;
 /// The share that pairs may carry which a further look would add.
 const OVERLOOKED: f64 = 0.01;
-/// Looks along tilts after which the choice stands.
+/// Looks after which the choice stands: one at plain means, the others along the tilts that the looks before chose.
 const MOST_LOOKS: usize = 3;
 
-/// The tilts of each state, by their targets.
+/// The transitions of each state that are drawn along tilts of their own, by their targets.
 pub struct Selection {
-    tilts: Vec<BTreeMap<usize, Tilt>>,
+    chosen: Vec<BTreeMap<usize, Chosen>>,
+}
+
+/// A transition that was chosen.
+struct Chosen {
+    tilt: Tilt,
+    /// Does it carry as much traffic as makes a pair worth choosing, or is it the rare direction of one?
+    is_common: bool,
+}
+
+/// A state to look at as another's target.
+#[derive(Clone, Copy)]
+struct Target {
+    state: usize,
+    is_common: bool,
 }
 
 impl Selection {
@@ -46,38 +60,41 @@ impl Selection {
     pub fn of(model: &Conditionals, sampling: Sampling, watch: &dyn Watch) -> Result<Self, EstimateError> {
         let latent = model.latent();
         let mut chosen = Self {
-            tilts: vec![BTreeMap::new(); latent],
+            chosen: (0..latent).map(|_| BTreeMap::new()).collect(),
         };
         if latent <= MOST_WHOLE {
-            chosen.add(model, &vec![(0..latent).collect(); latent], watch)?;
+            let all = (0..latent).map(|state| Target { state, is_common: true }).collect();
+            chosen.add(model, &vec![all; latent], watch)?;
             return Ok(chosen);
         }
-        let mut seen = chosen.look(model, sampling.plain_pilot(), watch)?;
-        for _ in 0..MOST_LOOKS {
+        for number in 0..MOST_LOOKS {
+            let pilot = if number == 0 { sampling.plain_pilot() } else { sampling.pilot() };
+            let seen = chosen.look(model, pilot, watch)?;
             let (targets, overlooked) = chosen.travelled(&seen);
+            chosen.correct(&targets);
             if overlooked <= OVERLOOKED {
                 break;
             }
             chosen.add(model, &targets, watch)?;
-            seen = chosen.look(model, sampling.pilot(), watch)?;
         }
         Ok(chosen)
     }
 
     /// The most parts that are announced.
     pub fn parts(latent: usize) -> usize {
-        latent * if latent <= MOST_WHOLE { 1 } else { 1 + 2 * MOST_LOOKS }
+        latent * if latent <= MOST_WHOLE { 1 } else { 2 * MOST_LOOKS }
     }
 
-    /// The tilts of a state.
-    pub fn of_state(&self, state: usize) -> impl Iterator<Item = &Tilt> {
+    /// The tilts of a state, each with the images of a group that are drawn along it.
+    pub fn of_state(&self, state: usize, sampling: Sampling) -> impl Iterator<Item = (&Tilt, usize)> {
         // Where the target wins anyway, q(.|j) itself is its proposal.
-        self.tilts[state].values().filter(|tilt| !tilt.competitors.is_empty())
+        let chosen = self.chosen[state].values().filter(|chosen| !chosen.tilt.competitors.is_empty());
+        chosen.map(move |Chosen { tilt, is_common }| (tilt, if *is_common { sampling.each() } else { sampling.for_rare() }))
     }
 
     /// Transitions that were chosen.
     pub fn count(&self) -> usize {
-        self.tilts.iter().map(BTreeMap::len).sum()
+        self.chosen.iter().map(BTreeMap::len).sum()
     }
 
     /// The chain, from the draws of a pilot along the tilts so far.
@@ -91,11 +108,11 @@ impl Selection {
                 Ok(source)
             })
             .collect();
-        steady(&sources?, None, sampling, watch)
+        steady(&sources?, None, watch)
     }
 
     /// The other states of the pairs that carry [`SHARE`] of the traffic, for each state, and what share those carry that are not chosen yet.
-    fn travelled(&self, seen: &SteadyState) -> (Vec<Vec<usize>>, f64) {
+    fn travelled(&self, seen: &SteadyState) -> (Vec<Vec<Target>>, f64) {
         let latent = seen.states();
         let flux: Array2<f64> = seen.flux();
         let mut pairs: Vec<(f64, usize, usize)> = (0..latent)
@@ -104,33 +121,54 @@ impl Selection {
             .collect();
         pairs.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
         let all: f64 = pairs.iter().map(|pair| pair.0).sum();
-        let (mut carried, mut overlooked) = (0.0, 0.0);
+        let (mut carried, mut count) = (0.0, 0);
+        while count < pairs.len() && carried < SHARE * all {
+            carried += pairs[count].0;
+            count += 1;
+        }
+        pairs.truncate(count);
+        let least = pairs.last().map_or(0.0, |pair| pair.0);
+        let mut overlooked = 0.0;
         let mut targets = vec![Vec::new(); latent];
         for (traffic, j, k) in pairs {
-            if carried >= SHARE * all {
-                break;
-            }
-            carried += traffic;
-            if !self.tilts[j].contains_key(&k) {
+            if !self.chosen[j].contains_key(&k) {
                 overlooked += traffic;
             }
-            targets[j].push(k);
-            targets[k].push(j);
+            for (from, to) in [(j, k), (k, j)] {
+                targets[from].push(Target {
+                    state: to,
+                    is_common: flux[[from, to]] >= least,
+                });
+            }
         }
         (targets, if all > 0.0 { overlooked / all } else { 0.0 })
     }
 
+    /// What was chosen for its reverse, and is seen to be common now, is common.
+    fn correct(&mut self, targets: &[Vec<Target>]) {
+        for (chosen, targets) in self.chosen.iter_mut().zip(targets) {
+            for target in targets {
+                if let Some(chosen) = chosen.get_mut(&target.state) {
+                    chosen.is_common |= target.is_common;
+                }
+            }
+        }
+    }
+
     /// Finds the tilts of these targets that are not there yet.
-    fn add(&mut self, model: &Conditionals, targets: &[Vec<usize>], watch: &dyn Watch) -> Result<(), Stopped> {
-        self.tilts
+    fn add(&mut self, model: &Conditionals, targets: &[Vec<Target>], watch: &dyn Watch) -> Result<(), Stopped> {
+        self.chosen
             .par_iter_mut()
             .zip(targets)
             .enumerate()
-            .try_for_each(|(state, (tilts, targets))| {
+            .try_for_each(|(state, (chosen, targets))| {
                 watch.go_on()?;
                 let untilted = Untilted::new(model, state);
-                for &target in targets {
-                    tilts.entry(target).or_insert_with(|| best_tilt(model, state, target, &untilted));
+                for target in targets {
+                    chosen.entry(target.state).or_insert_with(|| Chosen {
+                        tilt: best_tilt(model, state, target.state, &untilted),
+                        is_common: target.is_common,
+                    });
                 }
                 watch.part_done();
                 Ok(())

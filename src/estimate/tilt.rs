@@ -216,16 +216,16 @@ impl Search<'_> {
         self.lambda[to] += shift;
         self.lambda[from] = if shift == all { 0.0 } else { all - shift };
         let mut changes = vec![0.0; states.len()];
-        let pixels = logits
-            .iter()
-            .zip(&steps)
-            .zip(&mut self.pixels)
-            .zip(weights.chunks_exact(states.len()));
+        let mut moved = logits;
         vectorized(
             #[inline(always)]
             || {
-                for (((logit, step), pixel), weights) in pixels {
-                    let now = f64::from(sigmoid(logit + shift as f32 * step).0);
+                // All at first, so that the compiler may take several at a time.
+                for (logit, step) in moved.iter_mut().zip(&steps) {
+                    *logit = sigmoid(*logit + shift as f32 * step).0;
+                }
+                for ((now, pixel), weights) in moved.iter().zip(&mut self.pixels).zip(weights.chunks_exact(states.len())) {
+                    let now = f64::from(*now);
                     let change = now - *pixel;
                     // Most pixels hardly change.
                     if change.abs() > NOTHING {

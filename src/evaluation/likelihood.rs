@@ -37,8 +37,8 @@ pub fn log_likelihoods(
     let of_block = |block: &[usize]| {
         watch.go_on()?;
         let log_backward = model.log_backward(&images.select(block));
-        let densities = log_pis.iter().map(|log_pi| (&log_backward + *log_pi).map_axis(Axis(1), logsumexp));
-        Ok(densities.collect())
+        let density = |log_pi: &Array1<f64>| log_backward.map_axis(Axis(1), |log_q| logsumexp((&log_q + log_pi).view()));
+        Ok(log_pis.iter().map(|log_pi| density(log_pi)).collect())
     };
     let blocks: Result<Vec<Vec<Array1<f64>>>, Stopped> = all.par_chunks(BLOCK).map(of_block).collect();
     let blocks = blocks?;

@@ -102,7 +102,7 @@ fn path_terms<B: ChainBackend>(model: &Model<B>, images: &DeviceImages<B>, log_p
     let spread = |table: Tensor<B, 2>| {
         let zeros = Tensor::zeros([1, table.dims()[1]], &table.device());
         let logits = to_matrix(B::affine(images, table, zeros)).mapv(f64::from);
-        Codes::of(model.layers.last()).spread_rows(&logits)
+        Codes::of(model.layers.last()).spread_rows(logits)
     };
     let down = model.backward.val().transpose();
     if model.between().is_empty() {

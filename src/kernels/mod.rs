@@ -13,6 +13,7 @@ mod folds;
 mod lanes;
 pub mod latent;
 pub mod logspace;
+pub mod logsums;
 pub mod pixels;
 pub mod products;
 mod quads;

@@ -1,6 +1,8 @@
 //! The net currents of a chain as a sum of simple cycles.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use ndarray::Array2;
 
 use super::SteadyState;
 
@@ -104,7 +106,8 @@ struct Graph {
     next: Vec<Set>,
     /// For each state, the states that lead to it.
     previous: Vec<Set>,
-    current: BTreeMap<(usize, usize), f64>,
+    /// `[L, L]`; of what is no edge, left over.
+    current: Array2<f64>,
 }
 
 impl Graph {
@@ -112,21 +115,21 @@ impl Graph {
         Self {
             next: vec![Set::new(states); states],
             previous: vec![Set::new(states); states],
-            current: BTreeMap::new(),
+            current: Array2::zeros((states, states)),
         }
     }
 
     fn insert(&mut self, Edge { current, from, to }: Edge) {
         self.next[from].insert(to);
         self.previous[to].insert(from);
-        self.current.insert((from, to), current);
+        self.current[[from, to]] = current;
     }
 
     /// Takes an edge out and gives its current.
     fn remove(&mut self, from: usize, to: usize) -> f64 {
         self.next[from].remove(to);
         self.previous[to].remove(from);
-        self.current.remove(&(from, to)).unwrap_or(0.0)
+        self.current[[from, to]]
     }
 
     /// Of all cycles, each of which runs through one of the narrowest edges, the one with the smallest list of states.
@@ -135,45 +138,82 @@ impl Graph {
         // A state lies on a cycle with an edge if the edge leads to it and it leads back.
         let start = closing
             .filter_map(|edge| {
-                self.reach(&self.next, edge.to)
-                    .common(&self.reach(&self.previous, edge.from))
-                    .first()
+                let ahead = self.reach(&self.next, edge.to);
+                let behind = ahead.contains(edge.from).then(|| self.reach(&self.previous, edge.from))?;
+                ahead.common(&behind).first()
             })
             .min()?;
         let mut states = vec![start];
-        let mut free = Set::all(self.next.len());
+        // States not yet visited from which a way leads back to the start, though perhaps through states that have been visited.
+        let mut free = self.reach(&self.previous, start);
         free.remove(start);
         let mut here = start;
         while !self.next[here].contains(start) {
             // The smallest step after which the way back to the start is still open, through states not yet visited.
-            let back = self.reach_within(&self.previous, start, &free);
-            here = self.next[here].common(&back).common(&free).first()?;
-            free.remove(here);
-            states.push(here);
+            let step = self.next[here].common(&free).first()?;
+            match self.dead_end(step, start, &free) {
+                // Nor will they lead back later, when fewer are free.
+                Some(others) => free = others,
+                None => {
+                    here = step;
+                    free.remove(here);
+                    states.push(here);
+                }
+            }
         }
         Some(states)
     }
 
     /// The states that a walk along `links` can come to, the first included.
     fn reach(&self, links: &[Set], first: usize) -> Set {
-        self.reach_within(links, first, &Set::all(links.len()))
+        let all = Set::all(links.len());
+        let mut walk = Walk::new(first, all.clone());
+        while let Some(state) = walk.waiting.pop() {
+            walk.go_on(&links[state]);
+        }
+        all.without(&walk.left)
     }
 
-    fn reach_within(&self, links: &[Set], first: usize, free: &Set) -> Set {
-        let mut reached = Set::new(links.len());
-        reached.insert(first);
-        let mut waiting = vec![first];
-        while let Some(state) = waiting.pop() {
-            for (word, bits) in links[state].0.iter().enumerate() {
-                let mut new = bits & free.0[word] & !reached.0[word];
-                reached.0[word] |= new;
-                while new != 0 {
-                    waiting.push(word * 64 + new.trailing_zeros() as usize);
-                    new &= new - 1;
-                }
+    /// If no way through free states leads from one of them to the start, the free states but those that it leads to.
+    fn dead_end(&self, first: usize, start: usize, free: &Set) -> Option<Set> {
+        let mut walk = Walk::new(first, free.clone());
+        while let Some(state) = walk.waiting.pop() {
+            if self.next[state].contains(start) {
+                return None;
+            }
+            walk.go_on(&self.next[state]);
+        }
+        Some(walk.left)
+    }
+}
+
+/// A walk through a graph, always on from the state that was reached last.
+struct Walk {
+    /// States that were reached, and that the walk has not yet left.
+    waiting: Vec<usize>,
+    /// States that may be reached and were not.
+    left: Set,
+}
+
+impl Walk {
+    fn new(first: usize, mut free: Set) -> Self {
+        free.remove(first);
+        Self {
+            waiting: vec![first],
+            left: free,
+        }
+    }
+
+    /// Reaches those of some states that are left.
+    fn go_on(&mut self, next: &Set) {
+        for (word, (next, left)) in next.0.iter().zip(&mut self.left.0).enumerate() {
+            let mut new = next & *left;
+            *left &= !new;
+            while new != 0 {
+                self.waiting.push(word * 64 + new.trailing_zeros() as usize);
+                new &= new - 1;
             }
         }
-        reached
     }
 }
 
@@ -206,6 +246,10 @@ impl Set {
 
     fn common(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(a, b)| a & b).collect())
+    }
+
+    fn without(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(a, b)| a & !b).collect())
     }
 
     fn first(&self) -> Option<usize> {

@@ -64,9 +64,10 @@ pub fn bernoulli<B: Backend>(logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2
 
 /// See [`super::ChainBackend::log_bernoulli`].
 pub fn log_bernoulli<B: ChainBackend>(images: &DeviceImages<B>, logits: Tensor<B, 2>) -> (Tensor<B, 2>, Tensor<B, 2>) {
-    let rows = images.len().max(logits.dims()[0]);
+    let [of_logits, _] = logits.dims();
+    let rows = images.len().max(of_logits);
     let images = repeat_rows(B::unpack(images), rows / images.len());
-    let logits = repeat_rows(logits.clone(), rows / logits.dims()[0]);
+    let logits = repeat_rows(logits, rows / of_logits);
     let (means, log_dark) = B::bernoulli(logits.clone());
     let lit = (images.clone() * logits).sum_dim(1);
     (lit + log_dark.transpose(), images - means)

@@ -53,7 +53,7 @@ pub struct Analyze {
     /// Enumerate all images; the default for at most 20 pixels, and possible for no more
     #[arg(long, conflicts_with = "samples")]
     exact: bool,
-    /// Images drawn along each proposal of each state, rounded up to a multiple of 32 [default: 20,480 for 10 states, fewer for many]; of units whose states are not listed, chains that pi is taken from at first, rounded up to a multiple of 16 [default: 4,096]
+    /// Images drawn along each proposal of each state, rounded up to a multiple of 32, of more than 40 states fewer along those of rare transitions [default: 20,480 for 10 states, fewer for many]; of units whose states are not listed, chains that pi is taken from at first, rounded up to a multiple of 16 [default: 4,096]
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     samples: Option<u32>,
     /// Of units whose states are not listed: the most candidates for an image's posterior, whose number is doubled until the bound of the likelihood hardly moves [default: 1,600]

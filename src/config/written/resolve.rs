@@ -21,6 +21,7 @@ impl WrittenConfig {
         let method = self.training.method(self.model.kind, &latent, &mut unused)?;
         let model = self.model.resolve(latent, &method, &mut unused)?;
         let mut config = Config {
+            evaluation: self.evaluation.resolve(&model.latent, &data.source),
             data,
             training: TrainingConfig {
                 steps: self.training.steps,
@@ -28,7 +29,6 @@ impl WrittenConfig {
                 probability_floor: self.training.probability_floor,
                 method,
             },
-            evaluation: self.evaluation.resolve(&model.latent),
             model,
             checkpoint: self.checkpoint.clone(),
         };
@@ -173,8 +173,8 @@ impl Model {
 }
 
 impl Evaluation {
-    fn resolve(&self, layers: &Layers) -> EvaluationConfig {
-        let default = EvaluationConfig::of(layers);
+    fn resolve(&self, layers: &Layers, source: &Source) -> EvaluationConfig {
+        let default = EvaluationConfig::of(layers, source);
         EvaluationConfig {
             every: self.every.unwrap_or(default.every),
             samples: self.samples.unwrap_or(default.samples),
