@@ -336,6 +336,14 @@ fn two_analyses_of_one_model_both_end_well() {
     // What a killed analysis left is tidied up.
     let partial = folder.path().join("lone-analysis/.partial-left");
     std::fs::write(&partial, "half").unwrap();
+    // One that is younger may be another host's, at work on the same.
+    let days_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 24 * 60 * 60);
+    std::fs::File::options()
+        .write(true)
+        .open(&partial)
+        .unwrap()
+        .set_modified(days_ago)
+        .unwrap();
     succeeds(folder.path(), "analyze lone.mpk --quiet --samples 32");
     assert!(!partial.exists());
 }

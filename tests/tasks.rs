@@ -87,6 +87,31 @@ fn a_sweep_in_tasks_is_that_in_one_piece() {
     );
 }
 
+/// Of several processes that begin a run at the same moment one trains it, and the others wait for it.
+#[test]
+fn a_run_that_is_begun_several_times_at_once_is_trained_once() {
+    let folder = begin(SWEEP);
+    let path = folder.path();
+    assert_eq!(run(&mut sweep(path, &["--out", "whole", "--quiet"])).0, 0);
+    let (_, list, _) = run(&mut sweep(path, &["--out", "parts", "--list", "--runs-per-task", "1", "--quiet"]));
+    for command in list.lines().take(3) {
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (0..3)
+                .map(|_| scope.spawn(|| run(Command::new("sh").args(["-c", command]))))
+                .collect();
+            for other in others {
+                let (status, stdout, stderr) = other.join().unwrap();
+                assert!(status == 0 && stderr.is_empty(), "{command}: {stdout}{stderr}");
+            }
+        });
+    }
+    for seed in 1..=3 {
+        let model = |folder: &str| std::fs::read(path.join(format!("{folder}/runs/seed-{seed}/model.mpk"))).unwrap();
+        assert!(model("parts") == model("whole"), "seed {seed}");
+        assert!(!path.join(format!("parts/runs/seed-{seed}.error")).exists(), "seed {seed}");
+    }
+}
+
 /// A run that fails in a task is known to have failed to those who come later, with the reason, until it is tried again.
 #[test]
 fn failures_of_tasks_are_kept() {

@@ -5,7 +5,7 @@
     python3 check_units.py model.safetensors [IMAGES [K [N]]]
 
 The lower bound of the log-likelihood of the first IMAGES test digits (all ten classes, threshold 0.5) with K candidates and N chains that began at noise; the path entropy production by its definition along drawn
-steps and by its closed form; the autocorrelation time of the pixels; lit pixels. Each with its standard error. Needs the packages numpy and safetensors.
+steps and by its closed form; the autocorrelation time of the pixels; lit pixels, also of images drawn from the posteriors of the test digits and some steps after these digits. Each with its standard error. Needs the packages numpy and safetensors.
 """
 import gzip
 import sys
@@ -62,19 +62,29 @@ logits = logits_of_units(x)
 log_silent = -np.logaddexp(0, logits).sum(1)
 file = Path(__file__).parents[2] / "src/data/mnist-subset/t10k-images-idx3-ubyte.gz"
 images = np.frombuffer(gzip.open(file).read(), np.uint8)[16:].reshape(-1, 784)[:count] > 127
-bounds, effective = [], []
+bounds, effective, lit = [], [], []
 for image in images.astype(np.float64):
     proposal = upward(image, "recognition", "recognition_") + tensors["recognition_bias"]
     words = draw(np.broadcast_to(sigmoid(proposal), (candidates, len(proposal))))
     log_p = words @ logits.T + log_silent
     top = log_p.max(1)
     log_pi = top + np.log(np.exp(log_p - top[:, None]).mean(1))
-    log_w = log_bernoulli(image, words @ A + a) + log_pi - log_bernoulli(words, proposal)
+    logits_of_pixels = words @ A + a
+    log_w = log_bernoulli(image, logits_of_pixels) + log_pi - log_bernoulli(words, proposal)
     w = np.exp(log_w - log_w.max())
     bounds.append(log_w.max() + np.log(w.mean()))
     effective.append(w.sum() ** 2 / (w**2).sum())
+    lit.append(w @ sigmoid(logits_of_pixels).sum(1) / w.sum() - image.sum())
 report(f"lower bound of the log-likelihood, {count} test images, K = {candidates}, N = {chains}", np.array(bounds))
 report("candidates that count", np.array(effective))
+report("lit pixels of the posterior's images, beyond the image's own", np.array(lit))
+after = np.tile(images.astype(np.float64), (10000 // count + 1, 1))
+report("lit pixels of these images", after.sum(1))
+for step in range(1, 21):
+    means = sigmoid(draw(sigmoid(logits_of_units(after))) @ A + a)
+    after = draw(means)
+    if step in (1, 2, 5, 20):
+        report(f"lit pixels {step} steps after them", means.sum(1))
 
 steps = [x[:256]]
 for _ in range(300):

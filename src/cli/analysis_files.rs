@@ -36,13 +36,11 @@ pub fn write_all(folder: &Path, contents: Vec<Content>) -> Result<(), FileError>
     if contents.iter().any(|(name, _)| name.starts_with(FIGURES)) {
         create(&folder.join(FIGURES))?;
     }
-    // Of two analyses of one run at a time, one writes all its files and then the other. Where folders cannot be locked, nobody knows whose
-    // half-written files they hold.
-    let lock = File::open(folder).ok().filter(|folder| folder.lock().is_ok());
-    if lock.is_some() {
-        files::remove_partial(folder);
-        files::remove_partial(&folder.join(FIGURES));
-    }
+    // Of two analyses of one run at a time, one writes all its files and then the other. Where a lock holds on one host only, or folders cannot be
+    // locked, both write, and a file half written may be the other's.
+    let _lock = File::open(folder).ok().filter(|folder| folder.lock().is_ok());
+    files::remove_old_partial(folder);
+    files::remove_old_partial(&folder.join(FIGURES));
     contents
         .into_iter()
         .try_for_each(|(name, content)| files::write(&folder.join(name), &content))

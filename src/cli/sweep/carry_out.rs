@@ -125,13 +125,26 @@ impl<'a> Work<'a> {
         let backend = self.backend.name();
         // An earlier attempt's.
         let _ = fs::remove_file(&log);
-        match self.wait_for_others(run, progress)? {
-            RunProgress::New => {
-                files::write(&config, run.config.to_toml().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
-                child(&[&"train", &"--quiet", &"--config", &config, &"--run", &path, &"--backend", &backend])?;
+        let mut progress = if self.folder.is_held(run) {
+            self.wait_for_others(run)?
+        } else {
+            progress
+        };
+        loop {
+            let ended = match progress {
+                RunProgress::New => {
+                    files::write(&config, run.config.to_toml().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
+                    child(&[&"train", &"--quiet", &"--config", &config, &"--run", &path, &"--backend", &backend])
+                }
+                RunProgress::Begun => child(&[&"train", &"--quiet", &"--resume", &"--run", &path, &"--backend", &backend]),
+                RunProgress::Trained | RunProgress::Analyzed => break,
+            };
+            match ended {
+                Ok(()) => break,
+                // Another process that looked at the same moment was faster.
+                Err(Failure::Failed(_)) if self.is_others(run) => progress = self.wait_for_others(run)?,
+                Err(failure) => return Err(failure),
             }
-            RunProgress::Begun => child(&[&"train", &"--quiet", &"--resume", &"--run", &path, &"--backend", &backend])?,
-            RunProgress::Trained | RunProgress::Analyzed => (),
         }
         if self.plan.analyze {
             let samples = self.plan.samples.map(|samples| samples.to_string());
@@ -153,11 +166,14 @@ impl<'a> Work<'a> {
         matches!(manifest, Ok(Some(manifest)) if manifest.status == Status::Interrupted)
     }
 
+    /// After training that failed: is another process at work on the run, or has one trained it?
+    fn is_others(&self, run: &PlannedRun) -> bool {
+        let is_trained = |progress: &RunProgress| matches!(progress, RunProgress::Trained | RunProgress::Analyzed);
+        self.folder.is_held(run) || self.folder.progress(run).is_ok_and(|(progress, _)| is_trained(&progress))
+    }
+
     /// Waits until no other process is at work on the run, and says how far it is then.
-    fn wait_for_others(&self, run: &PlannedRun, progress: RunProgress) -> Result<RunProgress, Failure> {
-        if !self.folder.is_held(run) {
-            return Ok(progress);
-        }
+    fn wait_for_others(&self, run: &PlannedRun) -> Result<RunProgress, Failure> {
         while self.folder.is_held(run) {
             if self.is_stopped() {
                 return Err(Failure::Stopped);
