@@ -213,17 +213,17 @@ pub struct EvaluationConfig {
 }
 
 impl EvaluationConfig {
-    /// The defaults, chosen so that evaluations take about a tenth of the time of training. For L latent states, one every 100 steps for the bundled images, every
-    /// 400 for others (MNIST has 70,000), or every `3/2 L` steps if that is more, and `250,000 / L^2` images in each state, but at most 1,000 and at least
+    /// The defaults, chosen so that evaluations take about a tenth of the time of training. For L latent states, one every 100 steps for the bundled images,
+    /// every 500 for others (MNIST has 70,000), or every `2 L` steps if that is more, and `250,000 / L^2` images in each state, but at most 1,000 and at least
     /// 50; where states are not listed, one every 500 steps, and 1,000 chains.
     pub fn of(layers: &Layers, source: &Source) -> Self {
         if !layers.are_listed() {
             return Self { every: 500, samples: 1000 };
         }
         let states = layers.states();
-        let least = if *source == Source::Bundled { 100 } else { 400 };
+        let least = if *source == Source::Bundled { 100 } else { 500 };
         Self {
-            every: states.saturating_mul(3).div_ceil(2).max(least) as u64,
+            every: states.saturating_mul(2).max(least) as u64,
             samples: (250_000 / states.saturating_mul(states)).clamp(50, 1000),
         }
     }
