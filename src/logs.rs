@@ -4,10 +4,9 @@ use ndarray::{Array2, ArrayView1, Zip};
 
 use crate::kernels::logsums;
 
-/// The largest of some numbers: minus infinity if there are none, NaN if one of them is NaN, which `f64::max` would ignore.
+/// The largest of some numbers: minus infinity if there are none, NaN if one of them is NaN.
 pub fn largest(numbers: impl IntoIterator<Item = f64>) -> f64 {
-    let larger = |largest: f64, number: f64| if number > largest || number.is_nan() { number } else { largest };
-    numbers.into_iter().fold(f64::NEG_INFINITY, larger)
+    numbers.into_iter().fold(f64::NEG_INFINITY, logsums::larger)
 }
 
 /// `ln sum_k exp(a_k)`.

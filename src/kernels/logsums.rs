@@ -50,10 +50,15 @@ pub fn add_softmax(sums: &mut [f64], log_weight: f64, a: &[f64], terms: &mut [f6
     )
 }
 
-/// The largest of some numbers: minus infinity if there are none, NaN if one of them is NaN.
+/// The larger of two numbers: NaN if one of them is NaN, which `f64::max` would ignore.
+#[inline(always)]
+pub fn larger(a: f64, b: f64) -> f64 {
+    if b > a || b.is_nan() { b } else { a }
+}
+
+/// As [`crate::logs::largest`].
 #[inline(always)]
 fn largest(numbers: &[f64]) -> f64 {
-    let larger = |largest: f64, number: f64| if number > largest || number.is_nan() { number } else { largest };
     let mut lanes = [f64::NEG_INFINITY; LANES];
     let (groups, rest) = numbers.as_chunks::<LANES>();
     for group in groups {
