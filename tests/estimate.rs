@@ -284,12 +284,23 @@ fn intervals_of_large_models_contain_the_truth() {
     const LATENT: usize = 47;
     let mut inside = [0; 3];
     let mut tilted = 0;
+    let mut badly_known = [0.0; 4];
     for seed in 0..200 {
         let scale = [0.5, 1.5, 3.0, 6.0][seed as usize % 4];
         let parameters = cycling(5000 + 2 * seed, 11, LATENT, scale);
         let truth = exact(&parameters);
         let estimate = sampled(&parameters, 64, seed).estimate;
         tilted += estimate.tilted;
+        let errors = estimate.standard_errors(|kernel| kernel.steady.log_transition().clone());
+        let flux = truth.steady.flux();
+        let between = |is_counted: &dyn Fn(f64) -> bool| -> f64 {
+            let steps = flux
+                .indexed_iter()
+                .zip(&errors)
+                .filter(|(((j, k), _), error)| j != k && is_counted(**error));
+            steps.map(|((_, flux), _)| flux).sum()
+        };
+        badly_known[seed as usize % 4] += between(&|error| error > 0.1) / between(&|_| true) / 50.0;
         let figures: [fn(&Kernel) -> f64; 3] = [
             |kernel| kernel.steady.entropy_production(),
             Kernel::path_entropy_production,
@@ -302,7 +313,11 @@ fn intervals_of_large_models_contain_the_truth() {
         }
     }
     let share = tilted as f64 / (200 * LATENT * LATENT) as f64;
-    println!("inside of 200: {inside:?}; {share} of the transitions along tilts");
+    println!(
+        "inside of 200: {inside:?}; {share} of the transitions along tilts; shares of the steps known worse than to a tenth {badly_known:?}"
+    );
+    // Of the steepest, which hardly move, a pilot of sixteen images does not see all of the spread.
+    assert!(badly_known[..3].iter().all(|share| *share < 0.01), "{badly_known:?}");
     assert!((0.05..0.9).contains(&share), "{share}");
     assert!(inside.iter().all(|inside| (180..=198).contains(inside)), "{inside:?}");
 }

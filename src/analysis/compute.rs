@@ -16,7 +16,7 @@ use crate::estimate::autocorrelation::{AutocorrelationTimes, Classes};
 use crate::estimate::importance::Sampled;
 use crate::estimate::jackknife::Figure;
 use crate::estimate::sampling::Sampling;
-use crate::estimate::{Estimate, EstimateError, Method, TILTED_SHARE, exact};
+use crate::estimate::{Estimate, EstimateError, MOST_TIMES, Method, TILTED_SHARE, WANTED, exact};
 use crate::generation::TrainedChains;
 use crate::latent::SteadyState;
 use crate::latent::spectrum::MOST_WHOLE;
@@ -241,11 +241,11 @@ fn method(estimate: &Estimate, seed: Seed) -> String {
             let along = if tilted == all {
                 "the tilt of each of its transitions".to_owned()
             } else {
-                let share = 100.0 * TILTED_SHARE;
+                let (share, wanted) = (100.0 * TILTED_SHARE, 100.0 * WANTED);
                 let rare = Sampling::new(samples, Seed(seed)).samples_for_rare();
                 format!(
-                    "the tilts of {tilted} of {all} transitions, those of pairs that carry {share}% of the steps between states, {rare} where only the pair's \
-                     other direction is common"
+                    "the tilts of {tilted} of {all} transitions, those of pairs that carry {share}% of the steps between states, up to {MOST_TIMES} times as many \
+                     where a pilot finds that standard errors above {wanted}% would be left, {rare} where only the pair's other direction is common"
                 )
             };
             format!(

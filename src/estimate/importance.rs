@@ -155,6 +155,13 @@ impl Source {
         })
     }
 
+    /// The square of the relative standard error of `T_jk`.
+    pub(super) fn relative_variance(&self, target: usize) -> f64 {
+        let sums = self.sums.column(target);
+        let mean = sums.mean().unwrap_or(f64::NAN);
+        sums.var(1.0) / (mean * mean * sums.len() as f64)
+    }
+
     /// `ln T_jk` from all groups or all but one.
     fn log_mean(&self, target: usize, left_out: Option<usize>) -> f64 {
         let sum = mean_of_groups(self.sums.column(target).iter().copied(), left_out);

@@ -53,7 +53,7 @@ use self::importance::{Sampled, sample};
 use self::jackknife::Figure;
 use self::reversible::{balanced, closed_form};
 use self::sampling::Sampling;
-pub(crate) use self::selection::SHARE as TILTED_SHARE;
+pub(crate) use self::selection::{MOST_TIMES, SHARE as TILTED_SHARE, WANTED};
 use self::stratified::{Kernels, Strata};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::EstimateError;
-use super::selection::{MOST_WHOLE, Selection};
+use super::selection::{MOST_TIMES, MOST_WHOLE, Selection};
 use crate::conditionals::Conditionals;
 use crate::data::packed::PackedImages;
 use crate::random::{Draws, Seed, Stream};
@@ -41,10 +41,10 @@ impl Sampling {
         }
     }
 
-    /// Eight images from each proposal, apart from all other draws: to see what is worth drawing.
+    /// Sixteen images from each proposal, apart from all other draws: to see what is worth drawing.
     pub(super) fn pilot(self) -> Self {
         Self {
-            groups: 8,
+            groups: 16,
             each: 1,
             pilot: true,
             ..self
@@ -53,7 +53,7 @@ impl Sampling {
 
     /// The same, but more images, where there are no proposals but the states' own.
     pub(super) fn plain_pilot(self) -> Self {
-        Self { each: 64, ..self.pilot() }
+        Self { each: 32, ..self.pilot() }
     }
 
     /// [`GROUPS`] or fewer, as many as the memory has room for: each has a table `[L, L]`, and all of them together take 1.1 GB at most.
@@ -81,8 +81,8 @@ impl Sampling {
         self.each
     }
 
-    /// Images of each group along the tilt of a transition that counts only beside its reverse: a quarter, rounded up. At 500 states the draws then take two
-    /// thirds of the time, and the error of the latent entropy production is 1.6 times as large, 0.34%.
+    /// Images of each group along the tilt of a transition that counts only beside its reverse: a quarter, rounded up. At 500 states and M along
+    /// every other tilt the draws then take two thirds of the time, and the error of the latent entropy production is 1.6 times as large.
     pub(super) fn for_rare(&self) -> usize {
         self.each.div_ceil(4)
     }
@@ -90,6 +90,12 @@ impl Sampling {
     /// The same of all groups.
     pub fn samples_for_rare(&self) -> usize {
         self.for_rare() * self.groups
+    }
+
+    /// The most images along a tilt in units of M: more than one where some transitions are chosen, as far as the streams of the states have room.
+    pub(super) fn most_times(&self, latent: usize) -> usize {
+        let most = if latent <= MOST_WHOLE { 1 } else { MOST_TIMES };
+        most.min(Self::most_samples(latent) / self.samples()).max(1)
     }
 
     /// The draws of a state in a stream.
@@ -102,7 +108,7 @@ impl Sampling {
     }
 
     /// As many images as keep the work about the same for every number of states, at most 20,480; where not all transitions are drawn along tilts of their
-    /// own, as many as make most of the steps known to 10%, at least 64.
+    /// own, as few as let a pilot say which need more, at least 64.
     pub fn default_samples(latent: usize) -> usize {
         let samples = if latent <= MOST_WHOLE {
             ((1 << 24) / (latent * latent)).min(20_480)
@@ -141,7 +147,7 @@ impl Sampling {
 
     /// The most parts that [`super::importance::sample`] announces: one for every block of images that a state draws.
     pub fn parts(&self, latent: usize) -> usize {
-        let draws = blocks(self.groups, self.each).count() + blocks(self.groups, latent * self.each).count();
+        let draws = blocks(self.groups, self.each).count() + blocks(self.groups, latent * self.most_times(latent) * self.each).count();
         Selection::parts(latent) + latent * draws
     }
 

@@ -8,8 +8,9 @@
 //!
 //! so that an error of ln T_jk or ln T_kj counts by the traffic of the pair, max(F_jk, F_kj): also the rare one of two directions must be known where
 //! the other is common. That is all it counts for: it gets [fewer images](Sampling::for_rare). A [pilot](Sampling::pilot) finds the traffic, first by plain
-//! means, then along the tilts of the pairs that these showed, until those that it would choose next are chosen already. Its draws are no part of the estimate,
-//! which is therefore unbiased, whatever was chosen; all other transitions are estimated from the same images, with the errors that they then have.
+//! means, then along the tilts of the pairs that these showed, until those that it would choose next are chosen already, and how many images a common
+//! transition needs to be known well. Its draws are no part of the estimate, which is therefore unbiased, whatever was chosen; all other transitions are
+//! estimated from the same images, with the errors that they then have.
 
 use std::collections::BTreeMap;
 
@@ -26,10 +27,14 @@ use crate::watch::{Stopped, Watch};
 
 /// The most states whose transitions are all drawn along tilts: some seconds.
 pub const MOST_WHOLE: usize = 40;
-/// The share of the traffic between states whose pairs are chosen.
-pub const SHARE: f64 = 0.99;
+/// The share of the traffic between states whose pairs are chosen: more than the 99% that are to be known to a tenth, as some of them will not be.
+pub const SHARE: f64 = 0.995;
 /// The share that pairs may carry which a further look would add.
 const OVERLOOKED: f64 = 0.01;
+/// The relative standard error of a common transition for which it gets images: less than a tenth, as the pilot's sixteen images see the spread only roughly.
+pub const WANTED: f64 = 0.06;
+/// The most images along a tilt, in units of M.
+pub const MOST_TIMES: usize = 6;
 /// Looks after which the choice stands: one at plain means, the others along the tilts that the looks before chose.
 const MOST_LOOKS: usize = 3;
 
@@ -43,6 +48,8 @@ struct Chosen {
     tilt: Tilt,
     /// Does it carry as much traffic as makes a pair worth choosing, or is it the rare direction of one?
     is_common: bool,
+    /// Images along its tilt in units of M, if it is common.
+    times: usize,
 }
 
 /// A state to look at as another's target.
@@ -69,9 +76,10 @@ impl Selection {
         }
         for number in 0..MOST_LOOKS {
             let pilot = if number == 0 { sampling.plain_pilot() } else { sampling.pilot() };
-            let seen = chosen.look(model, pilot, watch)?;
-            let (targets, overlooked) = chosen.travelled(&seen);
+            let sources = chosen.look(model, pilot, watch)?;
+            let (targets, overlooked) = chosen.travelled(&steady(&sources, None, watch)?);
             chosen.correct(&targets);
+            chosen.allot(&sources, pilot, sampling);
             if overlooked <= OVERLOOKED {
                 break;
             }
@@ -89,7 +97,7 @@ impl Selection {
     pub fn of_state(&self, state: usize, sampling: Sampling) -> impl Iterator<Item = (&Tilt, usize)> {
         // Where the target wins anyway, q(.|j) itself is its proposal.
         let chosen = self.chosen[state].values().filter(|chosen| !chosen.tilt.competitors.is_empty());
-        chosen.map(move |Chosen { tilt, is_common }| (tilt, if *is_common { sampling.each() } else { sampling.for_rare() }))
+        chosen.map(move |Chosen { tilt, is_common, times }| (tilt, if *is_common { times * sampling.each() } else { sampling.for_rare() }))
     }
 
     /// Transitions that were chosen.
@@ -97,18 +105,17 @@ impl Selection {
         self.chosen.iter().map(BTreeMap::len).sum()
     }
 
-    /// The chain, from the draws of a pilot along the tilts so far.
-    fn look(&self, model: &Conditionals, sampling: Sampling, watch: &dyn Watch) -> Result<SteadyState, EstimateError> {
-        let sources: Result<Vec<Source>, Stopped> = (0..model.latent())
+    /// What a pilot sees, along the tilts so far.
+    fn look(&self, model: &Conditionals, pilot: Sampling, watch: &dyn Watch) -> Result<Vec<Source>, Stopped> {
+        (0..model.latent())
             .into_par_iter()
             .map(|state| {
-                let source = Source::draw(model, state, self, sampling, &())?;
+                let source = Source::draw(model, state, self, pilot, &())?;
                 watch.go_on()?;
                 watch.part_done();
                 Ok(source)
             })
-            .collect();
-        steady(&sources?, None, watch)
+            .collect()
     }
 
     /// The other states of the pairs that carry [`SHARE`] of the traffic, for each state, and what share those carry that are not chosen yet.
@@ -155,6 +162,18 @@ impl Selection {
         }
     }
 
+    /// More images for the transitions that M images would leave known worse than [`WANTED`], as the pilot saw their spread.
+    fn allot(&mut self, seen: &[Source], pilot: Sampling, sampling: Sampling) {
+        let share = pilot.samples() as f64 / sampling.samples() as f64;
+        let most = sampling.most_times(seen.len());
+        for (chosen, source) in self.chosen.iter_mut().zip(seen) {
+            for (&target, chosen) in chosen {
+                let variance = share * source.relative_variance(target);
+                chosen.times = ((variance / WANTED.powi(2)).ceil() as usize).clamp(1, most);
+            }
+        }
+    }
+
     /// Finds the tilts of these targets that are not there yet.
     fn add(&mut self, model: &Conditionals, targets: &[Vec<Target>], watch: &dyn Watch) -> Result<(), Stopped> {
         self.chosen
@@ -168,6 +187,7 @@ impl Selection {
                     chosen.entry(target.state).or_insert_with(|| Chosen {
                         tilt: best_tilt(model, state, target.state, &untilted),
                         is_common: target.is_common,
+                        times: 1,
                     });
                 }
                 watch.part_done();

@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 
 use super::schedule::learning_rate;
-use super::step::{Recipe, Trainer, ascend, persistent_chains, rules};
+use super::step::{Recipe, Trainer, ascend, chains_of, rules};
 use crate::chain::walk_units;
 use crate::config::{Optimizer, SampledConfig};
 use crate::data::packed::PackedImages;
@@ -64,7 +64,7 @@ impl<B: ChainBackend> CandidateTraining<B> {
                     Recognition::new(&sampled.recognition_mean_squares, device),
                 ),
             },
-            chains: persistent_chains(state, config.chains, recipe.seed, device),
+            chains: chains_of(state, config.chains, recipe.seed, device),
             path: PathWeight::new(config.path_entropy, state.path_entropy_weight),
             config,
             step: state.step,

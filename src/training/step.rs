@@ -163,7 +163,7 @@ pub fn trainer<B: ChainBackend>(state: &TrainingState, recipe: Recipe, device: &
 impl<B: ChainBackend> Slope<B> {
     fn of(kind: GradientKind, state: &TrainingState, model: &Model<B>, seed: Seed) -> Self {
         let device = model.forward.device();
-        let images = |chains| persistent_chains(state, chains, seed, &device);
+        let images = |chains| chains_of(state, chains, seed, &device);
         match kind {
             GradientKind::TwoStep {
                 chains,
@@ -347,7 +347,7 @@ impl<B: ChainBackend> Trainer for Training<B> {
 }
 
 /// The persistent chains of a state; where it has none, those that a run begins with.
-pub(super) fn persistent_chains<B: ChainBackend>(state: &TrainingState, chains: Chains, seed: Seed, device: &B::Device) -> DeviceImages<B> {
+pub(super) fn chains_of<B: ChainBackend>(state: &TrainingState, chains: Chains, seed: Seed, device: &B::Device) -> DeviceImages<B> {
     match &state.chains {
         Some(images) => DeviceImages::new(images, device),
         None => DeviceImages::new(&initial_chains(&state.parameters, chains.count, seed), device),

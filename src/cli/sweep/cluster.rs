@@ -20,6 +20,15 @@ pub(super) struct Limits {
     pub jobs: usize,
 }
 
+/// What of this user waits in the queue or runs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queue {
+    /// The tasks of a sweep.
+    pub tasks: Vec<QueuedTask>,
+    /// All jobs, which Slurm's limits count: each task of an array is one.
+    pub jobs: usize,
+}
+
 /// A task of a sweep that waits in the queue or runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct QueuedTask {
@@ -92,13 +101,16 @@ pub(super) fn comment(folder: &Path, submission: u32) -> String {
     format!("{COMMENT} {} {submission}", mark(folder))
 }
 
-/// The tasks of a sweep that wait or run.
+/// The user's queue, with the tasks of the sweep in a folder.
 ///
 /// # Errors
 /// When `squeue` does not answer.
-pub(super) fn queued(folder: &Path) -> anyhow::Result<Vec<QueuedTask>> {
+pub(super) fn queued(folder: &Path) -> anyhow::Result<Queue> {
     let queue = output(Command::new("squeue").args(["--noheader", "--array", "--me", "--format=%i|%T|%k"]))?;
-    Ok(tasks_in(&queue, &mark(folder)))
+    Ok(Queue {
+        tasks: tasks_in(&queue, &mark(folder)),
+        jobs: queue.lines().count(),
+    })
 }
 
 /// The tasks in the lines of squeue: job and index, state, comment.

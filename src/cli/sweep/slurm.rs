@@ -38,7 +38,7 @@ impl Sweep {
             Err(error) if self.submit => return Err(error),
             queue => queue.unwrap_or_default(),
         };
-        let in_queue = runs_of(&folder, &queue);
+        let in_queue = runs_of(&folder, &queue.tasks);
         let mut tasks = self.pack(plan, &folder, |name| in_queue.contains(name))?;
         if !in_queue.is_empty() {
             tell(format_args!(
@@ -50,8 +50,7 @@ impl Sweep {
             say("no runs are left to submit");
             return Ok(());
         }
-        // One place is for the summary.
-        let room = limits.jobs.saturating_sub(queue.len() + 1).max(1);
+        let room = self.room(limits, queue.jobs)?;
         let beyond: usize = tasks.tasks.iter().skip(room).map(Vec::len).sum();
         tasks.tasks.truncate(room);
         let submission = self.write(&folder, &path, &tasks, limits, options)?;
@@ -76,6 +75,22 @@ impl Sweep {
             say(format_args!("submit with: {}", shell(&submission.join("submit.sh"))));
         }
         Ok(())
+    }
+
+    /// The tasks that may be submitted now.
+    fn room(&self, limits: Limits, in_queue: usize) -> anyhow::Result<usize> {
+        // One place is for the summary.
+        let most = limits.jobs.saturating_sub(1).max(1);
+        let room = most.saturating_sub(in_queue);
+        if room == 0 && self.submit {
+            anyhow::bail!(
+                "Slurm takes {} jobs, and {in_queue} of yours are in its queue; when there is room: {}",
+                limits.jobs,
+                self.slurm_command()
+            );
+        }
+        // Scripts that are only written may wait for room.
+        Ok(if room == 0 { most } else { room })
     }
 
     /// Writes a submission's files into a folder of its own, which is returned.

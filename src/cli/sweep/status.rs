@@ -28,7 +28,7 @@ impl Sweep {
             unfinished.len() - begun
         ));
         // Without Slurm there is no queue to tell of.
-        let queue = queued(folder.path()).unwrap_or_default();
+        let queue = queued(folder.path()).unwrap_or_default().tasks;
         if !queue.is_empty() {
             let running = queue.iter().filter(|task| task.is_running).count();
             say(format_args!(
