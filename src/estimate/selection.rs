@@ -79,8 +79,11 @@ impl Selection {
             let sources = chosen.look(model, pilot, watch)?;
             let (targets, overlooked) = chosen.travelled(&steady(&sources, None, watch)?);
             chosen.correct(&targets);
-            chosen.allot(&sources, pilot, sampling);
-            if overlooked <= OVERLOOKED {
+            let is_whole = overlooked <= OVERLOOKED;
+            if is_whole || number + 1 == MOST_LOOKS {
+                chosen.allot(&sources, pilot, sampling);
+            }
+            if is_whole {
                 break;
             }
             chosen.add(model, &targets, watch)?;
